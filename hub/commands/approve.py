@@ -52,7 +52,7 @@ async def approve_fund_run(folder: Path, *, run: str, member: str, publish: bool
                 return None
             if publish:
                 raise RequestError("a run of a fund is not published: with two approvals its amounts are due")
-            return await approve_fund(hub.store, run=run, member=member, at=hub.opened_at, key=hub.signer.key)
+            return await approve_fund(hub.store, run=run, member=member, at=hub.opened_at, key=hub.signer)
     except RequestError as problem:
         raise RequestError(f"approve: {problem}") from None
 
@@ -62,7 +62,7 @@ async def record_run_decision(folder: Path, *, run: str, member: str, publish: b
     terms = load_tax_terms(folder)
     try:
         async with opened_hub(folder, clock=clock) as hub:
-            store, key, at = hub.store, hub.signer.key, hub.opened_at
+            store, key, at = hub.store, hub.signer, hub.opened_at
             if publish:
                 return await publish_run(store, run=run, member=member, at=at, key=key, terms=terms)
             return await approve_run(store, run=run, member=member, at=at, key=key)

@@ -91,7 +91,7 @@ async def book_plan(
         found = await _planned(store, what, plan, period=period, today=local_today(clock, settings.coop.tz))
         if preview:
             return await preview_fund(store, found)
-        return await book_fund(store, found, made_at=int(clock.now()), key=signer.key)
+        return await book_fund(store, found, made_at=int(clock.now()), key=signer)
     except RejectedInputError as refusal:
         raise RequestError(f"funds {what}: refused: {refusal}") from None
     finally:

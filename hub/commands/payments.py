@@ -132,7 +132,7 @@ async def do_step(args: argparse.Namespace, *, clock: Clock) -> dict[str, object
 
 async def _change_order(args: argparse.Namespace, hub: OpenHub) -> PaymentOrderRecord:
     """Approve, withdraw or book the named order."""
-    store, key, at = hub.store, hub.signer.key, hub.opened_at
+    store, key, at = hub.store, hub.signer, hub.opened_at
     if args.approve is not None:
         return await approve_order(store, args.approve, member=args.member, at=at, key=key)
     if args.withdraw is not None:
@@ -174,7 +174,7 @@ async def _make_or_write(args: argparse.Namespace, hub: OpenHub) -> dict[str, ob
         raise RequestError(f"{args.out} already exists; nothing written, choose another name")
     at, write_file = hub.opened_at, bank_writer()
     wish = OrderRequest(args.kind, month, pay_on, account)
-    key = hub.signer.key
+    key = hub.signer
     made = await make_order(hub.store, wish, at=at, key=key, access=access, write_file=write_file)
     if made.order is None or args.out is None or made.order.state == DRAFT:
         return _found_made(made, written=False)

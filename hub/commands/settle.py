@@ -108,7 +108,7 @@ async def settle_days(folder: Path, *, days: Sequence[date], clock: Clock) -> As
 async def _settle_one(hub: OpenHub, day: date, *, is_last: bool) -> dict[str, object]:
     """Settle the day, or skip it if nobody was a member yet and more days follow. Raises: RequestError."""
     try:
-        return _settled_row(await settle_day(hub.store, day=day, made_at=hub.opened_at, key=hub.signer.key))
+        return _settled_row(await settle_day(hub.store, day=day, made_at=hub.opened_at, key=hub.signer))
     except RejectedInputError as refusal:
         if refusal.code == "no_members" and not is_last:
             return {"day": day.isoformat(), "state": SKIPPED, "why": "nobody was a member yet"}

@@ -51,7 +51,7 @@ async def _preview_or_book(
                 kind=options.kind,
                 decision=options.decision or "",
                 calendar=hub.settings.calendar,
-                key=hub.signer.key,
+                key=hub.signer,
                 at=hub.opened_at,
                 today=hub.today,
             )

@@ -71,7 +71,7 @@ async def statement_of(
             store, by, command="statement", purpose="settle.share", reason="a neighbour's statement was made"
         )
         await log_others(store, beside, member=member_id, fields=NEIGHBOUR_FIELDS)
-        service = StatementService(store, key=signer.key, seals=load_seals(folder), plants=settings.plants)
+        service = StatementService(store, key=signer, seals=load_seals(folder), plants=settings.plants)
         try:
             files = await service.state(member, home, month=month, access=access)
         except RequestError as problem:

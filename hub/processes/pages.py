@@ -60,11 +60,9 @@ class PagesPart:
             coop=settings.coop,
             enrol=enrol,
             status=self.status,
-            statements=StatementService(
-                store, key=hub.signer.key, seals=load_seals(hub.folder), plants=settings.plants
-            ),
-            runs=RunService(store, calendar=settings.calendar, key=hub.signer.key, terms=self._tax_terms),
-            payments=PaymentService(store, key=hub.signer.key),
+            statements=StatementService(store, key=hub.signer, seals=load_seals(hub.folder), plants=settings.plants),
+            runs=RunService(store, calendar=settings.calendar, key=hub.signer, terms=self._tax_terms),
+            payments=PaymentService(store, key=hub.signer),
             trials=TrialService(store, shown=shown),
             fairness=FairnessService(store, shown=shown),
             findings=FindingService(store),

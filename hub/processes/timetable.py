@@ -30,7 +30,7 @@ class TimetablePart:
         key = hub.signer.key
         sender = PromptSender(hub.store, coop=hub.settings.coop.id, key=key, link=HandedToIntake(channel))
         jobs = planned_jobs(
-            hub.store, settings=hub.settings, worker=self._worker, send_prompt=sender.send, key=hub.signer.key
+            hub.store, settings=hub.settings, worker=self._worker, send_prompt=sender.send, key=hub.signer
         )
         jobs += planned_backup(hub.folder, settings=hub.settings, clock=hub.clock)
         jobs += planned_mail(hub.folder, hub.store, settings=hub.settings, key=key, clock=hub.clock)

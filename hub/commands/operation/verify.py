@@ -17,22 +17,24 @@ from hub.backups.restoring import unpack_checked
 from hub.backups.unlocking import add_lock_arguments, lock_for
 from hub.console.progress import Progress, ReportProgress, ignore_progress
 from hub.folder.clock import open_clock
-from hub.folder.keys.hub_key import load_key
 from hub.folder.keys.salt_key import load_seals
+from hub.folder.keys.signer import load_certificates, load_signer
 from hub.folder.opening import open_store
-from hub.folder.paths import KEY_NAME, SALT_NAME
+from hub.folder.paths import SALT_NAME
 from hub.folder.settings import load_settings
 from hub.storage.contract import Store
 from hub.storage.errors import StoreError
 from hub.storage.records import Coop
 from hub.verify.books import check_books
 from hub.verify.check_result import CheckResult
+from hub.verify.hub_keys import HubKeys
 from hub.verify.kept_roots import SignedLogHead, check_kept_roots, read_kept_roots, signed_log_heads
 from hub.verify.messages import check_messages
 from hub.verify.people import ACT_TABLES, check_approvers, check_people
 from hub.verify.rows import RowCheck, check_rows
 from hub.verify.rulebook import check_adoptions, check_proposals
 from protocols.errors import RequestError
+from protocols.hub_keys import HubKeyCertificate
 from protocols.timeline import Clock
 
 MESSAGES: Final = "messages"
@@ -115,16 +117,18 @@ async def verify_hub(
     """Check every message, entry and run again; `ok` is true if no contradiction was found.
 
     If `only` is MESSAGES, BOOKS or ROWS, only that part is checked and returned. `pinned` is the public key that the
-    hub must have, and `kept` are files with day roots that it gave away. A store that cannot be opened is a finding.
+    hub's identity must have, and `kept` are files with day roots that it gave away. A store that cannot be opened is a
+    finding.
     Raises: SettingsError or IdentityError, if the folder holds no hub. RequestError if a kept file has no roots.
     """
-    settings, key = load_settings(folder), load_key(folder / KEY_NAME)
+    settings, signer = load_settings(folder), load_signer(folder)
+    certificates = [certificate for _, certificate in load_certificates(folder)]
     for path in kept:
         read_kept_roots(path)
     found: dict[str, CheckResult] = {}
-    if pinned is not None and key.public_key().public_bytes_raw() != pinned:
+    if problem := _wrong_keys(signer.identity, certificates, coop=settings.coop.id, pinned=pinned):
         found[ROWS] = RowCheck()
-        found[ROWS].note("the folder's key is not the one given with --hub-key: another hub signed what is stored here")
+        found[ROWS].note(problem)
         return _result(found)
     try:
         store = await open_store(folder, clock=clock)
@@ -133,15 +137,18 @@ async def verify_hub(
         found[ROWS].note(f"store: {error}")
         return _result(found)
     try:
+        key = Ed25519PublicKey.from_public_bytes(signer.identity)
         if only in (None, ROWS):
-            found[ROWS] = await _check_rows(store, settings.coop, key.public_key(), report=report)
+            found[ROWS] = await _check_rows(store, settings.coop, key, certificates, report=report)
         if only in (None, MESSAGES):
             found[MESSAGES] = await check_messages(store, report=report)
         if only in (None, BOOKS):
-            found[BOOKS] = await check_books(store, key.public_key(), report=report)
+            found[BOOKS] = await check_books(store, key, certificates=certificates, report=report)
         if kept:
             seals = load_seals(folder) if (folder / SALT_NAME).exists() else None
-            found[KEPT] = await check_kept_roots(kept, store, coop=settings.coop.id, key=key.public_key(), seals=seals)
+            found[KEPT] = await check_kept_roots(
+                kept, store, coop=settings.coop.id, keys=HubKeys(key, certificates), seals=seals
+            )
     finally:
         await store.close()
     return _result(found)
@@ -152,11 +159,30 @@ def _result(found: Mapping[str, CheckResult]) -> dict[str, object]:
     return {"ok": ok, **{name: asdict(each) for name, each in found.items()}}
 
 
-async def _check_rows(store: Store, coop: Coop, key: Ed25519PublicKey, *, report: ReportProgress) -> RowCheck:
+def _wrong_keys(
+    identity: bytes, certificates: Sequence[HubKeyCertificate], *, coop: str, pinned: bytes | None
+) -> str | None:
+    """Why nothing in this folder can be this co-op's; None if its keys are."""
+    if pinned is not None and identity != pinned:
+        return "the folder's key is not the one given with --hub-key: another hub signed what is stored here"
+    others = sorted({certificate.coop for certificate in certificates} - {coop})
+    return f"the certificates of the hub keys are of {others[0]}, hub.toml says {coop}" if others else None
+
+
+async def _check_rows(
+    store: Store,
+    coop: Coop,
+    key: Ed25519PublicKey,
+    certificates: Sequence[HubKeyCertificate],
+    *,
+    report: ReportProgress,
+) -> RowCheck:
     unread, heads = CheckResult(), list[SignedLogHead]()
     with unread.reading("day roots"):
         heads = await signed_log_heads(store)
-    check, history = await check_rows(store, key, acts=ACT_TABLES, heads=heads, report=report)
+    check, history = await check_rows(
+        store, key, certificates=certificates, acts=ACT_TABLES, heads=heads, report=report
+    )
     for problem in unread.findings:
         check.note(problem)
     with check.reading("coop"):
