@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
+from hub.board.invitation_service import InvitationService
 from hub.board.run_service import RunService
 from hub.core.payments.tax_terms import TaxTerms
 from hub.folder.keys.salt_key import load_seals
@@ -63,6 +64,9 @@ class PagesPart:
             statements=StatementService(store, key=hub.signer, seals=load_seals(hub.folder), plants=settings.plants),
             runs=RunService(store, calendar=settings.calendar, key=hub.signer, terms=self._tax_terms),
             payments=PaymentService(store, key=hub.signer),
+            invitations=InvitationService(
+                hub.folder, settings=settings, store=store, key=hub.signer.key, clock=hub.clock
+            ),
             trials=TrialService(store, shown=shown),
             fairness=FairnessService(store, shown=shown),
             findings=FindingService(store),

@@ -28,6 +28,7 @@ class ChangeKind(StrEnum):
     ADULT_BEGUN = "adult begun"  # the home
     ADULT_ENDED = "adult ended"  # the home
     HOME_ADDED = "home added"  # the home
+    INVITED = "invited"  # the home, which was there before
     ROLE_BEGUN = "role begun"  # the role
     ROLE_ENDED = "role ended"  # the role
     AGENT_ENROLLED = "agent enrolled"  # the agent

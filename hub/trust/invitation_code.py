@@ -22,6 +22,15 @@ def png_code(text: str) -> bytes:
     return picture.getvalue()
 
 
+def inline_code(text: str) -> str:
+    """The QR code as an SVG element within a page, black on white, as wide as the page gives it room."""
+    return str(
+        segno.make_qr(text, error="m").svg_inline(
+            scale=6, border=_QUIET_ZONE, light="white", svgclass=None, lineclass=None, omitsize=True
+        )
+    )
+
+
 def svg_code(text: str) -> bytes:
     """The QR code as an SVG picture, black on white."""
     picture = io.BytesIO()

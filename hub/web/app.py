@@ -22,6 +22,7 @@ from hub.web.pages.objections import add_objection_pages
 from hub.web.pages.own.account import add_account_pages
 from hub.web.pages.own.notices import add_notice_pages
 from hub.web.pages.payments import add_payment_pages
+from hub.web.pages.people.invite import add_invite_pages
 from hub.web.pages.people.member import add_member_change_pages
 from hub.web.pages.rules import add_rule_pages
 from hub.web.pages.runs import add_run_pages
@@ -59,6 +60,7 @@ def build_app(parts: HubParts) -> FastAPI:
     add_rule_pages(app, site)
     add_change_pages(app, site)
     add_member_change_pages(app, site)
+    add_invite_pages(app, site)
     add_what_if_pages(app, site)
     add_fairness_pages(app, site)
     add_board_pages(app, site)

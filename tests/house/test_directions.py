@@ -53,7 +53,7 @@ MAY_IMPORT = {
     "hub.books": (*SHARED, "hub.books"),
     "hub.quality": (*SHARED, *BOOKS, "hub.quality"),
     "hub.money": (*SHARED, *BOOKS, "hub.money"),
-    "hub.board": (*SHARED, *BOOKS, "hub.money", "hub.forecasts", "hub.board"),
+    "hub.board": (*SHARED, *BOOKS, "hub.money", "hub.forecasts", "hub.notices", "hub.trust", "hub.board"),
     "hub.notices": (
         *SHARED,
         *BOOKS,

@@ -66,7 +66,8 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write("no agents yet\n")
     if args.what == REVOKE:
         sys.stdout.write(
-            "what it sent before stays valid; for a new agent in that home: commonwatt-hub invite --email ADDRESS\n"
+            "what it sent before stays valid; for a new agent in that home:"
+            " commonwatt-hub invite --email ADDRESS --by ID\n"
         )
     return 0
 

@@ -6,8 +6,9 @@ import json
 import sys
 from pathlib import Path
 
-from hub.commands.members.invitations import Invitation, InviteWish, invite
+from hub.board.inviting import Invitation, InviteWish
 from hub.commands.members.invite_list import ListedInvitation, invite_list
+from hub.commands.members.opened_inviter import invite
 from hub.commands.periods import parse_day_argument
 from hub.folder.agents_address import agents_address, whole_invitation
 from hub.folder.clock import open_clock
@@ -55,7 +56,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the new member moves in where this home, such as h03, was: nothing of the earlier member passes on",
     )
     parser.add_argument("--mail", action="store_true", help="send each new token by e-mail to the person as well")
-    parser.add_argument("--by", metavar="ID", help="the board member who invites; the log of changes names them")
+    parser.add_argument(
+        "--by",
+        metavar="ID",
+        help="who invites, a board member such as m01; the log of changes names them; not needed while nobody is on"
+        " the board",
+    )
     parser.add_argument(
         "--qr", type=Path, metavar="FILE", help="also write the invitation's QR code as an SVG picture; a new file"
     )

@@ -9,14 +9,8 @@ from datetime import date
 from pathlib import Path
 from typing import Final
 
-from hub.commands.members.invitations import (
-    EMAIL_WORDS,
-    NAME_WORDS,
-    Invitation,
-    InviteWish,
-    check_language,
-    opened_inviter,
-)
+from hub.board.inviting import EMAIL_WORDS, NAME_WORDS, Invitation, InviteWish, check_language
+from hub.commands.members.opened_inviter import opened_inviter
 from hub.core.local_dates import parse_day
 from hub.folder.setting_values import is_name
 from hub.storage.life_records import is_email

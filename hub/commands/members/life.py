@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from hub.commands.members.invitations import EMAIL_WORDS, NAME_WORDS, check_language
+from hub.board.inviting import EMAIL_WORDS, NAME_WORDS, check_language
 from hub.commands.periods import parse_day_argument
 from hub.folder.clock import open_clock
 from hub.folder.opening import OpenHub, opened_hub

@@ -9,7 +9,7 @@ from typing import Final
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from hub.commands.members.invitations import EMAIL_WORDS
+from hub.board.inviting import EMAIL_WORDS
 from hub.commands.members.named_look import board_member
 from hub.folder.addresses import members_address
 from hub.folder.clock import open_clock

@@ -16,6 +16,8 @@ from hub.storage.sqlite.people.change_log import log_change
 from hub.storage.sqlite.people.rows import MEMBER_COLUMNS, insert_member, member_of
 
 _HOME = "id, name, member_id, follows"
+_PERSON_OF_HOME_SQL = """SELECT coalesce(held_by, member.id) FROM home JOIN member ON member.id = member_id
+WHERE home.id = ?"""
 _AGENT = "id, home_id, shard, public_key, enrolled_at, revoked_at"
 
 
@@ -52,16 +54,18 @@ class SqliteMembers(SqliteConnections):
 
         await self.write(work)
 
-    async def add_member(self, member: Member, home: Home | None, *, by: str = "") -> None:
+    async def add_member(self, member: Member, home: Home | None, *, by: str = "", link_by: str = "") -> None:
         """Add a member, with a home if given. Raises: StoreConflictError if an id is taken."""
         at = int(self._now())
 
         async def work(db: aiosqlite.Connection) -> None:
             subject = "" if home is None else home.id
             kind = ChangeKind.JOINED if member.held_by is None else ChangeKind.HOME_ADDED
-            await log_change(db, kind, member.person, at=at, by=by, subject=subject)
+            await log_change(db, kind, member.person, at=at, by=by, subject=subject, link_by=link_by)
             if member.is_board:
-                await log_change(db, ChangeKind.ROLE_BEGUN, member.id, at=at, by=by, subject=BOARD_ROLE)
+                await log_change(
+                    db, ChangeKind.ROLE_BEGUN, member.id, at=at, by=by, subject=BOARD_ROLE, link_by=link_by
+                )
             await insert_member(db, member)
             try:
                 if home is not None:
@@ -124,10 +128,18 @@ class SqliteMembers(SqliteConnections):
         expires_at: int,
         masked_key: bytes | None = None,
         replaces: str | None = None,
+        by: str = "",
+        link_by: str = "",
     ) -> None:
         """Store an invitation; earlier ones of the home that are still open become void."""
+        at = int(self._now())
 
         async def work(db: aiosqlite.Connection) -> None:
+            if by:
+                for (person,) in await db.execute_fetchall(_PERSON_OF_HOME_SQL, (home_id,)):
+                    await log_change(
+                        db, ChangeKind.INVITED, str(person), at=at, by=by, subject=home_id, link_by=link_by
+                    )
             await db.execute("UPDATE invite SET void = 1 WHERE home_id = ? AND used_at IS NULL", (home_id,))
             try:
                 await db.execute(

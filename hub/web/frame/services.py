@@ -17,6 +17,7 @@ from hub.core.trials.fairness import MemberFairness
 from hub.core.trials.what_if import MemberTrial
 from hub.storage.contract import Store
 from hub.storage.finding_records import FindingRow
+from hub.storage.invite_records import AskedInvitation, MadeInvitation
 from hub.storage.records import Access, Coop, Home, Member
 from hub.storage.street_records import StreetTotals
 from protocols.slots import Slot
@@ -85,6 +86,15 @@ class PaymentOperations(Protocol):
     async def withdraw(self, message_id: str, *, member: str, reason: str, at: int) -> PaymentOrderRecord | str: ...
 
 
+class InvitationOperations(Protocol):
+    """Invites members and agents. A refusal is one line of text and means that nothing was changed."""
+
+    async def refusal(self, asked: AskedInvitation, *, by: str) -> str | None: ...
+    async def invite(self, asked: AskedInvitation, *, by: str, link_by: str) -> MadeInvitation | str:
+        """Make it; `link_by` made the sign-in link of the session of `by`, if somebody else did."""
+        ...
+
+
 class TrialOperations(Protocol):
     """Tries rules on past months. The service logs its access to homes' readings; the caller logs the member's."""
 
@@ -140,6 +150,7 @@ class HubParts:
     statements: StatementOperations
     runs: RunOperations
     payments: PaymentOperations
+    invitations: InvitationOperations
     trials: TrialOperations
     fairness: FairnessOperations
     findings: FindingOperations

@@ -139,6 +139,7 @@ def _sentence(change: LoggedChange, names: Mapping[str, str], words: Localizer) 
         ChangeKind.ADULT_BEGUN: words.text("%(who)s lives in home %(home)s and sees its pages.", who=who, home=subject),
         ChangeKind.ADULT_ENDED: words.text("%(who)s no longer sees the pages of home %(home)s.", who=who, home=subject),
         ChangeKind.HOME_ADDED: words.text("Another home for %(who)s: %(home)s.", who=who, home=subject),
+        ChangeKind.INVITED: words.text("Invitation for an agent of %(who)s, home %(home)s.", who=who, home=subject),
         ChangeKind.READINGS_ERASED: words.text("The readings of home %(home)s were erased by rule.", home=subject),
         ChangeKind.PERSON_ERASED: words.text("The personal data of %(who)s was erased by rule.", who=who),
         ChangeKind.ROLE_BEGUN: words.text("%(role)s: %(who)s from now on.", role=role, who=who),

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from hub.board.invitation_service import InvitationService
 from hub.board.run_service import RunService
 from hub.books.signing import as_row
 from hub.books.view import read_heads
@@ -19,6 +20,8 @@ from hub.core.payments.accounts import CoopAccount
 from hub.core.payments.due import PAYOUTS, AmountDue, MonthCents
 from hub.core.payments.order_history import PAYMENT_ORDER, order_content, order_key_of
 from hub.core.rules.rulebook import Prices, Rule
+from hub.folder.first_settings import settings_text
+from hub.folder.settings import parse_settings
 from hub.forecasts.street_totals import StreetService
 from hub.money.order_service import PaymentService
 from hub.quality.decisions import FindingService
@@ -57,6 +60,8 @@ from tests.hub.known_seals import SEALS
 STATUS_KEY = "status-key-of-the-tests"
 HUB_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 COOP = Coop("sunny-lane", "Sunny Lane Energy", "Europe/Berlin", "EUR")
+HUB_FOLDER = Path("no-folder-of-a-hub")
+HUB_SETTINGS = parse_settings(settings_text(COOP).encode(), name="hub.toml", folder=HUB_FOLDER)
 BANK = CoopAccount("Sunny Lane Energy", "DE89370400440532013000", creditor_id="DE98ZZZ09999999999")
 TODAY = date(2026, 6, 12)
 NOW_SLOT = slots_of_day(TODAY, COOP.tz).start + 41  # 10:15
@@ -354,6 +359,9 @@ def parts_over(store: SqliteStore, *, now_s: float = NOW_S, secure_cookies: bool
         statements=StatementService(store, key=HubSigner.of_one_key(HUB_KEY), seals=SEALS),
         runs=RunService(store, calendar=RunCalendar(), key=HUB_KEY),
         payments=PaymentService(store, key=HUB_KEY),
+        invitations=InvitationService(
+            HUB_FOLDER, settings=HUB_SETTINGS, store=store, key=HUB_KEY, clock=Clock(real=lambda: now_s)
+        ),
         trials=TrialService(store, shown=ShownPeriods(store), wait_s=60),
         fairness=FairnessService(store, shown=ShownPeriods(store), wait_s=60),
         findings=FindingService(store),

@@ -33,7 +33,8 @@ def add_member_change_pages(app: FastAPI, site: PageContext) -> None:
         if sent.pop("confirmed", "") != CONFIRMED:
             return await site.page(
                 visit, "board_member_confirm.html", place="more",
-                sentence=asked.sentence, sent=sent, member=known, confirmed=CONFIRMED,
+                sentence=asked.sentence, sent=sent, confirmed=CONFIRMED,
+                action=f"/board/members/{known.id}", back=f"/board/members/{known.id}",
             )  # fmt: skip
         problem = await asked.make()
         if isinstance(problem, str):
@@ -67,6 +68,8 @@ async def _page(
         card=card,
         member=member,
         homes=own,
+        with_agent={each.home_id for each in agents if each.revoked_at is None},
+        sends_mail=site.parts.sends_mail,
         lived=[adult.home for adult in adults if adult.member == member.id],
         agents=[(each.id, waiting.get(each.id, ""), each.revoked_at is None) for each in shown],
         roles=[(role, role_name(role, words), member.id in holders[role]) for role in ROLES],

@@ -19,7 +19,7 @@ def hub(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Path:
     folder = tmp_path / "hub"
     assert run(folder, "init", "--name", "Sol", "--coop", "sol", "--tz", "Europe/Madrid") == 0
     assert run(folder, "invite", "--member", "Ana", "--email", "ana@x.org", "--board", "--since", "2026-01-01") == 0
-    assert run(folder, "invite", "--member", "Ben", "--email", "ben@x.org", "--since", "2026-01-01") == 0
+    assert run(folder, "invite", "--member", "Ben", "--email", "ben@x.org", "--since", "2026-01-01", *BY) == 0
     capsys.readouterr()
     return folder
 
@@ -90,10 +90,10 @@ def test_a_further_home_has_its_own_token_dates_and_no_vote(hub: Path, capsys: p
 def test_a_token_for_one_of_several_homes_names_it(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(hub, "invite", "--new-home-for", "m02", "--home", "Cabin", *BY) == 0
     assert "further home of m02, kept as m03 Ben, home h03 Cabin" in capsys.readouterr().out
-    assert run(hub, "invite", "--email", "ben@x.org") == 1
+    assert run(hub, "invite", "--email", "ben@x.org", *BY) == 1
     assert "several homes (h02 'Ben', h03 'Cabin'): say which, with --home and its id" in said(capsys)
     for which in ("h03", "Cabin"):
-        assert run(hub, "invite", "--email", "ben@x.org", "--home", which) == 0
+        assert run(hub, "invite", "--email", "ben@x.org", "--home", which, *BY) == 0
         assert "known member" not in capsys.readouterr().err
 
 
@@ -110,5 +110,5 @@ def test_a_token_for_one_of_several_homes_names_it(hub: Path, capsys: pytest.Cap
 def test_a_mistake_about_a_further_home_is_one_line(
     hub: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], reason: str
 ) -> None:
-    assert run(hub, "invite", *words) == 1
+    assert run(hub, "invite", *words, *BY) == 1
     assert reason in said(capsys)

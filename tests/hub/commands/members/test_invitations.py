@@ -125,17 +125,21 @@ def test_an_invitation_makes_a_member_with_a_home_and_a_token(hub: Path, capsys:
     first = json.loads(capsys.readouterr().out)
     assert (first["member"], first["home"]) == ("m01", "h01")
     parse_token(first["token"])
-    assert run(hub, "invite", "--email", "ONE@example.org", "--json") == 0
+    assert run(hub, "invite", "--email", "ONE@example.org", "--json") == 1
+    assert "say who invites: --by with a board member's id" in error_of(capsys)
+    assert run(hub, "invite", "--email", "ONE@example.org", "--json", "--by", "m01") == 0
     again = json.loads(capsys.readouterr().out)
     assert again["member"] == "m01", "a home without an agent gets a new token, not a second membership"
     assert again["token"] != first["token"]
-    assert run(hub, "invite", "--member", "Household Two", "--email", "b@c.d") == 0
+    assert run(hub, "invite", "--member", "Household Two", "--email", "b@c.d", "--by", "m01") == 0
     assert "m02" in capsys.readouterr().out
 
     async def look() -> None:
         _, _, store = await open_hub(hub, clock=Clock(real=lambda: 0.0))
         member = await store.member("m01")
+        changes = [(each.by, each.kind, each.member, each.subject) for each in await store.member_changes()]
         await store.close()
+        assert changes[2:] == [("m01", "invited", "m01", "h01"), ("m01", "joined", "m02", "h02")]
         assert member is not None
         assert member.is_board
         assert member.joined_at == 1769900400, "midnight in Madrid"

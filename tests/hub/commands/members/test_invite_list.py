@@ -34,7 +34,9 @@ def test_a_list_is_invited_in_its_order_and_again_adds_nobody(
     assert main(["invite", "--data", str(hub), "--list", str(path), "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [(row["member"], row["home"]) for row in rows] == [("m01", "h01"), ("m02", "h02")]
-    assert main(["invite", "--data", str(hub), "--list", str(path)]) == 0
+    assert main(["invite", "--data", str(hub), "--list", str(path)]) == 1
+    assert "members.csv: say who invites: --by with a board member's id" in capsys.readouterr().err
+    assert main(["invite", "--data", str(hub), "--list", str(path), "--by", "m01"]) == 0
     capsys.readouterr()
     assert members(hub, capsys) == 2
 

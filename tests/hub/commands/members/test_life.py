@@ -125,7 +125,7 @@ def test_status_says_that_one_board_member_cannot_publish(hub: Path, capsys: pyt
 
 
 def test_a_successor_gets_a_home_of_their_own_from_the_day_after(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    new = ("invite", "--member", "Dora", "--email", "dora@example.org", "--json")
+    new = ("invite", "--member", "Dora", "--email", "dora@example.org", "--json", "--by", "m01")
     assert run(hub, *new, "--follows", "h03") == 1
     assert "--follows h03: m03 is a member there" in said(capsys)
     move = ("members", "move-out", "--member", "m03", "--last-day", "2099-06-30", "--by", "m01")
@@ -139,13 +139,13 @@ def test_a_successor_gets_a_home_of_their_own_from_the_day_after(hub: Path, caps
     ):
         assert run(hub, *new, *words) == 1
         assert expected in said(capsys)
-    assert run(hub, *new, "--follows", "h03", "--since", "2099-07-01", "--by", "m01") == 0
+    assert run(hub, *new, "--follows", "h03", "--since", "2099-07-01") == 0
     made = json.loads(capsys.readouterr().out)
     assert (made["member"], made["home"]) == ("m04", "h04")
     other = ("invite", "--member", "Eva", "--email", "eva@example.org", "--follows", "h03", "--since", "2099-08-01")
-    assert run(hub, *other) == 1
+    assert run(hub, *other, "--by", "m01") == 1
     assert "home h04 has taken its place already" in said(capsys)
-    assert run(hub, "invite", "--email", "Cem@example.org") == 1
+    assert run(hub, "invite", "--email", "Cem@example.org", "--by", "m01") == 1
     assert "m03, who has moved out or will" in said(capsys)
     assert run(hub, "members", "log", "--json") == 0
     assert json.loads(capsys.readouterr().out)[-1]["by"] == "m01"

@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from hub.__main__ import main
+from hub.folder.clock import open_clock
+from hub.folder.opening import open_hub
+from hub.storage.notice_records import NewNotice, NoticeKind, NoticeState
 from tests.hub.notices.catch_all import CatchAll, catching
 
 
@@ -74,14 +77,17 @@ def test_a_test_mail_arrives_and_says_if_links_would_lead_nowhere(
 
 
 def test_without_a_mail_server_one_line_says_what_to_do(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for words in (("mail", "test", "--to", "a@example.org"), ("invite", "--email", "ana@example.org", "--mail")):
+    for words in (
+        ("mail", "test", "--to", "a@example.org"),
+        ("invite", "--email", "ana@example.org", "--mail", "--by", "m01"),
+    ):
         assert run(hub, *words) == 1
         assert "the hub sends no mail: enter a mail server" in said(capsys)
 
 
 def test_an_invitation_waits_in_the_queue_without_its_token(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
     enter_server(hub, 2525)
-    assert run(hub, "invite", "--email", "ana@example.org", "--mail", "--json") == 0
+    assert run(hub, "invite", "--email", "ana@example.org", "--mail", "--json", "--by", "m01") == 0
     token = json.loads(capsys.readouterr().out)["token"]
     assert run(hub, "mail", "queue", "--json") == 0
     (row,) = json.loads(capsys.readouterr().out)
@@ -99,3 +105,80 @@ def test_the_board_enters_a_choice_in_its_name(hub: Path, capsys: pytest.Capture
     assert capsys.readouterr().out.startswith("m01  statement  since ")
     assert run(hub, "mail", "choices", "--member", "m01", "--off", "statement", "--by", "m01") == 0
     assert capsys.readouterr().out == "nobody has switched mail on\n"
+
+
+def test_a_whole_list_is_mailed_and_each_token_once(
+    hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    enter_server(hub, 2525)
+    people = tmp_path / "people.csv"
+    people.write_text("name,email,home,since,board\nBen,ben@example.org,,,\nCem,cem@example.org,,,\n")
+    assert run(hub, "invite", "--list", str(people), "--mail", "--by", "m01", "--json") == 0
+    made = {row["member"] for row in json.loads(capsys.readouterr().out)}
+    assert run(hub, "mail", "queue", "--json") == 0
+    queued = json.loads(capsys.readouterr().out)
+    assert [(row["kind"], row["member"], row["state"]) for row in queued] == [
+        ("invitation", member, "waiting") for member in sorted(made)
+    ]
+
+
+def test_a_list_is_not_begun_by_a_hub_that_sends_no_mail(
+    hub: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people = tmp_path / "people.csv"
+    people.write_text("name,email,home,since,board\nBen,ben@example.org,,,\n")
+    assert run(hub, "invite", "--list", str(people), "--mail", "--by", "m01") == 1
+    assert "the hub sends no mail" in said(capsys)
+    assert run(hub, "members", "--json") == 0
+    assert len(json.loads(capsys.readouterr().out)) == 1
+
+
+def test_the_choices_of_everybody_are_listed_for_programs(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(hub, "invite", "--member", "Ben", "--email", "ben@example.org", "--by", "m01") == 0
+    for member, kind in (("m02", "silent"), ("m01", "hub"), ("m02", "debit")):
+        assert run(hub, "mail", "choices", "--member", member, "--on", kind, "--by", "m01") == 0
+    assert run(hub, "mail", "choices", "--member", "m02", "--off", "debit", "--by", "m01") == 0
+    capsys.readouterr()
+    assert run(hub, "mail", "choices", "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["member"], row["kind"], row["by"]) for row in rows] == [
+        ("m01", "hub", "m01"),
+        ("m02", "silent", "m01"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("queue", "--member", "m01"), "mail queue: --member does not go with it"),
+        (("test",), "give --to with an address"),
+        (("test", "--to", "nobody"), "expected an address like"),
+        (("test", "--to", "a@b.c", "--all"), "--all does not go with it"),
+        (("choices", "--member", "m09", "--on", "debit", "--by", "m01"), "there is no member 'm09'"),
+        (("choices", "--on", "debit"), "a change needs --member, --by, and --on or --off"),
+        (("choices", "--member", "m01", "--on", "debit", "--off", "debit", "--by", "m01"), "both say debit"),
+    ],
+)
+def test_a_mistake_is_one_line(
+    hub: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], reason: str
+) -> None:
+    assert run(hub, "mail", *words) == 1
+    assert reason in said(capsys)
+
+
+def test_a_refused_address_says_what_to_do(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def bounce() -> None:
+        _, _, store = await open_hub(hub, clock=open_clock(None))
+        try:
+            await store.add_notices([NewNotice(NoticeKind.SIGN_IN, "m01", "1", 2**40)])
+            (waiting,) = await store.notices(since=0, most=9)
+            await store.settle_notice(waiting.id, NoticeState.BOUNCED, answer="550 no such box")
+        finally:
+            await store.close()
+
+    asyncio.run(bounce())
+    assert run(hub, "mail", "queue") == 0
+    shown = capsys.readouterr().out
+    assert (
+        "bounced, tries: 0: 550 no such box; enter another address: commonwatt-hub members edit --member m01" in shown
+    )

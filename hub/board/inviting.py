@@ -1,19 +1,14 @@
-"""Invites members with their homes, or gives a known member's home a new token. It checks its arguments."""
+"""Invites members with their homes, or gives a known member's home a new token, for a command or the board's pages."""
 
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hub.folder.opening import open_hub
 from hub.folder.setting_values import is_name
-from hub.folder.settings import FILE_NAME
 from hub.notices.invitation_mail import invitation_notice
 from hub.notices.sealing import SecretSeal
 from hub.storage.contract import Store
@@ -23,7 +18,6 @@ from hub.storage.records import Home, Member
 from hub.trust.invitation_keys import mask_key
 from protocols.enrolment.token import SECRET_BYTES, TOKEN_LIFE_S, EnrolToken, hub_hash_of, token_text
 from protocols.errors import RequestError
-from protocols.timeline import Clock
 
 NAME_WORDS: Final = "a name of 1 to 80 printable characters"
 EMAIL_WORDS: Final = "an address like ana@example.org"
@@ -33,7 +27,8 @@ EMAIL_WORDS: Final = "an address like ana@example.org"
 class InviteWish:
     """What was asked for one person; None where nothing was said. `replaces` allows a home's agent to be replaced.
 
-    `follows` is the home whose place a new home takes at the same grid connection; `by` is who invites. `new_home_for`
+    `follows` is the home whose place a new home takes at the same grid connection. `by` is who invites: a board member,
+    or nobody while nobody is on the board; `link_by` made the sign-in link of the session they do it in. `new_home_for`
     is the known member who gets another home; no address is given then.
     """
 
@@ -47,6 +42,7 @@ class InviteWish:
     follows: str | None = None
     by: str | None = None
     new_home_for: str | None = None
+    link_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +94,8 @@ class Inviter:
         by = None if wish.by is None else await self._store.member(wish.by)
         if wish.by is not None and (by is None or not by.is_board):
             return f"--by {wish.by[:40]!r}: not on the board"
+        if wish.by is None and any(member.is_board for member in await self._store.members()):
+            return "say who invites: --by with a board member's id; the log of changes names them"
         if wish.new_home_for is not None:
             return await self._new_home_refusal(wish, wish.new_home_for)
         member = await self.known(wish)
@@ -195,7 +193,8 @@ class Inviter:
     async def invite(self, wish: InviteWish) -> Invitation:
         """Add the member if new, and make the token. Earlier unused tokens of the home become void."""
         known = await self.known(wish)
-        if known is None or wish.new_home_for is not None:
+        is_added = known is None or wish.new_home_for is not None
+        if known is None or is_added:
             member, home = await self._add(wish)
         else:
             seen = (await self.homes_of(known.id, wish))[0]
@@ -209,6 +208,8 @@ class Inviter:
             expires_at=until,
             masked_key=mask_key(token.key, token_id=token.id, hub_key=self._key),
             replaces=replaces,
+            by="" if is_added else wish.by or "",
+            link_by=wish.link_by,
         )
         is_new = known is None and wish.new_home_for is None
         made = Invitation(member, home, token_text(token), is_new=is_new, replaces=replaces)
@@ -231,40 +232,11 @@ class Inviter:
                 members, name=wish.name, email=wish.email, language=wish.language, joined_at=at, is_board=is_board
             )
         home = Home(f"h{member.id[1:]}", wish.home_name or member.name, member.id, wish.follows)
-        await self._store.add_member(member, home, by=wish.by or "")
+        await self._store.add_member(member, home, by=wish.by or "", link_by=wish.link_by)
         return member, home
 
     def _midnight(self, day: date) -> int:
         return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self._tz)).timestamp())
-
-
-@asynccontextmanager
-async def opened_inviter(folder: Path, *, clock: Clock, is_mailed: bool = False) -> AsyncIterator[Inviter]:
-    """An inviter for the hub in this folder. Raises: CommonwattError if there is none, or if it cannot send mail."""
-    settings, signer, store = await open_hub(folder, clock=clock, takes_rule=False)
-    try:
-        if is_mailed and settings.mail is None:
-            raise RequestError(
-                f"--mail: the hub sends no mail: enter a mail server under [mail] in {folder / FILE_NAME}"
-            )
-        yield Inviter(store, key=signer.key, tz=settings.coop.tz, now_s=int(clock.now()), is_mailed=is_mailed)
-    finally:
-        await store.close()
-
-
-async def invite(folder: Path, wish: InviteWish, *, clock: Clock, is_mailed: bool = False) -> Invitation:
-    """A new member with a home, or a new token for the home of the member who has this e-mail address.
-
-    Raises: RequestError if an argument is wrong; then nothing was changed.
-    """
-    check_person(wish)
-    async with opened_inviter(folder, clock=clock, is_mailed=is_mailed) as inviter:
-        problem = await inviter.refusal(wish)
-        if problem is None and wish.new_home_for is None:
-            problem = await inviter.agent_refusal(wish)
-        if problem is not None:
-            raise RequestError(problem)
-        return await inviter.invite(wish)
 
 
 def check_person(wish: InviteWish) -> None:
