@@ -93,7 +93,7 @@ class MailSession:
             words = "does not offer STARTTLS" if "STARTTLS" in str(error) else "offers no sign-in"
             raise self._trouble(f"{words}: check mail.port and mail.security") from None
         except (smtplib.SMTPException, OSError) as error:
-            raise self._trouble(f"cannot be reached: {_words_of(error)}") from None
+            raise self._trouble(f"cannot be reached: {_words_of(error)}: check mail.server and mail.port") from None
         return self._server
 
     def _connected(self) -> smtplib.SMTP:

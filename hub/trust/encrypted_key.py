@@ -51,7 +51,9 @@ def decrypt_key(pem: bytes, passphrase: bytes) -> EllipticCurvePrivateKey:
     try:
         key = load_pem_private_key(pem, password=passphrase)
     except ValueError:
-        raise RequestError("the passphrase is wrong, or the key's file is damaged; nothing was changed") from None
+        raise RequestError(
+            "the passphrase is wrong, or the key's file is damaged; nothing was changed: compare it and try again"
+        ) from None
     except TypeError:
         raise RequestError("the key is not encrypted: this is not a root key that commonwatt-hub made") from None
     if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, SECP256R1):

@@ -138,7 +138,10 @@ async def test_while_the_server_is_down_everything_waits_and_one_line_says_so(
             street.clock.now_s += 60
         lines = [each for each in caplog.records if each.levelno >= logging.WARNING]
         assert len(lines) == 1
-        assert "cannot be reached: Connection refused; mail waits" in lines[0].getMessage()
+        assert (
+            "cannot be reached: Connection refused: check mail.server and mail.port; mail waits"
+            in lines[0].getMessage()
+        )
         (waiting,) = await street.store.notices(since=0, most=9)
         assert (waiting.state, "Connection refused" in waiting.answer) == (NoticeState.WAITING, True)
         assert waiting.tries < 10

@@ -53,7 +53,8 @@ async def test_a_server_that_is_not_there_is_one_line() -> None:
     async with catching() as server:
         settings = server.settings()
     with pytest.raises(
-        MailServerError, match=r"the mail server 127\.0\.0\.1:\d+ cannot be reached: Connection refused"
+        MailServerError,
+        match=r"the mail server 127\.0\.0\.1:\d+ cannot be reached: Connection refused: check mail.server",
     ):
         await send(settings)
 
