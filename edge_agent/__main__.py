@@ -232,7 +232,7 @@ def _status(options: argparse.Namespace) -> int:
     from edge_agent.outbox.opening import FILE_NAME
     from edge_agent.outbox.view import read_overview
     from edge_agent.status_text import status_record, status_text, trouble_lines
-    from edge_agent.uplink.identity import load_enrolment, tls_of
+    from edge_agent.uplink.identity import hub_keys_of, load_enrolment, tls_of
     from edge_agent.uplink.tls.certificate_text import connection_lines
 
     settings = read_settings(options.config)
@@ -247,6 +247,8 @@ def _status(options: argparse.Namespace) -> int:
         print(status_record(*who, found, limits=limits, troubles=troubles, certificate=validity))
     else:
         lines = trouble_lines(troubles, settings.devices, enrolment.tz)
+        if (trouble := hub_keys_of(settings.data, enrolment, now=time.time).trouble()) is not None:
+            lines.insert(0, f"NO RECEIPTS: {trouble}")
         lines = connection_lines(enrolment, validity, now_s=time.time()) + lines
         print(status_text(*who, found, limits=limits, troubles=lines))
     return 0

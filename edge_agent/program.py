@@ -36,7 +36,7 @@ from edge_agent.run_loop import LoopParts, SlotCloser, forget, send_answers
 from edge_agent.settings import Settings
 from edge_agent.setup.hub_site import post_renewal
 from edge_agent.timekeeping import RememberedAnswer, Timekeeper
-from edge_agent.uplink.identity import Identity
+from edge_agent.uplink.identity import Identity, hub_keys_of
 from edge_agent.uplink.mqtt_link import Uplink
 from edge_agent.uplink.sealing import ConsentFilter, reseal_message
 from edge_agent.uplink.tls.renewal import RenewalParts, keep_certificate
@@ -240,7 +240,7 @@ class AgentProgram:
             outbox,
             coop=enrolment.coop,
             agent=enrolment.agent,
-            hub_key=self._identity.hub_key,
+            hub_keys=hub_keys_of(self._settings.data, enrolment, now=self._real_now),
             broker=(enrolment.broker_host, enrolment.broker_port),
             now=self._clock.now,
             monotonic=time.monotonic,
@@ -248,6 +248,11 @@ class AgentProgram:
             hub_time=self._time.hub_time,
             tls=self._identity.tls,
         )
+
+    @property
+    def _real_now(self) -> Callable[[], float]:
+        """What certificates go by: real time, also where a developer's timeline is ahead of it."""
+        return time.time if self._boot_clock is None else self._clock.now
 
     def _renewal(self, uplink: Uplink) -> RenewalParts | None:
         """How the certificate is renewed; None for an agent that has none."""
@@ -258,8 +263,7 @@ class AgentProgram:
             tls,
             self._identity.signer,
             post=post_renewal(enrolment.broker_host, enrolment.enrol_port, root=enrolment.root),
-            # Certificates go by real time, also where a developer's timeline is ahead of it.
-            now=time.time if self._boot_clock is None else self._clock.now,
+            now=self._real_now,
             random=random.random,
             renewed=uplink.use_renewed,
         )

@@ -4,12 +4,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from hub.backups.job import BackupJob
 from hub.core.ledger.signed_document import Signer
 from hub.folder.addresses import members_address
 from hub.folder.agents_address import whole_invitation
+from hub.folder.keys.salt_key import load_own_secret
 from hub.folder.settings import HubSettings
 from hub.forecasts.job import Forecaster, ForecastJob
 from hub.forecasts.street_totals import StreetService, StreetTotalsJob
@@ -26,8 +25,10 @@ from hub.quality.nameplate_limits import make_quality_check
 from hub.retention_job import RetentionJob
 from hub.settlement_job import SettlementJob
 from hub.storage.contract import Store
-from hub.timetable import PlannedJob, daily, every, hourly
+from hub.timetable import JobError, PlannedJob, daily, every, hourly
+from hub.trust.authority import AuthorityError
 from hub.trust.server_certificate import CertificateJob
+from protocols.errors import IdentityError
 from protocols.timeline import Clock
 
 OUTLOOK: Final = "outlook"
@@ -45,16 +46,15 @@ def planned_backup(folder: Path, *, settings: HubSettings, clock: Clock) -> tupl
     return (PlannedJob("backup", due, job, time_limit_s=BACKUP_LIMIT_S),)
 
 
-def planned_mail(
-    folder: Path, store: Store, *, settings: HubSettings, key: Ed25519PrivateKey, clock: Clock
-) -> tuple[PlannedJob, ...]:
+def planned_mail(folder: Path, store: Store, *, settings: HubSettings, clock: Clock) -> tuple[PlannedJob, ...]:
     """If the settings name a mail server: what waits is sent every minute, and what is new is queued before that."""
     if settings.mail is None:
         return ()
     pages = lambda: members_address(folder, settings)  # noqa: E731 - the port is known once the hub runs
     whole = partial(whole_invitation, settings)
     install = partial(agent_install_lines, folder, settings)
-    writer = MailWriter(store, coop=settings.coop, seal=SecretSeal(key), pages=pages, whole=whole, install=install)
+    seal = SecretSeal(load_own_secret(folder))
+    writer = MailWriter(store, coop=settings.coop, seal=seal, pages=pages, whole=whole, install=install)
     sending = MailJob(store, settings=settings.mail, coop_name=settings.coop.name, writer=writer, clock=clock)
     watch = WatchNotices(store, folder=folder, plans_backup=settings.backup is not None, clock=clock)
     return (
@@ -68,7 +68,16 @@ def planned_certificates(folder: Path, *, settings: HubSettings) -> tuple[Planne
     """Every hour, if homes elsewhere are served: the certificates' ends."""
     if settings.public is None:
         return ()
-    return (PlannedJob("certificates", hourly(20), CertificateJob(folder, names=settings.public.all_names)),)
+    job = CertificateJob(folder, names=settings.public.all_names)
+
+    async def look(due_s: int) -> None:
+        try:
+            await job(due_s)
+        except (AuthorityError, IdentityError) as error:
+            # What is wrong with a file is for a person to read, in one line.
+            raise JobError(str(error)) from None
+
+    return (PlannedJob("certificates", hourly(20), look),)
 
 
 def planned_jobs(

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from protocols.enrolment.public_keys import is_signed, is_sound_key
+from protocols.public_keys import is_signed, is_sound_key
 from protocols.wire.topics import is_id
 
 MAX_VALID_S: Final = 400 * 86_400

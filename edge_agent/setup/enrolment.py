@@ -5,6 +5,7 @@ Nothing is sent here: `hub_site` sends, through functions that are passed in.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,11 +16,12 @@ from protocols.durable_files import write_durably
 from protocols.enrolment.answer import EnrolAnswer, build_answer
 from protocols.enrolment.certificates import check_chain
 from protocols.enrolment.handshake import build_request, open_answer
-from protocols.enrolment.public_keys import agent_name_of
 from protocols.enrolment.token import EnrolToken, parse_token
 from protocols.enrolment.trust_root import open_root
 from protocols.errors import IdentityError
+from protocols.hub_keys import open_certificate
 from protocols.loopback import is_loopback
+from protocols.public_keys import agent_name_of
 from protocols.wire.refusal_reasons import WireError
 from protocols.wire.topics import is_id
 
@@ -46,11 +48,20 @@ def require_new(folder: Path) -> None:
         raise IdentityError(f"{path}: already enrolled: use another data folder, for another home or a new key")
 
 
-def enrol(folder: Path, token_text: str, *, coop: str, post: Callable[[bytes], bytes], root: str = "") -> Identity:
+def enrol(
+    folder: Path,
+    token_text: str,
+    *,
+    coop: str,
+    post: Callable[[bytes], bytes],
+    root: str = "",
+    now: Callable[[], float] = time.time,
+) -> Identity:
     """Make the keys if there are none, enrol them with the hub, and store the answer.
 
     The same token and key may be used again until the token ends, if the answer was lost. `post` sends the request
     and returns the answer's bytes. `root` is what `find_root` gave, or empty for a hub on this computer.
+    `now` is real time.
     Raises: IdentityError.
     """
     token = _token(token_text, coop)
@@ -62,6 +73,7 @@ def enrol(folder: Path, token_text: str, *, coop: str, post: Callable[[bytes], b
     try:
         answer = open_answer(post(request), token=token, request=request, agent_public_key=public_key)
         _check_connection(answer, folder, root=root)
+        _require_valid(answer, now_s=now())
     except WireError as cause:
         raise _foreign(cause.detail) from None
     except ValueError as cause:
@@ -77,6 +89,15 @@ def enrol(folder: Path, token_text: str, *, coop: str, post: Callable[[bytes], b
             "fix the cause, then enrol again with the same token"
         ) from None
     return Identity(AgentSigner(answer.coop, answer.agent, key), answer, tls_of(folder, answer))
+
+
+def _require_valid(answer: EnrolAnswer, *, now_s: float) -> None:
+    """Raises: ValueError if the hub key has ended."""
+    if not answer.hub_certificate:
+        return
+    held = open_certificate(answer.hub_certificate, coop=answer.coop, identity=answer.hub_public_key)
+    if now_s >= held.valid_until:
+        raise ValueError("hub_certificate: the hub's key has ended, or this computer's clock is wrong: tell the board")
 
 
 def _check_connection(answer: EnrolAnswer, folder: Path, *, root: str) -> None:

@@ -5,11 +5,12 @@ Files only; how an agent enrols is a matter of `enrolment`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -17,6 +18,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from edge_agent.uplink.hub_keys import KnownHubKeys
 from edge_agent.uplink.sealing import AgentSigner
 from edge_agent.uplink.tls.files import TlsFiles
 from protocols.consent.rules import ConsentSet
@@ -37,11 +39,6 @@ class Identity:
     signer: AgentSigner
     enrolment: EnrolAnswer
     tls: TlsFiles | None = None
-
-    @property
-    def hub_key(self) -> Ed25519PublicKey:
-        """The only key whose receipts and prompts count."""
-        return Ed25519PublicKey.from_public_bytes(self.enrolment.hub_public_key)
 
     @property
     def consent(self) -> ConsentSet:
@@ -79,8 +76,19 @@ def load_enrolment(folder: Path) -> EnrolAnswer:
         raise IdentityError(f"{path}: cannot be used: {cause}: enrol again") from None
 
 
+def hub_keys_of(folder: Path, enrolment: EnrolAnswer, *, now: Callable[[], float]) -> KnownHubKeys:
+    """Whose receipts and prompts count. `now` is real time."""
+    return KnownHubKeys(
+        folder,
+        coop=enrolment.coop,
+        identity=enrolment.hub_public_key,
+        first=enrolment.hub_certificate,
+        now=now,
+    )
+
+
 def hub_key_words(enrolment: EnrolAnswer) -> str:
-    """The hub's public key as its pages show it: 64 hexadecimal digits."""
+    """The hub's public key (its identity) as its pages show it: 64 hexadecimal digits."""
     return enrolment.hub_public_key.hex()
 
 

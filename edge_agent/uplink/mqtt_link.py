@@ -13,12 +13,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from edge_agent.outbox.messages import OutboxError, ReceiptState, Reseal
 from edge_agent.outbox.store import Outbox
 from edge_agent.uplink.broker_connection import BrokerConnection
 from edge_agent.uplink.broker_session import IN_FLIGHT, BrokerSession
+from edge_agent.uplink.hub_keys import KnownHubKeys
 from edge_agent.uplink.hub_time import HubTime
 from edge_agent.uplink.receipt_effects import ReceiptMeaning, advance_receipts, meaning_of
 from edge_agent.uplink.revoked import RevocationWatch
@@ -26,7 +25,6 @@ from edge_agent.uplink.silence import HubSilence
 from edge_agent.uplink.tls.files import TlsFiles
 from protocols.wire import topics
 from protocols.wire.chain import FIRST_PREVIOUS
-from protocols.wire.envelope import open_sealed
 from protocols.wire.messages import decode_prompt
 from protocols.wire.receipts import Receipt, decode_receipt
 from protocols.wire.refusal_notices import RefusalNotice, decode_refusal
@@ -55,7 +53,7 @@ class Uplink:
         *,
         coop: str,
         agent: str,
-        hub_key: Ed25519PublicKey,
+        hub_keys: KnownHubKeys,
         broker: tuple[str, int],
         now: Callable[[], float],
         monotonic: Callable[[], float],
@@ -66,7 +64,7 @@ class Uplink:
     ) -> None:
         self._outbox = outbox
         self._agent = agent
-        self._hub_key = hub_key
+        self._hub_keys = hub_keys
         self._broker = broker
         self._now = now
         self._monotonic = monotonic
@@ -218,22 +216,27 @@ class Uplink:
     async def _take_inbox(self) -> None:
         newest: Receipt | None = None
         refused: RefusalNotice | None = None
-        while self._inbox:
-            topic, sealed = self._inbox.popleft()
+        keys = self._topics["keys"]
+        # First the hub's keys, by which the others are checked: a broker may change the order of different topics.
+        arrived = sorted(self._inbox, key=lambda message: message[0] != keys)
+        self._inbox.clear()
+        for topic, sealed in arrived:
             try:
-                if topic == self._topics["receipt"]:
-                    receipt = decode_receipt(open_sealed(sealed, topic, self._hub_key))
+                if topic == keys:
+                    self._hub_keys.note(sealed)
+                elif topic == self._topics["receipt"]:
+                    receipt = decode_receipt(self._hub_keys.open(sealed, topic))
                     newest = receipt if self._is_newer(receipt, newest) else newest
                 elif topic == self._topics["prompt"]:
-                    payload = open_sealed(sealed, topic, self._hub_key)
+                    payload = self._hub_keys.open(sealed, topic)
                     prompt = decode_prompt(payload)
                     await self._outbox.keep_prompt(prompt.prompt_id, payload, now_s=self._now())
                 elif topic == self._topics["refused"]:
-                    refused = decode_refusal(open_sealed(sealed, topic, self._hub_key))
+                    refused = decode_refusal(self._hub_keys.open(sealed, topic))
                 elif topic == self._topics["time"] and self._hub_time is not None:
-                    self._hub_time.note(open_sealed(sealed, topic, self._hub_key))
+                    self._hub_time.note(self._hub_keys.open(sealed, topic))
                 elif topic == self._topics["revoked"]:
-                    await self._revocation.note(open_sealed(sealed, topic, self._hub_key))
+                    await self._revocation.note(self._hub_keys.open(sealed, topic))
             except WireError as error:
                 self.ignored += 1
                 if self.ignored == 1 or self.ignored % 1000 == 0:

@@ -4,13 +4,10 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
-from hub.board.inviting import Inviter, InviteWish
+from hub.board.inviting import Inviter, InviteWish, InvitingHub
 from hub.folder.agents_address import whole_invitation
 from hub.folder.settings import HubSettings
 from hub.notices.invitation_mail import agent_install_lines
-from hub.storage.contract import Store
 from hub.storage.errors import StoreConflictError
 from hub.storage.invite_records import AskedInvitation, InstallWords, MadeInvitation
 from hub.trust.invitation_code import inline_code
@@ -22,10 +19,9 @@ CROSSED: Final = "somebody else was added at the same moment; try again"
 class InvitationService:
     """Refusals are one line, and nothing was changed."""
 
-    def __init__(
-        self, folder: Path, *, settings: HubSettings, store: Store, key: Ed25519PrivateKey, clock: Clock
-    ) -> None:
-        self._folder, self._settings, self._store, self._key, self._clock = folder, settings, store, key, clock
+    def __init__(self, folder: Path, *, settings: HubSettings, hub: InvitingHub, clock: Clock) -> None:
+        self._folder, self._settings, self._hub, self._clock = folder, settings, hub, clock
+        self._store = hub.store
 
     async def refusal(self, asked: AskedInvitation, *, by: str) -> str | None:
         """Why this invitation cannot be made; None if it can."""
@@ -56,8 +52,7 @@ class InvitationService:
 
     def _inviter(self, asked: AskedInvitation) -> Inviter:
         return Inviter(
-            self._store,
-            key=self._key,
+            self._hub,
             tz=self._settings.coop.tz,
             now_s=int(self._clock.now()),
             is_mailed=asked.is_mailed,

@@ -1,12 +1,10 @@
 """Invites members with their homes, or gives a known member's home a new token, for a command or the board's pages."""
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
-
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.folder.setting_values import is_name
 from hub.notices.invitation_mail import invitation_notice
@@ -59,18 +57,27 @@ class Invitation:
     replaces: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class InvitingHub:
+    """What invitations need of a hub: its store, its identity's public key and its own secret."""
+
+    store: Store
+    identity: bytes
+    secret: bytes = field(repr=False)
+
+
 class Inviter:
     """Invites people into one open hub. `refusal` changes nothing; `invite` is for wishes without one.
 
     With `is_mailed`, each token is queued as a mail to its member as well.
     """
 
-    def __init__(self, store: Store, *, key: Ed25519PrivateKey, tz: str, now_s: int, is_mailed: bool = False) -> None:
-        self._store = store
-        self._key = key
+    def __init__(self, opened: InvitingHub, *, tz: str, now_s: int, is_mailed: bool = False) -> None:
+        self._store = opened.store
+        self._identity, self._secret = opened.identity, opened.secret
         self._tz = tz
         self._now_s = now_s
-        self._seal = SecretSeal(key) if is_mailed else None
+        self._seal = SecretSeal(opened.secret) if is_mailed else None
 
     async def known(self, wish: InviteWish) -> Member | None:
         """The member with this e-mail address."""
@@ -200,13 +207,13 @@ class Inviter:
             seen = (await self.homes_of(known.id, wish))[0]
             member, home = seen.holder, seen.home
         replaces = await self.agent_of(home)
-        token = EnrolToken(secrets.token_bytes(SECRET_BYTES), hub_hash_of(self._key.public_key().public_bytes_raw()))
+        token = EnrolToken(secrets.token_bytes(SECRET_BYTES), hub_hash_of(self._identity))
         until = self._now_s + TOKEN_LIFE_S
         await self._store.add_invite(
             token.id,
             home_id=home.id,
             expires_at=until,
-            masked_key=mask_key(token.key, token_id=token.id, hub_key=self._key),
+            masked_key=mask_key(token.key, token_id=token.id, secret=self._secret),
             replaces=replaces,
             by="" if is_added else wish.by or "",
             link_by=wish.link_by,

@@ -37,7 +37,7 @@ from hub.storage.errors import StoreError
 from hub.storage.fleet_records import CutOffStore
 from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount
 from protocols.consent.rules import decode_consent
-from protocols.enrolment.public_keys import is_sound_key
+from protocols.public_keys import is_sound_key
 from protocols.slots import slot_of, start_of
 from protocols.timeline import Clock
 from protocols.wire import topics

@@ -1,11 +1,10 @@
-"""Seals the secret words of a waiting mail with the hub's key: a copy of the store alone tells none."""
+"""Seals the secret words of a waiting mail with the hub's own secret: a copy of the store alone tells none."""
 
 import hmac
 import os
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 _LABEL: Final = b"commonwatt/2 secret of a waiting mail\x00"
@@ -15,8 +14,8 @@ NONCE_BYTES: Final = 12
 class SecretSeal:
     """Seals text for one notice, named by its kind, member and subject; it opens for no other."""
 
-    def __init__(self, hub_key: Ed25519PrivateKey) -> None:
-        self._cipher = ChaCha20Poly1305(hmac.digest(hub_key.private_bytes_raw(), _LABEL, "sha256"))
+    def __init__(self, secret: bytes) -> None:
+        self._cipher = ChaCha20Poly1305(hmac.digest(secret, _LABEL, "sha256"))
 
     def seal(self, text: str, *, place: tuple[str, str, str]) -> bytes:
         """The text as the store keeps it."""

@@ -71,7 +71,7 @@ class EnrolmentServer:
 
     def _root(self) -> bytes:
         root = self._authority.root_pem.decode("ascii")
-        return seal_root(self._hub.settings.coop.id, root_pem=root, hub_key=self._hub.signer.key).encode("utf-8")
+        return seal_root(self._hub.settings.coop.id, root_pem=root, signer=self._hub.signer).encode("utf-8")
 
     def _say(self) -> None:
         log.info("enrolment for homes elsewhere is served on port %d", self._port)

@@ -10,6 +10,7 @@ from hub.broker.elsewhere import BrokerElsewhere
 from hub.folder.paths import BROKER_NAME
 from hub.intake.agent_watch import AgentWatch
 from hub.intake.broker_access import BrokerAccess
+from hub.intake.homes_link import HomesLink
 from hub.intake.receiver import Intake
 from hub.processes.channel import Channel, Facts
 from hub.processes.own_hub import OwnHub, cpu_s
@@ -29,13 +30,14 @@ class IntakePart:
             filters=up_filters(coop),
             deliver=self._offer,
         )
+        self._homes = HomesLink(self._link, hub.signer.certificate)
         self._intake = Intake(
-            hub.store, coop=coop, key=hub.signer.key, clock=hub.clock, broker=self._link, limits=hub.settings.intake
+            hub.store, coop=coop, key=hub.signer.key, clock=hub.clock, broker=self._homes, limits=hub.settings.intake
         )
         self._access = BrokerAccess(
             hub.store,
             keeper=AccessKeeper(broker, coop=coop),
-            link=self._link,
+            link=self._homes,
             coop=coop,
             key=hub.signer.key,
             clock=hub.clock,
@@ -48,7 +50,7 @@ class IntakePart:
         if what == "agents changed":
             await self._access.agents_changed()
         elif what == "publish":
-            self._link.publish(facts["topic"], b64decode(facts["sealed"]))
+            self._homes.publish(facts["topic"], b64decode(facts["sealed"]))
         elif what == "broker":
             self._broker.note_ready(is_ready=facts["is_ready"])
         elif what == "figures":

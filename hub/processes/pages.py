@@ -5,9 +5,10 @@ import logging
 from collections.abc import Mapping
 
 from hub.board.invitation_service import InvitationService
+from hub.board.inviting import InvitingHub
 from hub.board.run_service import RunService
 from hub.core.payments.tax_terms import TaxTerms
-from hub.folder.keys.salt_key import load_seals
+from hub.folder.keys.salt_key import load_own_secret, load_seals
 from hub.folder.tax_settings import load_tax_terms
 from hub.forecasts.street_totals import StreetService
 from hub.money.order_service import PaymentService
@@ -42,7 +43,8 @@ class PagesPart:
         enrol = Enrolment(
             hub.store,
             coop=hub.settings.coop,
-            key=hub.signer.key,
+            signer=hub.signer,
+            secret=load_own_secret(hub.folder),
             broker=lambda: place,
             clock=hub.clock,
             agents_changed=self._agents_changed,
@@ -65,7 +67,10 @@ class PagesPart:
             runs=RunService(store, calendar=settings.calendar, key=hub.signer, terms=self._tax_terms),
             payments=PaymentService(store, key=hub.signer),
             invitations=InvitationService(
-                hub.folder, settings=settings, store=store, key=hub.signer.key, clock=hub.clock
+                hub.folder,
+                settings=settings,
+                hub=InvitingHub(store, hub.signer.identity, load_own_secret(hub.folder)),
+                clock=hub.clock,
             ),
             trials=TrialService(store, shown=shown),
             fairness=FairnessService(store, shown=shown),

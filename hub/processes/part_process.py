@@ -51,6 +51,7 @@ class PartProcess:
         self._channel: Channel | None = None
         self._has_served = False
         self._problem = ""
+        self._wish = ""
         self._answered_at_s = float("-inf")
 
     @property
@@ -77,6 +78,13 @@ class PartProcess:
         if self._channel is not None:
             self._channel.tell(what, **facts)
 
+    def start_again(self, reason: str) -> None:
+        """End the process in order, so that it is started again; one that is just starting ends as well."""
+        if self._process is not None:
+            self._wish = reason
+            with suppress(ProcessLookupError):
+                self._process.send_signal(signal.SIGTERM)
+
     async def run(self) -> None:
         """Keep the process running until cancelled, then stop it. Raises: PartError if it cannot start."""
         pause_s, starts = RETRY_FIRST_S, 0
@@ -88,6 +96,10 @@ class PartProcess:
                 raise PartError(self._problem or f"{self.name} cannot start: {reason}; the log above shows the error")
             if _steady_s() - started_s > STEADY_S:
                 pause_s = RETRY_FIRST_S
+            if self._wish:
+                log.info("%s starts again: %s", self.name, self._wish)
+                self._wish = ""
+                continue
             log.error("%s ended: %s; starting it again in %.1f s", self.name, self._problem or reason, pause_s)
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, RETRY_MOST_S)

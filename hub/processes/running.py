@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from hub.broker.elsewhere import facts_of
+from hub.broker.file_watch import watch_file
 from hub.broker.plans import plan_broker
 from hub.broker.supervisor import BrokerProcess
 from hub.core.ledger.approvals import lone_board
 from hub.folder.clock import clock_warning, open_clock
 from hub.folder.opening import check_store, open_hub
-from hub.folder.paths import BROKER_NAME, running_alone, write_running
+from hub.folder.paths import BROKER_NAME, KEY_NAME, running_alone, write_running
 from hub.folder.settings import HubSettings, load_settings
 from hub.processes.channel import ChannelError, Facts
 from hub.processes.homes_elsewhere import homes_listener, public_warnings
@@ -136,6 +137,7 @@ class Hub:
         tasks = [
             asyncio.create_task(announced(), name="announcement"),
             *(asyncio.create_task(part.run(), name=name) for name, part in self._parts.items()),
+            asyncio.create_task(watch_file(folder / KEY_NAME, self._key_changed), name="hub key"),
             asyncio.create_task(self._broker.run(), name="broker"),
         ]
         await _until_stopped(tasks)
@@ -178,6 +180,11 @@ class Hub:
             self._broker_changed()
             while self._for_homes:
                 part.tell("publish", **self._for_homes.popleft())
+
+    def _key_changed(self) -> None:
+        """All parts at once: no home gets the new certificate from one and receipts under the old key from another."""
+        for part in self._parts.values():
+            part.start_again("the hub key has changed")
 
     def _broker_changed(self) -> None:
         self._parts["intake"].tell("broker", is_ready=self._broker.ready.is_set())

@@ -33,7 +33,7 @@ class TimetablePart:
             hub.store, settings=hub.settings, worker=self._worker, send_prompt=sender.send, key=hub.signer
         )
         jobs += planned_backup(hub.folder, settings=hub.settings, clock=hub.clock)
-        jobs += planned_mail(hub.folder, hub.store, settings=hub.settings, key=key, clock=hub.clock)
+        jobs += planned_mail(hub.folder, hub.store, settings=hub.settings, clock=hub.clock)
         jobs += planned_certificates(hub.folder, settings=hub.settings)
         self._timetable = Timetable(jobs, store=hub.store, clock=hub.clock)
 

@@ -13,9 +13,10 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from hub.folder.keys.encrypted_key import decrypt_key, encrypt_key
+from hub.folder.keys.ending import hub_key_certificate, hub_key_warning
 from hub.trust.authority import Authority, AuthorityError
 from hub.trust.certificates import DAY_S, Key, begins_at, ends_at, key_pem, make_root, make_working, new_key, pem_of
-from hub.trust.encrypted_key import decrypt_key, encrypt_key
 from protocols.durable_files import make_private_folder, write_durably
 from protocols.errors import RequestError
 
@@ -108,13 +109,12 @@ def read_root(folder: Path) -> x509.Certificate:
         raise AuthorityError(f"{path}: expected a certificate in PEM form: restore it from a backup") from None
 
 
-def renew_working(folder: Path, *, coop: str, key_file: Path, passphrase: bytes, now_s: int) -> Authority:
-    """Replace the working certificate and its key by new ones, signed with the root's key in this file.
+def renew_working(folder: Path, *, coop: str, root_key: Key, now_s: int) -> Authority:
+    """Replace the working certificate and its key by new ones, signed with the root's key.
 
-    Certificates issued under the earlier one stay valid until their own end. Raises: AuthorityError, RequestError.
+    Certificates issued under the earlier one stay valid until their own end. Raises: AuthorityError.
     """
     root = read_root(folder)
-    root_key = open_root_key(key_file, root, passphrase)
     if now_s >= ends_at(root):
         raise AuthorityError("the co-op's root certificate has ended: every home has to enrol again under a new one")
     key, path = new_key(), folder / FOLDER_NAME / WORKING_NAME
@@ -127,14 +127,24 @@ def renew_working(folder: Path, *, coop: str, key_file: Path, passphrase: bytes,
 
 
 def open_root_key(path: Path, root: x509.Certificate, passphrase: bytes) -> Key:
-    """The root's key from this file, which is encrypted: a memory stick may give every file to everybody.
+    """The root's key from this file. Raises: as `read_key_file` and `root_key_in`."""
+    return root_key_in(read_key_file(path), root, passphrase, where=str(path))
 
-    Raises: AuthorityError if it cannot be read, RequestError if it does not open or is another root's.
+
+def root_key_in(content: bytes, root: x509.Certificate, passphrase: bytes, *, where: str) -> Key:
+    """The root's key, from the content of the files that `where` names.
+
+    Raises: RequestError if it is not there, does not open, or is another root's.
     """
-    key = decrypt_key(_read(path)[0], passphrase)
+    key = decrypt_key(content, passphrase)
     if key.public_key() != root.public_key():
-        raise RequestError(f"{path}: the key of another root certificate; nothing was changed")
+        raise RequestError(f"{where}: the key of another root certificate; nothing was changed")
     return key
+
+
+def read_key_file(path: Path) -> bytes:
+    """A file of encrypted keys: on a memory stick everybody may read every file. Raises: AuthorityError."""
+    return _read(path)[0]
 
 
 def server_file(folder: Path) -> Path:
@@ -148,20 +158,25 @@ def root_file(folder: Path) -> Path:
 
 
 def certificate_ends_at(folder: Path) -> int | None:
-    """The first end (Unix time) of the authority's certificates and of its servers'; None without an authority.
+    """The first end (Unix time) of the authority's certificates, its servers' and the hub key's; None without one.
 
-    Raises: AuthorityError.
+    Raises: AuthorityError, IdentityError.
     """
     authority = load_authority(folder)
     if authority is None:
         return None
     ends = [ends_at(authority.root), ends_at(authority.working)]
-    server = read_server(folder)
-    return min(ends if server is None else [*ends, ends_at(server)])
+    server, hub_key = read_server(folder), hub_key_certificate(folder)
+    if server is not None:
+        ends.append(ends_at(server))
+    return min(ends if hub_key is None else [*ends, hub_key.valid_until])
 
 
 def certificate_warnings(folder: Path, *, now_s: int) -> tuple[str, ...]:
-    """What the board has to do about certificates that end soon, or have ended. Raises: AuthorityError."""
+    """What the board has to do about certificates that end soon, or have ended.
+
+    Raises: AuthorityError, IdentityError.
+    """
     authority = load_authority(folder)
     if authority is None:
         return ()
@@ -178,11 +193,13 @@ def certificate_warnings(folder: Path, *, now_s: int) -> tuple[str, ...]:
         for what, certificate, _, advice in found
         if begins_at(certificate) > now_s
     )
-    return early + tuple(
+    late = tuple(
         f"the co-op's {what} {_ends(ends_at(certificate) - now_s)}: {advice}"
         for what, certificate, warn_s, advice in found
         if ends_at(certificate) - now_s < warn_s
     )
+    hub_key = hub_key_warning(folder, now_s=now_s)
+    return early + late + (() if hub_key is None else (hub_key,))
 
 
 def read_server(folder: Path) -> x509.Certificate | None:

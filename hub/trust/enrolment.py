@@ -5,8 +5,6 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from hub.storage.contract import MemberStore, ReadingStore
 from hub.storage.errors import StoreError
 from hub.storage.invite_records import InviteRefusal
@@ -18,8 +16,9 @@ from protocols.consent.rules import decode_consent, default_consent
 from protocols.consent.text import consent_toml
 from protocols.enrolment.answer import EnrolAnswer
 from protocols.enrolment.handshake import MAX_REQUEST_BYTES, EnrolRequest, parse_request, seal_answer
-from protocols.enrolment.public_keys import agent_name_of
+from protocols.hub_keys import HubSigner
 from protocols.loopback import is_loopback
+from protocols.public_keys import agent_name_of
 from protocols.timeline import Clock
 from protocols.wire.refusal_reasons import WireError
 from protocols.wire.topics import shard_of
@@ -47,7 +46,8 @@ class EnrolmentStore(MemberStore, ReadingStore, Protocol):
 class Enrolment:
     """Call it with a request body; it returns the HTTP status and the JSON body of the response.
 
-    `broker` returns the address where agents reach the broker; `agents_changed` is called after each enrolment.
+    `secret` is the hub's own, which hides the keys of invitations in the store. `broker` returns the address where
+    agents reach the broker; `agents_changed` is called after each enrolment.
     With an `authority`, agents get certificates and renew them at `enrol_port` of the same host; without one, only
     agents on this computer are served. Certificates go by real time, as TLS does.
     """
@@ -57,7 +57,8 @@ class Enrolment:
         store: EnrolmentStore,
         *,
         coop: Coop,
-        key: Ed25519PrivateKey,
+        signer: HubSigner,
+        secret: bytes,
         broker: Callable[[], tuple[str, int]],
         clock: Clock,
         agents_changed: Callable[[], Awaitable[None]],
@@ -67,7 +68,7 @@ class Enrolment:
     ) -> None:
         self._store = store
         self._coop = coop
-        self._key = key
+        self._signer, self._secret = signer, secret
         self._broker = broker
         self._clock = clock
         self._agents_changed = agents_changed
@@ -103,7 +104,7 @@ class Enrolment:
         masked = await self._store.invite_key(request.id)
         if masked is None:
             return refusal(403, InviteRefusal.UNKNOWN)
-        token_key = mask_key(masked, token_id=request.id, hub_key=self._key)
+        token_key = mask_key(masked, token_id=request.id, secret=self._secret)
         if not request.is_from_holder(token_key):
             return refusal(403, "mac: the sender does not know the token of this invitation")
         now = int(self._clock.now())
@@ -128,7 +129,7 @@ class Enrolment:
             agent_public_key=request.public_key,
             request=body,
             token_key=token_key,
-            hub_key=self._key,
+            hub_key=self._signer.key,
         )
         return 200, answer.encode("ascii")
 
@@ -149,7 +150,7 @@ class Enrolment:
             home=enrolled.home_id,
             agent=enrolled.id,
             shard=enrolled.shard,
-            hub_public_key=self._key.public_key().public_bytes_raw(),
+            hub_public_key=self._signer.identity,
             broker_host=host,
             broker_port=port,
             tz=self._coop.tz,
@@ -158,4 +159,5 @@ class Enrolment:
             enrol_port=self._enrol_port if self._authority is not None else 0,
             root=self._authority.root_pem.decode("ascii") if self._authority is not None else "",
             certificate=certificate,
+            hub_certificate=self._signer.certificate or "",
         )

@@ -15,7 +15,7 @@ from hub.storage.records import Access, Agent
 from hub.storage.rule_records import day_of
 from hub.verify.check_result import CheckResult
 from hub.verify.signed_rows import SignedHome
-from protocols.enrolment.public_keys import is_name_of
+from protocols.public_keys import is_name_of
 from protocols.wire.chain import FIRST_PREVIOUS
 from protocols.wire.envelope import batch_hash, open_sealed
 from protocols.wire.messages import ConsentNotice, PromptAnswer

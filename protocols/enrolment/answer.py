@@ -7,7 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from protocols.consent.text import MAX_TEXT_CHARS, parse_consent
-from protocols.enrolment.certificates import MAX_CERTIFICATE_CHARS, MAX_CHAIN_CHARS, check_root
+from protocols.enrolment.certificates import MAX_CERTIFICATE_CHARS as MAX_ROOT_CHARS
+from protocols.enrolment.certificates import MAX_CHAIN_CHARS, check_root
 from protocols.enrolment.json_fields import (
     read_bytes,
     read_flag,
@@ -18,35 +19,52 @@ from protocols.enrolment.json_fields import (
     to_base64,
     write_object,
 )
-from protocols.enrolment.public_keys import is_sound_key
+from protocols.hub_keys import MAX_CERTIFICATE_CHARS, certified_key
+from protocols.public_keys import is_sound_key
 from protocols.wire.topics import shard_of
 
-VERSION = 2
+VERSION = 3
 """The format of the agent's file."""
+
+ONE_KEY_VERSION = 2
+"""The format before hub keys had certificates; it is still read."""
 
 OLD_VERSION = 1
 """The format up to release 0.2.0, of agents that reach their broker without TLS; it is still read."""
 
 MAX_ANSWER_BYTES = 4 * MAX_TEXT_CHARS
 
-TLS_KEYS = {"broker_tls", "enrol_port", "root", "certificate"}
 CONTENT_KEYS = {
     "coop",
     "home",
     "agent",
     "shard",
     "hub_public_key",
+    "hub_certificate",
     "broker_host",
     "broker_port",
     "tz",
     "consent",
-    *TLS_KEYS,
+    "broker_tls",
+    "enrol_port",
+    "root",
+    "certificate",
 }
+
+_LATER: dict[str, Any] = {"hub_certificate": ""}
+_OLD_FORMS: dict[int, dict[str, Any]] = {
+    OLD_VERSION: _LATER | {"broker_tls": False, "enrol_port": 0, "root": "", "certificate": ""},
+    ONE_KEY_VERSION: _LATER,
+}
+"""What each older form lacks, and what stands in its place."""
 
 
 @dataclass(frozen=True, slots=True)
 class EnrolAnswer:
     """Everything an agent needs to start working for its home. `consent` is TOML text as in `consent.text`.
+
+    `hub_public_key` is the co-op's lasting identity; `hub_certificate` says which hub key signs for it, and is empty if
+    the identity key signs itself.
 
     With `broker_tls`, `root` is the co-op's root certificate, `certificate` the agent's first one with those that
     issued it (PEM), and `enrol_port` the hub's port for renewals on the broker's host; otherwise all three are empty.
@@ -65,6 +83,12 @@ class EnrolAnswer:
     enrol_port: int = 0
     root: str = ""
     certificate: str = ""
+    hub_certificate: str = ""
+
+    @property
+    def signing_key(self) -> bytes:
+        """The public key whose signature counts at the time of this answer. Raises: ValueError."""
+        return certified_key(self.hub_certificate or None, coop=self.coop, identity=self.hub_public_key)
 
 
 def build_answer(answer: EnrolAnswer) -> str:
@@ -77,12 +101,13 @@ def build_answer(answer: EnrolAnswer) -> str:
 def parse_answer(text: str | bytes) -> EnrolAnswer:
     """The inverse of `build_answer`. Raises: ValueError with a one-line message that names the key."""
     what, keys = "enrolment answer", CONTENT_KEYS | {"version"}
-    try:
-        fields = read_object(text, keys - TLS_KEYS, what, version=OLD_VERSION, most=MAX_ANSWER_BYTES)
-        fields |= {"broker_tls": False, "enrol_port": 0, "root": "", "certificate": ""}
-    except ValueError:
-        fields = read_object(text, keys, what, version=VERSION, most=MAX_ANSWER_BYTES)
-    return read_content(fields)
+    for version, later in _OLD_FORMS.items():
+        try:
+            fields = read_object(text, keys - set(later), what, version=version, most=MAX_ANSWER_BYTES)
+        except ValueError:
+            continue
+        return read_content(fields | later)
+    return read_content(read_object(text, keys, what, version=VERSION, most=MAX_ANSWER_BYTES))
 
 
 def content_fields(answer: EnrolAnswer) -> dict[str, Any]:
@@ -93,6 +118,7 @@ def content_fields(answer: EnrolAnswer) -> dict[str, Any]:
         "agent": answer.agent,
         "shard": answer.shard,
         "hub_public_key": to_base64(answer.hub_public_key),
+        "hub_certificate": answer.hub_certificate,
         "broker_host": answer.broker_host,
         "broker_port": answer.broker_port,
         "tz": answer.tz,
@@ -118,13 +144,15 @@ def read_content(fields: dict[str, Any]) -> EnrolAnswer:
         consent=read_text(fields, "consent", most=MAX_TEXT_CHARS),
         broker_tls=read_flag(fields, "broker_tls"),
         enrol_port=read_whole(fields, "enrol_port", most=65535),
-        root=read_text(fields, "root", most=MAX_CERTIFICATE_CHARS),
+        root=read_text(fields, "root", most=MAX_ROOT_CHARS),
         certificate=read_text(fields, "certificate", most=MAX_CHAIN_CHARS),
+        hub_certificate=read_text(fields, "hub_certificate", most=MAX_CERTIFICATE_CHARS),
     )
     if answer.shard != shard_of(answer.agent):
         raise ValueError("shard: does not match the agent")
     if not is_sound_key(answer.hub_public_key):
         raise ValueError("hub_public_key: not a usable Ed25519 key")
+    certified_key(answer.hub_certificate or None, coop=answer.coop, identity=answer.hub_public_key)
     if not answer.broker_port or not answer.broker_host:
         raise ValueError("broker_host, broker_port: expected a host and a port from 1 to 65535")
     _require_zone(answer.tz)

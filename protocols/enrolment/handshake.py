@@ -23,8 +23,8 @@ from protocols.enrolment.json_fields import (
     to_base64,
     write_object,
 )
-from protocols.enrolment.public_keys import agent_name_of, is_signed, is_sound_key
 from protocols.enrolment.token import EnrolToken
+from protocols.public_keys import agent_name_of, is_signed, is_sound_key
 from protocols.wire.refusal_reasons import RefusalReason, WireError
 from protocols.wire.topics import require_id
 
@@ -131,7 +131,7 @@ def open_answer(text: str | bytes, *, token: EnrolToken, request: bytes, agent_p
     answer, key, answered = _read_document(document)
     if not token.is_of_hub(answer.hub_public_key):
         raise _foreign("its hub key is not the one in the token")
-    if not is_signed(answer.hub_public_key, signature, _ANSWER_LABEL + document):
+    if not is_signed(answer.signing_key, signature, _ANSWER_LABEL + document):
         raise _foreign("the hub did not sign it")
     if key != agent_public_key or answer.agent != agent_name_of(agent_public_key):
         raise _foreign("it is for another agent's key")

@@ -22,7 +22,7 @@ from protocols.enrolment.json_fields import (
     to_base64,
     write_object,
 )
-from protocols.enrolment.public_keys import is_signed
+from protocols.public_keys import is_signed
 
 VERSION = 3
 MAX_REQUEST_BYTES = 2048

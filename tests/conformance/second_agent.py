@@ -3,6 +3,7 @@
 Small on purpose: one home, memory for a store, and no devices. What it does when a number is refused is section 11.
 """
 
+import json
 from dataclasses import dataclass, field
 from hashlib import sha256
 from os import urandom
@@ -57,6 +58,8 @@ class SecondAgent:
     told: list = field(default_factory=list)
     nonce: bytes = b""
     hub_time: int = 0
+    identity: Ed25519PublicKey | None = None
+    key_order: tuple = (0, 0)
 
     def topic(self, way, kind):
         shard = sha256(self.name.encode()).digest()[0] % 64
@@ -94,6 +97,9 @@ class SecondAgent:
 
     def hear(self, topic, message):
         """Take what the hub signed for this agent, and act on it."""
+        if topic == self.topic("down", "keys"):
+            self.take_certificate(message)
+            return
         protected, _, payload, signature = cbor2.loads(message).value
         try:
             self.hub_key.verify(signature, signed_bytes(protected, topic, payload))
@@ -106,6 +112,22 @@ class SecondAgent:
             self.take_refusal(fields)
         elif topic == self.topic("down", "time") and fields[3] == self.nonce:
             self.hub_time = fields[4]
+
+    def take_certificate(self, text):
+        """Section 10, keys; without an overlap, which this agent does without. `hub_key` begins as the identity key."""
+        self.identity = self.identity or self.hub_key
+        found = json.loads(text)
+        signed = (
+            b"commonwatt/3 hub key\x00" + json.dumps(found["document"], sort_keys=True, separators=(",", ":")).encode()
+        )
+        try:
+            self.identity.verify(bytes.fromhex(found["signature"]), signed)
+        except InvalidSignature:
+            return
+        order = (found["document"]["number"], found["document"]["valid_from"])
+        if found["document"]["coop"] == self.coop and order > self.key_order:
+            self.key_order = order
+            self.hub_key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(found["document"]["public_key"]))
 
     def take_receipt(self, fields):
         through = fields[4]

@@ -8,9 +8,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.broker.connection import Delivery
+from hub.intake.homes_link import HomesLink
 from hub.intake.receiver import Intake
 from hub.storage.records import PromptRow
 from hub.storage.sqlite.store import SqliteStore
+from protocols.hub_keys import HubKeyCertificate, seal_certificate
 from protocols.timeline import Clock
 from tests.conformance.second_agent import SecondAgent
 from tests.hub.sending_home import COOP, FIRST_SLOT, NOW_S, SendingHome, open_store
@@ -33,7 +35,7 @@ class Street:
     def acknowledge(self, deliveries: list[Delivery]) -> None:
         """PUBACK proves nothing."""
 
-    def publish(self, topic: str, sealed: bytes) -> None:
+    def publish(self, topic: str, sealed: bytes, *, is_kept: bool = False) -> None:
         self.sent.append((topic, sealed))
 
     async def exchange(self, *more: tuple[str, bytes], times: int = 1) -> None:
@@ -120,6 +122,25 @@ async def test_what_section_6_refuses_and_allows(
     await street.exchange()
     assert street.agent.kept == []
     assert street.agent.refused == ([] if reason is None else [(1, 1, reason)])
+
+
+async def test_it_follows_the_hub_to_its_next_key_and_hears_no_other(street: Street) -> None:
+    agent, now = street.agent, NOW_S
+
+    def hub_with(number: int, *, by: Ed25519PrivateKey) -> None:
+        key = Ed25519PrivateKey.from_private_bytes(bytes([number]) * 32)
+        made = HubKeyCertificate(COOP.id, number, key.public_key().public_bytes_raw(), now, now + 9, now)
+        homes = HomesLink(street, seal_certificate(made, by))
+        street.intake = Intake(street.store, coop=COOP.id, key=key, clock=Clock(lambda: float(now)), broker=homes)
+
+    hub_with(1, by=HUB_KEY)
+    agent.add_batch(FIRST_SLOT)
+    await street.exchange()
+    assert agent.kept == []
+    hub_with(2, by=Ed25519PrivateKey.from_private_bytes(b"x" * 32))
+    agent.add_batch(FIRST_SLOT + 1)
+    await street.exchange()
+    assert len(agent.kept) == 1, "a receipt under a key that the identity key did not sign is none"
 
 
 async def test_overlapping_totals_are_kept_and_a_worse_mark_replaces_nothing(street: Street) -> None:

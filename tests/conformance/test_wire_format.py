@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from hub.trust.enrolment import STATUSES as ENROLMENT_STATUSES
+from protocols import hub_keys
 from protocols.consent import rules as consent
 from protocols.consent.purposes import CATALOGUE
 from protocols.consent.reduction import find_violations
@@ -111,6 +112,13 @@ def test_the_worked_consent_allows_the_worked_batch() -> None:
     assert consent.encode_consent(held) == inner
     assert sha256(inner).digest() == octets("consent.digest")
     assert find_violations(held, readings.decode_batch(octets("batch.payload"))) == ()
+
+
+def test_the_worked_hub_key() -> None:
+    text, identity = BLOCKS["keys.payload"], HUB_KEY.public_key().public_bytes_raw()
+    found = hub_keys.open_certificate(text, coop=COOP, identity=identity)
+    assert hub_keys.seal_certificate(found, HUB_KEY) == text
+    HUB_KEY.public_key().verify(bytes.fromhex(json.loads(text)["signature"]), octets("keys.signed"))
 
 
 def test_the_worked_enrolment() -> None:

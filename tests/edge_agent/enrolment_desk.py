@@ -6,8 +6,8 @@ from protocols.consent.rules import default_consent
 from protocols.consent.text import consent_toml
 from protocols.enrolment.answer import EnrolAnswer
 from protocols.enrolment.handshake import parse_request, seal_answer
-from protocols.enrolment.public_keys import agent_name_of
 from protocols.enrolment.token import EnrolToken, hub_hash_of
+from protocols.public_keys import agent_name_of
 from protocols.wire.topics import shard_of
 
 HUB_KEY = Ed25519PrivateKey.from_private_bytes(b"k" * 32)

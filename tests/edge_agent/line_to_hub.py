@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge_agent.metering.home_meter import ClosedSlot
 from edge_agent.outbox.opening import open_outbox
 from edge_agent.outbox.store import Outbox
+from edge_agent.uplink.hub_keys import KnownHubKeys
 from edge_agent.uplink.mqtt_link import Uplink
 from edge_agent.uplink.sealing import AgentSigner, BatchContext, ConsentFilter, reseal_message
 from protocols.consent.reduction import SlotValue
@@ -27,8 +28,9 @@ NOW = 1_790_000_000.0
 class Line:
     """An outbox, an uplink and a stub hub on one broker."""
 
-    def __init__(self, outbox: Outbox, hub: StubHub, key: Ed25519PrivateKey) -> None:
+    def __init__(self, outbox: Outbox, hub: StubHub, key: Ed25519PrivateKey, folder: Path) -> None:
         self.outbox = outbox
+        self.folder = folder
         self.hub = hub
         self.signer = AgentSigner(COOP, AGENT, key)
         self.gate = ConsentFilter(default_consent(HOME))
@@ -40,13 +42,17 @@ class Line:
             self.outbox,
             coop=COOP,
             agent=AGENT,
-            hub_key=self.hub.key.public_key(),
+            hub_keys=self.hub_keys(),
             broker=("127.0.0.1", port or self.hub.port),
             now=lambda: NOW,
             monotonic=time.monotonic,
             reseal=partial(reseal_message, self.signer),
             resend_first_s=0.5,
         )
+
+    def hub_keys(self) -> KnownHubKeys:
+        identity = self.hub.key.public_key().public_bytes_raw()
+        return KnownHubKeys(self.folder, coop=COOP, identity=identity, first="", now=lambda: NOW)
 
     async def add(self, count: int) -> None:
         sealings = []
@@ -87,6 +93,6 @@ async def line(tmp_path: Path, broker: BrokerProcess, *, answers: bool = True) -
     await asyncio.to_thread(hub.start)
     async with open_outbox(tmp_path / "data", max_mb=8, now_s=NOW) as (outbox, _):
         try:
-            yield Line(outbox, hub, key)
+            yield Line(outbox, hub, key, tmp_path / "data")
         finally:
             await asyncio.to_thread(hub.stop)

@@ -11,9 +11,10 @@ from pathlib import Path
 
 from protocols.enrolment.answer import EnrolAnswer
 from protocols.enrolment.handshake import parse_request, seal_answer
-from protocols.enrolment.public_keys import agent_name_of
 from protocols.enrolment.renewal import build_renewed, parse_renewal
 from protocols.enrolment.trust_root import seal_root
+from protocols.hub_keys import HubSigner
+from protocols.public_keys import agent_name_of
 from protocols.wire.topics import shard_of
 from tests.coop_authority import TestAuthority
 from tests.edge_agent.enrolment_desk import HUB_KEY, TOKEN
@@ -35,7 +36,9 @@ class TlsDesk:
 
     def get(self, path: str) -> tuple[int, bytes]:
         self.asked.append(path)
-        return 200, seal_root(COOP, root_pem=self.shown.root_pem.decode(), hub_key=HUB_KEY).encode()
+        return 200, seal_root(
+            COOP, root_pem=self.shown.root_pem.decode(), signer=HubSigner.of_one_key(HUB_KEY)
+        ).encode()
 
     def post(self, path: str, body: bytes) -> tuple[int, bytes]:
         self.asked.append(path)

@@ -70,7 +70,7 @@ MAY_IMPORT = {
     "hub.exchange": (*SHARED, "hub.exchange"),
     "hub.broker": ("hub.broker", "hub.folder", "protocols"),
     "hub.intake": (*SHARED, "hub.intake", "hub.broker", "hub.folder.intake_settings"),
-    "hub.trust": (*SHARED, "hub.trust", "hub.folder.setting_values"),
+    "hub.trust": (*SHARED, "hub.trust", "hub.folder.setting_values", "hub.folder.keys"),
     "hub.forecasts": (*SHARED, "hub.forecasts", "hub.timetable"),
     "hub.prompts": (*SHARED, "hub.prompts"),
     "hub.backups": (*SHARED, "hub.backups", "hub.console", "hub.folder", "hub.timetable"),

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hub.storage.records import Agent, Coop, Home, Member
 from hub.storage.sqlite.store import SqliteStore
 from protocols.consent.rules import ConsentSet, encode_consent
-from protocols.enrolment.public_keys import agent_name_of
+from protocols.public_keys import agent_name_of
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import start_of
 from protocols.wire import topics

@@ -21,6 +21,7 @@ from edge_agent.outbox.messages import ChainLink, SealedMessage, SealMessage
 from edge_agent.outbox.opening import open_outbox
 from edge_agent.outbox.store import Outbox
 from edge_agent.uplink.broker_connection import BrokerConnection
+from edge_agent.uplink.hub_keys import KnownHubKeys
 from edge_agent.uplink.mqtt_link import Uplink
 from hub.backups.keys import make_backup_key
 from hub.backups.restoring import Restored, restore
@@ -31,12 +32,12 @@ from hub.broker.connection import Delivery
 from hub.commands.operation.init import init_hub
 from hub.commands.operation.restore import note_restore
 from hub.commands.operation.verify import verify_hub
-from hub.folder.keys.hub_key import load_key
+from hub.folder.keys.signer import load_signer
 from hub.folder.opening import OpenHub, opened_hub
 from hub.intake.receiver import Intake
 from hub.storage.contract import Store
 from hub.storage.records import Agent, Home, Member
-from protocols.enrolment.public_keys import agent_name_of
+from protocols.public_keys import agent_name_of
 from protocols.slots import slots_of_day, start_of
 from protocols.timeline import Clock
 from protocols.wire import topics
@@ -55,8 +56,9 @@ BACKUP_AFTER = 9
 class SmallHome:
     """One home: its key, its outbox and its uplink, whose broker is the street's."""
 
-    def __init__(self, street: "Street", name: str, *, outbox: Outbox) -> None:
-        self.name, self.street, self.outbox = name, street, outbox
+    def __init__(self, street: "Street", folder: Path, *, outbox: Outbox) -> None:
+        self.name, self.street, self.outbox = folder.name, street, outbox
+        name = folder.name
         self.key = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(name.encode()).digest())
         self.public_key = self.key.public_key().public_bytes_raw()
         self.agent = agent_name_of(self.public_key)
@@ -64,7 +66,7 @@ class SmallHome:
             outbox,
             coop=COOP.id,
             agent=self.agent,
-            hub_key=street.key.public_key(),
+            hub_keys=KnownHubKeys(folder, coop=COOP.id, identity=street.identity, first="", now=street.now),
             broker=("nowhere", 1),
             now=street.now,
             monotonic=time.monotonic,
@@ -120,7 +122,7 @@ class Street:
     """The homes, the clock they share with the hub, and a broker that hands everything on at once."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.key = folder, load_key(folder / "hub.key")
+        self.folder, self.identity = folder, load_signer(folder).identity
         self.homes: dict[str, SmallHome] = {}
         self.intake: Intake | None = None
         self.at_s = float(start_of(SLOTS[0]))
@@ -208,7 +210,7 @@ async def move_in(street: Street, folder: Path, exits: AsyncExitStack) -> SmallH
     name = f"h{len(street.homes) + 1:02d}"
     (folder / name).mkdir()
     outbox, _ = await exits.enter_async_context(open_outbox(folder / name, max_mb=20, now_s=street.at_s))
-    home = SmallHome(street, name, outbox=outbox)
+    home = SmallHome(street, folder / name, outbox=outbox)
     street.homes[home.agent] = home
     running = asyncio.create_task(home.uplink.run())
 

@@ -15,6 +15,7 @@ import numpy as np
 
 from hub.broker.connection import Delivery
 from hub.folder.keys.hub_key import load_key
+from hub.folder.keys.salt_key import load_own_secret
 from hub.folder.opening import open_hub
 from hub.folder.paths import KEY_NAME, SALT_NAME
 from hub.intake.receiver import Intake
@@ -26,6 +27,7 @@ from hub.trust.invitation_keys import mask_key
 from hub.web.frame.tokens import hash_token
 from protocols.durable_files import write_durably
 from protocols.enrolment.token import EnrolToken, hub_hash_of
+from protocols.hub_keys import HubSigner
 from protocols.slots import format_slot, slots_of_day, start_of
 from protocols.timeline import Clock, Timeline
 from protocols.wire import topics
@@ -164,7 +166,7 @@ class InventedCoop:
             await store.add_member(member, Home(home.home, f"Lane {home.number}", home.member))
             until = int(self.now_s) + 86_400
             token = self._token_of(home)
-            masked = mask_key(token.key, token_id=token.id, hub_key=load_key(self.folder / KEY_NAME))
+            masked = mask_key(token.key, token_id=token.id, secret=load_own_secret(self.folder))
             await store.add_invite(token.id, home_id=home.home, expires_at=until, masked_key=masked)
         await store.close()
 
@@ -179,7 +181,8 @@ class InventedCoop:
         enrolment = Enrolment(
             store,
             coop=await store.coop(),
-            key=load_key(self.folder / KEY_NAME),
+            signer=HubSigner.of_one_key(load_key(self.folder / KEY_NAME)),
+            secret=load_own_secret(self.folder),
             broker=lambda: ("127.0.0.1", 1883),
             clock=self.clock,
             agents_changed=nobody_runs,

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from hub.board.inviting import Invitation, Inviter, InviteWish, check_person
+from hub.board.inviting import Invitation, Inviter, InviteWish, InvitingHub, check_person
+from hub.folder.keys.salt_key import load_own_secret
 from hub.folder.opening import open_hub
 from hub.folder.settings import FILE_NAME
 from protocols.errors import RequestError
@@ -20,7 +21,8 @@ async def opened_inviter(folder: Path, *, clock: Clock, is_mailed: bool = False)
             raise RequestError(
                 f"--mail: the hub sends no mail: enter a mail server under [mail] in {folder / FILE_NAME}"
             )
-        yield Inviter(store, key=signer.key, tz=settings.coop.tz, now_s=int(clock.now()), is_mailed=is_mailed)
+        hub = InvitingHub(store, signer.identity, load_own_secret(folder))
+        yield Inviter(hub, tz=settings.coop.tz, now_s=int(clock.now()), is_mailed=is_mailed)
     finally:
         await store.close()
 

@@ -1,4 +1,4 @@
-"""`commonwatt-hub authority`: makes the co-op's certificate authority, shows it, takes its root key away, renews it."""
+"""`commonwatt-hub authority`: makes the co-op's root key and identity key, shows, takes away, and renews under them."""
 
 import argparse
 import json
@@ -13,6 +13,10 @@ from cryptography import x509
 
 from hub.console.output_files import write_new
 from hub.console.passphrase import OPTION, OPTION_WORDS, read_passphrase
+from hub.folder.keys.ending import hub_key_certificate
+from hub.folder.keys.rotation import identity_in, make_identity, rotate_hub_key
+from hub.folder.keys.signer import load_signer
+from hub.folder.paths import is_running
 from hub.folder.settings import HubSettings, load_settings
 from hub.trust.authority import Authority
 from hub.trust.authority_files import (
@@ -22,15 +26,17 @@ from hub.trust.authority_files import (
     load_authority,
     make_authority,
     open_root_key,
+    read_key_file,
     read_private,
     read_server,
     renew_working,
 )
 from hub.trust.certificates import ends_at, fingerprint
+from hub.trust.safe_keys import keys_on_hub, open_safe_keys, safe_files
 from hub.trust.server_certificate import refresh_server_certificate
 from protocols.errors import RequestError
 
-WORDS: Final = "the co-op's root key"
+WORDS: Final = "the co-op's root key and identity key"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,14 +44,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
         choices=("make", "show", "export", "renew"),
-        help="make the authority of a hub that has none; show its certificates and what to do next; export the"
-        " encrypted root key for a safe; renew the working certificate with the root key",
+        help="make the authority and the identity key of a hub that has none; show its certificates and what to do"
+        " next; export the encrypted root key and identity key for a safe; renew the working certificate and the hub"
+        " key with them",
     )
     parser.add_argument(OPTION, type=Path, metavar="FILE", help=OPTION_WORDS)
-    parser.add_argument("--to", type=Path, metavar="FILE", help="with export: the new file for the root key")
-    parser.add_argument("--remove", action="store_true", help="with export: then delete the root key from the hub")
+    parser.add_argument("--to", type=Path, metavar="FILE", help="with export: the new file for both keys")
+    parser.add_argument("--remove", action="store_true", help="with export: then delete both keys from the hub")
     parser.add_argument(
-        "--root-key", type=Path, metavar="FILE", help="with renew: the root key from the safe; the hub's without it"
+        "--root-key",
+        type=Path,
+        metavar="FILE",
+        action="append",
+        help="with renew: the keys from the safe, more than once if they are in several files; the hub's without it",
+    )
+    parser.add_argument(
+        "--stolen",
+        action="store_true",
+        help="with renew: the hub key may be in wrong hands: nothing it signs is accepted any more by homes that have"
+        " heard of the new one",
     )
     parser.add_argument("--json", action="store_true", help="with show: print one line of JSON")
 
@@ -60,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
         _refuse_second(args.data)
         passphrase = read_passphrase(args.passphrase_file, words=WORDS, is_new=True)
         make_authority(args.data, coop=coop, passphrase=passphrase, now_s=now_s)
+        make_identity(args.data, coop=coop, passphrase=passphrase, now_s=now_s)
         sys.stdout.write(made_lines(args.data))
     elif args.what == "show":
         sys.stdout.write(_shown(args.data, as_json=args.json, now_s=now_s))
@@ -76,74 +94,131 @@ def made_lines(folder: Path) -> str:
     return (
         f"made the co-op's certificate authority in {folder / FOLDER_NAME}; its root has the fingerprint\n"
         f"  {fingerprint(authority.root)}\n"
-        "whoever has the root key and its passphrase can stand in for the co-op: put the key into a safe, with\n"
+        f"and the co-op's identity key, the hub's public key for homes and members:\n"
+        f"  {load_signer(folder).identity.hex()}\n"
+        "whoever has these two keys and their passphrase can stand in for the co-op: put them into a safe, with\n"
         f"  commonwatt-hub authority export --data {folder} --to FILE --remove\n"
     )
 
 
 def _export(folder: Path, *, to: Path | None, is_removed: bool, passphrase_file: Path | None) -> None:
     if to is None:
-        raise RequestError("authority export: say where the root key goes: --to FILE")
-    root, path = _required(folder).root, folder / FOLDER_NAME / ROOT_KEY_NAME
-    if not path.exists():
-        raise RequestError(f"{path}: the root key is not on this hub any more: it is where it was exported to")
+        raise RequestError("authority export: say where the keys go: --to FILE")
+    root, paths = _required(folder).root, keys_on_hub(folder)
+    if not paths:
+        raise RequestError(
+            f"{folder / FOLDER_NAME / ROOT_KEY_NAME}: the root key is not on this hub any more: it is where it was"
+            " exported to"
+        )
     passphrase = read_passphrase(passphrase_file, words=WORDS, is_new=False)
-    # A key that nobody can open is worth nothing in a safe: it is opened here, and the copy again.
-    open_root_key(path, root, passphrase)
-    write_new(to, read_private(path))
-    open_root_key(to, root, passphrase)
-    sys.stdout.write(f"wrote the encrypted root key to {to}; it opens with the passphrase\n")
+    # A key that nobody can open is worth nothing in a safe: they are opened here, and the copy again.
+    _open_each(paths, folder=folder, root=root, passphrase=passphrase)
+    write_new(to, b"".join(read_private(path) for path in paths.values()))
+    _open_each(dict.fromkeys(paths, to), folder=folder, root=root, passphrase=passphrase)
+    named = " and the ".join(paths)
+    sys.stdout.write(f"wrote the encrypted {named} to {to}; the passphrase opens them\n")
     if is_removed:
-        try:
-            path.unlink()
-        except OSError as error:
-            raise RequestError(f"{path}: cannot be deleted: {error.strerror}") from None
-        sys.stdout.write(f"deleted {path}; it is needed again before the working certificate ends\n")
+        for path in paths.values():
+            try:
+                path.unlink()
+            except OSError as error:
+                raise RequestError(f"{path}: cannot be deleted: {error.strerror}") from None
+        gone = " and ".join(str(path) for path in paths.values())
+        sys.stdout.write(f"deleted {gone}; they are needed again each year, before the hub key ends\n")
+
+
+def _open_each(paths: Mapping[str, Path], *, folder: Path, root: x509.Certificate, passphrase: bytes) -> None:
+    for words, path in paths.items():
+        if words == "root key":
+            open_root_key(path, root, passphrase)
+        else:
+            identity_in(read_key_file(path), folder=folder, passphrase=passphrase, where=str(path))
 
 
 def _renew(args: argparse.Namespace, *, settings: HubSettings, now_s: int) -> None:
-    _required(args.data)
-    key_file = args.root_key or args.data / FOLDER_NAME / ROOT_KEY_NAME
-    try:
-        is_there = key_file.exists()
-    except OSError as error:
-        raise RequestError(f"{key_file}: the hub's user cannot read it: {error.strerror}") from None
-    if not is_there:
-        raise RequestError(f"{key_file}: no root key here: give the one from the safe with --root-key FILE")
+    folder, coop = args.data, settings.coop.id
+    root = _required(folder).root
+    files = safe_files(args.root_key or (), folder=folder)
     passphrase = read_passphrase(args.passphrase_file, words=WORDS, is_new=False)
-    authority = renew_working(args.data, coop=settings.coop.id, key_file=key_file, passphrase=passphrase, now_s=now_s)
-    sys.stdout.write(f"the new working certificate is valid until {_day(authority.working)}\n")
+    keys = open_safe_keys(files, folder=folder, root=root, passphrase=passphrase)
+    authority = renew_working(folder, coop=coop, root_key=keys.root, now_s=now_s)
+    sys.stdout.write(f"the new working certificate is valid until {_day(ends_at(authority.working))}\n")
     if settings.public is not None:
-        refresh_server_certificate(args.data, names=settings.public.all_names, now_s=now_s)
+        refresh_server_certificate(folder, names=settings.public.all_names, now_s=now_s)
         sys.stdout.write("the hub's servers have a certificate of it; a running hub uses it within seconds\n")
+    if keys.identity is None:
+        held = make_identity(folder, coop=coop, passphrase=passphrase, now_s=now_s)
+        sys.stdout.write(
+            "what the hub signed with until now is the co-op's identity key from now on; put it into the safe:\n"
+            f"  commonwatt-hub authority export --data {folder} --to FILE --remove\n"
+        )
+    else:
+        held = rotate_hub_key(folder, keys.identity, now_s=now_s, is_stolen=args.stolen)
+    sys.stdout.write(f"hub key {held.number} is valid until {_day(held.valid_until)}; no home enrols again\n")
+    if not is_running(folder):
+        return
+    sys.stdout.write("the running hub signs with it within seconds\n")
 
 
 def _shown(folder: Path, *, as_json: bool, now_s: int) -> str:
     authority = load_authority(folder)
-    if authority is None:
-        record: Mapping[str, object] = {"certificates": [], "root_key_on_hub": False, "to_do": [_make_advice(folder)]}
-        return json.dumps(record) + "\n" if as_json else f"no certificate authority yet: {_make_advice(folder)}\n"
-    certificates = {"root": authority.root, "working": authority.working}
-    server = read_server(folder)
-    if server is not None:
-        certificates["server"] = server
-    has_key = (folder / FOLDER_NAME / ROOT_KEY_NAME).exists()
-    to_do = list(certificate_warnings(folder, now_s=now_s))
-    if has_key:
-        to_do.append(f"the root key is on the hub: commonwatt-hub authority export --data {folder} --to FILE --remove")
+    certificates: dict[str, x509.Certificate] = {}
+    to_do = [_make_advice(folder)]
+    if authority is not None:
+        certificates |= {"root": authority.root, "working": authority.working}
+        if (server := read_server(folder)) is not None:
+            certificates["server"] = server
+        to_do = _to_do(folder, now_s=now_s)
+    on_hub, hub_key = keys_on_hub(folder), _hub_key_record(folder)
     if as_json:
         rows = [_record(use, each) for use, each in certificates.items()]
-        return json.dumps({"certificates": rows, "root_key_on_hub": has_key, "to_do": to_do}) + "\n"
+        held = {"root_key_on_hub": "root key" in on_hub, "identity_key_on_hub": "identity key" in on_hub}
+        return json.dumps({"certificates": rows, "hub_key": hub_key, **held, "to_do": to_do}) + "\n"
     lines = [line for use, each in certificates.items() for line in _lines(use, each)]
+    if authority is None:
+        lines.append("no certificate authority yet")
+    lines += _hub_key_lines(hub_key)
     lines += [f"to do: {each}" for each in to_do] or ["nothing to do"]
     return "".join(f"{line}\n" for line in lines)
+
+
+def _to_do(folder: Path, *, now_s: int) -> list[str]:
+    found = list(certificate_warnings(folder, now_s=now_s))
+    on_hub = keys_on_hub(folder)
+    if on_hub:
+        named, verb = " and the ".join(on_hub), "is" if len(on_hub) == 1 else "are"
+        found.append(
+            f"the {named} {verb} on the hub: commonwatt-hub authority export --data {folder} --to FILE --remove"
+        )
+    if load_signer(folder).certificate is None:
+        found.append(
+            "the hub signs with the co-op's identity key itself: commonwatt-hub authority renew gives it a hub key, and"
+            " no home enrols again"
+        )
+    return found
+
+
+def _hub_key_record(folder: Path) -> dict[str, object]:
+    signer, held = load_signer(folder), hub_key_certificate(folder)
+    return {
+        "identity": signer.identity.hex(),
+        "number": None if held is None else held.number,
+        "public_key": signer.public_key.hex(),
+        "ends": None if held is None else _moment(held.valid_until),
+    }
+
+
+def _hub_key_lines(record: Mapping[str, object]) -> tuple[str, str, str]:
+    said = "the identity key itself" if record["number"] is None else f"number {record['number']}"
+    until = "" if record["ends"] is None else f", valid until {str(record['ends'])[:10]}"
+    return f"hub key  {said}{until}", f"         {record['public_key']}", f"identity {record['identity']}"
 
 
 def _record(use: str, certificate: x509.Certificate) -> dict[str, str]:
     return {
         "use": use,
         "name": certificate.subject.rfc4514_string().removeprefix("CN="),
-        "ends": certificate.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "ends": _moment(ends_at(certificate)),
         "sha256": fingerprint(certificate),
     }
 
@@ -153,8 +228,12 @@ def _lines(use: str, certificate: x509.Certificate) -> tuple[str, str]:
     return f"{use:<8} {record['name']}, valid until {record['ends'][:10]}", f"         {record['sha256']}"
 
 
-def _day(certificate: x509.Certificate) -> str:
-    return datetime.fromtimestamp(ends_at(certificate), UTC).date().isoformat()
+def _moment(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _day(at_s: int) -> str:
+    return datetime.fromtimestamp(at_s, UTC).date().isoformat()
 
 
 def _required(folder: Path) -> Authority:
@@ -180,6 +259,7 @@ def _refuse_stray_options(args: argparse.Namespace) -> None:
         ("--to", args.to, ("export",)),
         ("--remove", args.remove, ("export",)),
         ("--root-key", args.root_key, ("renew",)),
+        ("--stolen", args.stolen, ("renew",)),
         ("--json", args.json, ("show",)),
         (OPTION, args.passphrase_file, ("make", "export", "renew")),
     ):

@@ -12,19 +12,36 @@ from hub.console.passphrase import OPTION, OPTION_WORDS, can_ask, read_passphras
 from hub.folder.clock import open_clock
 from hub.folder.first_settings import settings_text
 from hub.folder.keys.hub_key import load_key, make_key
+from hub.folder.keys.rotation import identity_in, make_identity
 from hub.folder.keys.salt_key import load_seals
+from hub.folder.keys.signer import load_signer
 from hub.folder.opening import open_store
-from hub.folder.paths import KEY_NAME, SALT_NAME, STORE_NAME
+from hub.folder.paths import CERTIFICATES_NAME, IDENTITY_KEY_NAME, KEY_NAME, SALT_NAME, STORE_NAME
 from hub.folder.setting_values import is_currency, is_name, is_zone
 from hub.folder.settings import FILE_NAME
 from hub.storage.records import Coop
-from hub.trust.authority_files import FOLDER_NAME, ROOT_KEY_NAME, load_authority, make_authority, open_root_key
+from hub.trust.authority_files import (
+    FOLDER_NAME,
+    ROOT_KEY_NAME,
+    load_authority,
+    make_authority,
+    open_root_key,
+    read_key_file,
+)
 from protocols.durable_files import make_private_folder, write_durably
 from protocols.errors import RequestError
 from protocols.timeline import Clock
 from protocols.wire.topics import is_id
 
-OWN_NAMES: Final = (KEY_NAME, SALT_NAME, STORE_NAME, FILE_NAME, FOLDER_NAME)
+OWN_NAMES: Final = (
+    KEY_NAME,
+    IDENTITY_KEY_NAME,
+    CERTIFICATES_NAME,
+    SALT_NAME,
+    STORE_NAME,
+    FILE_NAME,
+    FOLDER_NAME,
+)
 """Files an interrupted `init` may leave behind, perhaps with a suffix: running it again then finishes the work."""
 
 
@@ -38,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         OPTION,
         type=Path,
         metavar="FILE",
-        help=f"{OPTION_WORDS}; it encrypts the root key of the co-op's certificate authority. Without a file and a"
+        help=f"{OPTION_WORDS}; it encrypts the co-op's root key and identity key. Without a file and a"
         " terminal there is no authority yet: commonwatt-hub authority make makes it later",
     )
 
@@ -63,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 async def init_hub(folder: Path, *, coop: Coop, clock: Clock, passphrase: bytes = b"") -> None:
-    """Make a hub in `folder`, with a certificate authority if there is a passphrase for its root key.
+    """Make a hub in `folder`, with a certificate authority and an identity key if there is a passphrase for them.
 
     hub.toml is written last: until it exists, running the command again finishes the work.
     Raises: RequestError if the folder holds a hub or anything else, or if an argument is wrong.
@@ -107,11 +124,17 @@ def _make_folder(folder: Path) -> None:
 
 
 def _make_authority(folder: Path, *, coop: str, passphrase: bytes) -> None:
-    begun = load_authority(folder)
+    """The root key, then the identity key; what an interrupted `init` has made is opened instead."""
+    begun, now_s = load_authority(folder), int(time.time())
     if begun is None:
-        make_authority(folder, coop=coop, passphrase=passphrase, now_s=int(time.time()))
+        make_authority(folder, coop=coop, passphrase=passphrase, now_s=now_s)
     else:
         open_root_key(folder / FOLDER_NAME / ROOT_KEY_NAME, begun.root, passphrase)
+    if load_signer(folder).certificate is None:
+        make_identity(folder, coop=coop, passphrase=passphrase, now_s=now_s)
+    else:
+        path = folder / IDENTITY_KEY_NAME
+        identity_in(read_key_file(path), folder=folder, passphrase=passphrase, where=str(path))
 
 
 def _check_coop(coop: Coop) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hub.board.report import make_report
 from hub.commands.members.named_look import add_by, look_at_all
+from hub.commands.operation.status import certificates_line
 from hub.commands.periods import parse_day_argument
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
@@ -46,6 +47,7 @@ async def report_hub(folder: Path, *, first: date, last: date, by: str, clock: C
         )
         homes = [home.id for home in await store.homes()]
         await store.log_access(access, homes, fields=REPORT_FIELDS, rows=(last - first).days + 1)
-        return await make_report(store, first=first, last=last, plants=settings.plants)
+        report = await make_report(store, first=first, last=last, plants=settings.plants)
+        return {**report, "certificates": certificates_line(folder)}
     finally:
         await store.close()

@@ -21,6 +21,7 @@ from hub.quality.connections import home_limits
 from hub.storage.audit_records import FileCheck
 from hub.trust.authority import AuthorityError
 from hub.trust.authority_files import certificate_ends_at, certificate_warnings
+from protocols.errors import IdentityError
 from protocols.slots import format_slot, slot_of
 from protocols.timeline import Clock
 
@@ -109,7 +110,7 @@ def certificates_line(folder: Path) -> str:
     """What the board has to do about the co-op's certificates, or until when there is nothing to do."""
     try:
         warnings, first_end = certificate_warnings(folder, now_s=int(time.time())), certificate_ends_at(folder)
-    except AuthorityError as error:
+    except (AuthorityError, IdentityError) as error:
         return f"WARNING: {error}"
     if first_end is None:
         return "no authority, so this computer's homes only"

@@ -20,14 +20,18 @@ MAX_KEY_BYTES = 4096
 def make_key(path: Path) -> Ed25519PrivateKey:
     """Create a key; it is on disk before this returns. Raises: IdentityError if one exists or it cannot be written."""
     key = Ed25519PrivateKey.generate()
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
-        write_durably(path, pem)
+        write_durably(path, pem_of(key))
     except FileExistsError:
-        raise IdentityError(f"{path}: already exists; nothing written, a hub never changes its key") from None
+        raise IdentityError(f"{path}: already exists; nothing written") from None
     except OSError as error:
         raise IdentityError(f"{path}: cannot write the hub's key: {error.strerror}") from None
     return key
+
+
+def pem_of(key: Ed25519PrivateKey) -> bytes:
+    """The key as its file holds it (PKCS #8, not encrypted)."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def load_key(path: Path) -> Ed25519PrivateKey:

@@ -3,6 +3,7 @@
 hub.core.statements.seals says what it is for. A folder from before it existed gets one when it is first needed.
 """
 
+import hmac
 import logging
 import os
 import secrets
@@ -17,6 +18,7 @@ from protocols.errors import IdentityError
 log = logging.getLogger(__name__)
 
 MAX_FILE_BYTES: Final = 4096
+_SECRET_LABEL: Final = b"commonwatt/3 hub secret\x00"
 
 
 def load_seals(folder: Path) -> Seals:
@@ -41,6 +43,14 @@ def load_seals(folder: Path) -> Seals:
         raise IdentityError(
             f"{path}: expected {2 * KEY_BYTES} hex digits: restore it from the backup that holds hub.key"
         ) from None
+
+
+def load_own_secret(folder: Path) -> bytes:
+    """What hides keys and words in the store from whoever has the store alone. It outlasts every hub key.
+
+    Units: 32 bytes. Raises: as `load_seals`.
+    """
+    return hmac.digest(load_seals(folder).key, _SECRET_LABEL, "sha256")
 
 
 def make_salt_key(path: Path) -> None:

@@ -9,9 +9,9 @@ from typing import Final
 
 from hub.folder.keys.hub_key import load_key
 from hub.folder.paths import CERTIFICATES_NAME, IDENTITY_NAME, KEY_NAME
-from protocols.enrolment.public_keys import is_sound_key
 from protocols.errors import IdentityError
 from protocols.hub_keys import MAX_CERTIFICATE_CHARS, HubKeyCertificate, HubSigner, open_certificate
+from protocols.public_keys import is_sound_key
 from protocols.wire.topics import is_id
 
 MAX_IDENTITY_BYTES: Final = 1024
@@ -48,11 +48,12 @@ def load_identity(folder: Path) -> tuple[str, bytes] | None:
     try:
         fields = json.loads(text)
         coop, public_key = fields["coop"], bytes.fromhex(fields["public_key"])
-        if set(fields) == {"coop", "public_key"} and is_id(coop) and is_sound_key(public_key):
-            return coop, public_key
+        is_good = set(fields) == {"coop", "public_key"} and is_id(coop) and is_sound_key(public_key)
     except (ValueError, KeyError, TypeError, RecursionError):
-        pass
-    raise IdentityError(f"{path}: expected the co-op's id and its identity's public key: {_RESTORE}")
+        is_good = False
+    if not is_good:
+        raise IdentityError(f"{path}: expected the co-op's id and its identity's public key: {_RESTORE}")
+    return coop, public_key
 
 
 def load_certificates(folder: Path) -> list[tuple[str, HubKeyCertificate]]:

@@ -175,7 +175,7 @@ async def test_an_agent_restored_from_an_old_image_begins_a_new_epoch(
     put_back(tmp_path / "data", tmp_path / "image")
     async with open_outbox(tmp_path / "data", max_mb=8, now_s=NOW) as (outbox, _):
         await asyncio.to_thread(hub.restart)
-        copy = Line(outbox, hub, signer.key)
+        copy = Line(outbox, hub, signer.key, tmp_path / "data")
         copy.slot, copy.boot = FIRST + 50, 2
         async with copy.running():
             await copy.add(45)

@@ -17,6 +17,7 @@ from hub.storage.sqlite.store import SqliteStore
 from hub.trust.agent_packages import InstallLine
 from protocols.enrolment.token import EnrolToken, token_text
 
+SECRET = b"hub secret".ljust(32, b".")
 COOP = Coop("sunny", "Sunny Street", "Europe/Madrid", "EUR")
 PAGES = "https://hub.sunny.example"
 START_S = 1_790_000_000
@@ -43,7 +44,7 @@ class MailStreet:
     clock: HandClock
     whole: Callable[[str], str | None] = lambda _: None
     install: Callable[[], Sequence[InstallLine]] = tuple
-    seal: SecretSeal = field(default_factory=lambda: SecretSeal(KEY))
+    seal: SecretSeal = field(default_factory=lambda: SecretSeal(SECRET))
 
     async def invite(self, member: str = "m03", *, number: int = 1, until: int = START_S + 86_400) -> str:
         """Queue an invitation for the member's home, which voids earlier ones; its token."""

@@ -1,14 +1,12 @@
 """A waiting mail's secret opens only for its own notice and with the hub's own key."""
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from hub.notices.sealing import SecretSeal
 
 PLACE = ("invitation", "m01", "h01 ab")
 
 
 def test_a_secret_opens_only_where_it_belongs() -> None:
-    seal = SecretSeal(Ed25519PrivateKey.from_private_bytes(bytes(32)))
+    seal = SecretSeal(bytes(32))
     sealed = seal.seal("a-token", place=PLACE)
     assert b"a-token" not in sealed
     assert seal.seal("a-token", place=PLACE) != sealed
@@ -17,4 +15,4 @@ def test_a_secret_opens_only_where_it_belongs() -> None:
     assert seal.open(sealed[:-1], place=PLACE) is None
     assert seal.open(b"", place=PLACE) is None
     assert seal.open(None, place=PLACE) is None
-    assert SecretSeal(Ed25519PrivateKey.generate()).open(sealed, place=PLACE) is None
+    assert SecretSeal(b"o" * 32).open(sealed, place=PLACE) is None

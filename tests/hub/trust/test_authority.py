@@ -12,16 +12,17 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from hub.folder.keys.encrypted_key import decrypt_key
 from hub.trust.authority import Authority, AuthorityError
 from hub.trust.authority_files import (
     certificate_ends_at,
     certificate_warnings,
     load_authority,
     make_authority,
+    open_root_key,
     renew_working,
 )
 from hub.trust.certificates import ends_at
-from hub.trust.encrypted_key import decrypt_key
 from protocols.errors import RequestError
 
 PASSPHRASE = b"five words for the safe"
@@ -149,9 +150,10 @@ def test_a_renewed_working_certificate_leaves_issued_ones_valid(tmp_path: Path) 
     key_file = tmp_path / "authority" / "root.key"
     before = (tmp_path / "authority" / "working.pem").read_bytes()
     with pytest.raises(RequestError, match="passphrase is wrong"):
-        renew_working(tmp_path, coop="sunny", key_file=key_file, passphrase=b"not these words", now_s=NOW_S)
+        open_root_key(key_file, first.root, b"not these words")
     assert (tmp_path / "authority" / "working.pem").read_bytes() == before
-    renew_working(tmp_path, coop="sunny", key_file=key_file, passphrase=PASSPHRASE, now_s=NOW_S + 100)
+    root_key = open_root_key(key_file, first.root, PASSPHRASE)
+    renew_working(tmp_path, coop="sunny", root_key=root_key, now_s=NOW_S + 100)
     second = load_authority(tmp_path)
     assert second is not None
     assert second.root_pem == first.root_pem

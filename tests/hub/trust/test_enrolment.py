@@ -21,8 +21,9 @@ from hub.trust.invitation_keys import mask_key
 from protocols.consent.rules import default_consent, encode_consent
 from protocols.consent.text import parse_consent
 from protocols.enrolment.handshake import build_request, open_answer
-from protocols.enrolment.public_keys import agent_name_of
 from protocols.enrolment.token import EnrolToken, hub_hash_of
+from protocols.hub_keys import HubSigner
+from protocols.public_keys import agent_name_of
 from protocols.slots import start_of
 from protocols.timeline import Clock
 from protocols.wire import topics
@@ -31,6 +32,7 @@ from protocols.wire.messages import decode_prompt
 from tests.hub.intake.test_receiver import bench_on
 from tests.hub.sending_home import COOP, NOW_S, SendingHome, enrol, open_store
 
+SECRET = b"hub secret".ljust(32, b".")
 HUB_KEY = Ed25519PrivateKey.from_private_bytes(b"h" * 32)
 HUB_HASH = hub_hash_of(HUB_KEY.public_key().public_bytes_raw())
 TOKEN, OTHER = EnrolToken(b"t" * 16, HUB_HASH), EnrolToken(b"u" * 16, HUB_HASH)
@@ -56,7 +58,7 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 
 async def invite(store: SqliteStore, token: EnrolToken, *, replaces: str | None = None) -> None:
-    masked = mask_key(token.key, token_id=token.id, hub_key=HUB_KEY)
+    masked = mask_key(token.key, token_id=token.id, secret=SECRET)
     await store.add_invite(token.id, home_id="h01", expires_at=NOW_S, masked_key=masked, replaces=replaces)
 
 
@@ -66,7 +68,8 @@ def enrolment_of(
     return Enrolment(
         store,
         coop=COOP,
-        key=HUB_KEY,
+        signer=HubSigner.of_one_key(HUB_KEY),
+        secret=SECRET,
         broker=lambda: ("127.0.0.1", 1883),
         clock=clock or Clock(real=lambda: now_s),
         agents_changed=changed or Counter(),

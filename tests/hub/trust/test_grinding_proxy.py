@@ -26,19 +26,22 @@ from hub.storage.sqlite.store import SqliteStore
 from hub.trust.enrolment import Enrolment
 from hub.trust.invitation_keys import mask_key
 from protocols.enrolment.handshake import build_request
-from protocols.enrolment.public_keys import agent_name_of
 from protocols.enrolment.token import EnrolToken, hub_hash_of, token_text
 from protocols.enrolment.trust_root import seal_root
 from protocols.errors import IdentityError
+from protocols.hub_keys import HubSigner
+from protocols.public_keys import agent_name_of
 from protocols.timeline import Clock
 from tests.coop_authority import TestAuthority
 from tests.hub.sending_home import COOP, NOW_S, open_store
 
+SECRET = b"hub secret".ljust(32, b".")
 HUB_KEY = Ed25519PrivateKey.from_private_bytes(b"h" * 32)
 TOKEN = EnrolToken(b"t" * 16, hub_hash_of(HUB_KEY.public_key().public_bytes_raw()))
 OURS, THEIRS = TestAuthority(), TestAuthority("proxy")
-SHOWN = seal_root(COOP.id, root_pem=OURS.root_pem.decode(), hub_key=HUB_KEY).encode()
+SHOWN = seal_root(COOP.id, root_pem=OURS.root_pem.decode(), signer=HubSigner.of_one_key(HUB_KEY)).encode()
 PROXY_KEY = Ed25519PrivateKey.from_private_bytes(b"p" * 32)
+PROXY = HubSigner.of_one_key(PROXY_KEY)
 PROXY_PUBLIC = PROXY_KEY.public_key().public_bytes_raw()
 GROUND = 2000
 
@@ -51,7 +54,7 @@ async def nobody_waits() -> None:
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     opened = await open_store(tmp_path)
     await opened.add_member(Member("m01", "Household 1", "a@b.c", "en", False, 0), Home("h01", "Home", "m01"))
-    masked = mask_key(TOKEN.key, token_id=TOKEN.id, hub_key=HUB_KEY)
+    masked = mask_key(TOKEN.key, token_id=TOKEN.id, secret=SECRET)
     await opened.add_invite(TOKEN.id, home_id="h01", expires_at=NOW_S, masked_key=masked)
     yield opened
     await opened.close()
@@ -61,7 +64,8 @@ def desk_of(store: SqliteStore, *, host: str = "hub.example", authority: TestAut
     return Enrolment(
         store,
         coop=COOP,
-        key=HUB_KEY,
+        signer=HubSigner.of_one_key(HUB_KEY),
+        secret=SECRET,
         broker=lambda: (host, 8883),
         clock=Clock(real=lambda: float(NOW_S)),
         agents_changed=nobody_waits,
@@ -131,7 +135,7 @@ def substitutions(folder: Path) -> dict[str, tuple[str, Callable[[bytes], bytes]
         "root of its own": ("root", with_fields({"root": theirs})),
         "root under its own key": (
             "root",
-            lambda _body: seal_root(COOP.id, root_pem=theirs, hub_key=PROXY_KEY).encode(),
+            lambda _body: seal_root(COOP.id, root_pem=theirs, signer=PROXY).encode(),
         ),
         "key of its own": ("request", with_fields(own_request(csr))),
         "csr of its own": ("request", with_fields({"csr": text_of(csr)})),
@@ -186,7 +190,7 @@ async def test_grinding_keys_finds_none_that_the_token_takes(store: SqliteStore,
         find_root(
             token_text(TOKEN),
             coop=COOP.id,
-            fetch=lambda: seal_root(COOP.id, root_pem=THEIRS.root_pem.decode(), hub_key=PROXY_KEY).encode(),
+            fetch=lambda: seal_root(COOP.id, root_pem=THEIRS.root_pem.decode(), signer=PROXY).encode(),
         )
 
 

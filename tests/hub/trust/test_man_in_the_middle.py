@@ -24,13 +24,15 @@ from hub.trust.enrolment import Enrolment
 from hub.trust.invitation_keys import mask_key
 from protocols.enrolment.answer import EnrolAnswer, parse_answer
 from protocols.enrolment.handshake import build_request, seal_answer
-from protocols.enrolment.public_keys import agent_name_of
 from protocols.enrolment.token import EnrolToken, hub_hash_of, token_text
 from protocols.errors import IdentityError
+from protocols.hub_keys import HubSigner
+from protocols.public_keys import agent_name_of
 from protocols.timeline import Clock
 from protocols.wire.topics import shard_of
 from tests.hub.sending_home import COOP, NOW_S, open_store
 
+SECRET = b"hub secret".ljust(32, b".")
 HUB_KEY = Ed25519PrivateKey.from_private_bytes(b"h" * 32)
 TOKEN = EnrolToken(b"t" * 16, hub_hash_of(HUB_KEY.public_key().public_bytes_raw()))
 PROXY_KEY = Ed25519PrivateKey.from_private_bytes(b"p" * 32)
@@ -59,7 +61,7 @@ class Proxy:
 async def proxy(tmp_path: Path) -> AsyncIterator[Proxy]:
     store = await open_store(tmp_path)
     await store.add_member(Member("m01", "Household 1", "a@b.c", "en", False, 0), Home("h01", "Home", "m01"))
-    masked = mask_key(TOKEN.key, token_id=TOKEN.id, hub_key=HUB_KEY)
+    masked = mask_key(TOKEN.key, token_id=TOKEN.id, secret=SECRET)
     await store.add_invite(TOKEN.id, home_id="h01", expires_at=NOW_S, masked_key=masked)
 
     async def nobody_waits() -> None:
@@ -69,7 +71,8 @@ async def proxy(tmp_path: Path) -> AsyncIterator[Proxy]:
         Enrolment(
             store,
             coop=COOP,
-            key=HUB_KEY,
+            signer=HubSigner.of_one_key(HUB_KEY),
+            secret=SECRET,
             broker=lambda: ("127.0.0.1", 1883),
             clock=Clock(real=lambda: float(NOW_S)),
             agents_changed=nobody_waits,
@@ -177,7 +180,7 @@ async def test_even_with_the_tokens_key_it_cannot_be_the_hub(proxy: Proxy, tmp_p
     def as_own_hub(answer: bytes) -> bytes:
         fields = document_of(answer)
         extra = {"agent_public_key", "request"}
-        content = parse_answer(json.dumps({k: v for k, v in fields.items() if k not in extra} | {"version": 2}))
+        content = parse_answer(json.dumps({k: v for k, v in fields.items() if k not in extra} | {"version": 3}))
         name = agent_name_of(octets(fields["agent_public_key"]))
         content = replace(content, hub_public_key=PROXY_PUBLIC, agent=name, shard=shard_of(name))
         assert isinstance(content, EnrolAnswer)

@@ -16,12 +16,13 @@ from hub.storage.sqlite.store import SqliteStore
 from hub.trust.invitation_keys import mask_key
 from hub.trust.renewal import REVOKED, UNKNOWN, Renewal
 from protocols.enrolment.certificates import Validity, check_chain
-from protocols.enrolment.public_keys import agent_name_of
 from protocols.enrolment.renewal import build_renewal, parse_renewed
+from protocols.public_keys import agent_name_of
 from protocols.wire.topics import shard_of
 from tests.coop_authority import LIFE_S, TestAuthority
 from tests.hub.sending_home import COOP, NOW_S, open_store
 
+SECRET = b"hub secret".ljust(32, b".")
 KEY, OTHER = (Ed25519PrivateKey.from_private_bytes(letter * 32) for letter in (b"a", b"b"))
 AGENT = agent_name_of(KEY.public_key().public_bytes_raw())
 OURS = TestAuthority()
@@ -31,7 +32,7 @@ async def add_agent(store: SqliteStore, key: Ed25519PrivateKey, *, replaces: str
     """Enrol a key for the home, in place of another agent if one is named."""
     public = key.public_key().public_bytes_raw()
     name, token_id = agent_name_of(public), public
-    masked = mask_key(bytes(32), token_id=token_id, hub_key=KEY)
+    masked = mask_key(bytes(32), token_id=token_id, secret=SECRET)
     await store.add_invite(token_id, home_id="h01", expires_at=NOW_S, masked_key=masked, replaces=replaces)
     agent = Agent(name, "", shard_of(name), public, NOW_S, None)
     assert await store.redeem_invite(token_id, agent=agent, now=NOW_S) is None

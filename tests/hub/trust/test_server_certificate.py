@@ -11,6 +11,8 @@ from hub.trust.authority_files import (
     FolderAuthority,
     certificate_warnings,
     make_authority,
+    open_root_key,
+    read_root,
     read_server,
     renew_working,
     server_file,
@@ -61,8 +63,8 @@ def test_other_names_and_a_new_working_certificate_make_it_due(folder: Path) -> 
     assert refresh_server_certificate(folder, names=("hub.example.org",), now_s=NOW_S)
     live = FolderAuthority(folder)
     before = live.chain_pem
-    key_file = folder / "authority" / "root.key"
-    renew_working(folder, coop="sunny", key_file=key_file, passphrase=PASSPHRASE, now_s=NOW_S)
+    root_key = open_root_key(folder / "authority" / "root.key", read_root(folder), PASSPHRASE)
+    renew_working(folder, coop="sunny", root_key=root_key, now_s=NOW_S)
     assert live.chain_pem != before, "a hub that runs issues under the new one"
     assert refresh_server_certificate(folder, names=("hub.example.org",), now_s=NOW_S)
     assert not refresh_server_certificate(folder, names=("hub.example.org",), now_s=NOW_S)

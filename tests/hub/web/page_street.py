@@ -11,6 +11,7 @@ import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.board.invitation_service import InvitationService
+from hub.board.inviting import InvitingHub
 from hub.board.run_service import RunService
 from hub.books.signing import as_row
 from hub.books.view import read_heads
@@ -59,6 +60,7 @@ from tests.hub.known_seals import SEALS
 
 STATUS_KEY = "status-key-of-the-tests"
 HUB_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+HUB_SECRET = bytes(range(32, 64))
 COOP = Coop("sunny-lane", "Sunny Lane Energy", "Europe/Berlin", "EUR")
 HUB_FOLDER = Path("no-folder-of-a-hub")
 HUB_SETTINGS = parse_settings(settings_text(COOP).encode(), name="hub.toml", folder=HUB_FOLDER)
@@ -343,6 +345,10 @@ async def sign_in_token(store: SqliteStore, member: str) -> str:
     return token
 
 
+def inviting_hub(store: SqliteStore) -> InvitingHub:
+    return InvitingHub(store, HUB_KEY.public_key().public_bytes_raw(), HUB_SECRET)
+
+
 def parts_over(store: SqliteStore, *, now_s: float = NOW_S, secure_cookies: bool = False) -> HubParts:
     async def enrol(body: bytes) -> tuple[int, bytes]:
         return (400, b'{"error": "the invitation is unknown"}') if b"good" not in body else (200, b'{"agent": "a-99"}')
@@ -360,7 +366,7 @@ def parts_over(store: SqliteStore, *, now_s: float = NOW_S, secure_cookies: bool
         runs=RunService(store, calendar=RunCalendar(), key=HUB_KEY),
         payments=PaymentService(store, key=HUB_KEY),
         invitations=InvitationService(
-            HUB_FOLDER, settings=HUB_SETTINGS, store=store, key=HUB_KEY, clock=Clock(real=lambda: now_s)
+            HUB_FOLDER, settings=HUB_SETTINGS, hub=inviting_hub(store), clock=Clock(real=lambda: now_s)
         ),
         trials=TrialService(store, shown=ShownPeriods(store), wait_s=60),
         fairness=FairnessService(store, shown=ShownPeriods(store), wait_s=60),

@@ -89,7 +89,7 @@ async def send(mailed: Mailed, server: CatchAll) -> None:
     writer = MailWriter(
         mailed.store,
         coop=COOP,
-        seal=SecretSeal(HUB_KEY),
+        seal=SecretSeal(bytes(32)),
         pages=lambda: "https://hub.example",
         whole=lambda _: None,
     )

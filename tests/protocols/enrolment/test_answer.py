@@ -45,8 +45,8 @@ def test_the_file_of_release_0_2_0_is_read_as_one_without_tls() -> None:
     found = parse_answer(OLD_FILE)
     assert replace(found, consent=ANSWER.consent) == ANSWER
     assert not found.broker_tls
-    for version in ("0", "3", "99"):
-        with pytest.raises(ValueError, match=f"version: {version}, expected 2: agent and hub must be of releases"):
+    for version in ("0", "4", "99"):
+        with pytest.raises(ValueError, match=f"version: {version}, expected 3: agent and hub must be of releases"):
             parse_answer(OLD_FILE.replace('"version": 1', f'"version": {version}'))
 
 

@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from protocols.enrolment import handshake as enrolment
 from protocols.enrolment.answer import EnrolAnswer
-from protocols.enrolment.public_keys import agent_name_of
 from protocols.enrolment.token import EnrolToken, hub_hash_of
+from protocols.public_keys import agent_name_of
 from protocols.wire.refusal_reasons import RefusalReason, WireError
 from protocols.wire.topics import shard_of
 from tests.protocols.enrolment.test_answer import ANSWER as FILED

@@ -13,6 +13,7 @@ from hub.__main__ import main
 from hub.folder.clock import open_clock
 from hub.folder.first_settings import settings_text
 from hub.folder.keys.hub_key import load_key, make_key
+from hub.folder.keys.salt_key import load_own_secret
 from hub.folder.opening import open_hub
 from hub.folder.paths import running_alone
 from hub.folder.settings import parse_settings
@@ -169,7 +170,8 @@ def enrol_with(hub: Path, token: str, *, folder: str = "agent") -> str:
             desk = Enrolment(
                 store,
                 coop=settings.coop,
-                key=signer.key,
+                signer=signer,
+                secret=load_own_secret(hub),
                 broker=lambda: ("127.0.0.1", 1883),
                 clock=open_clock(None),
                 agents_changed=nothing,

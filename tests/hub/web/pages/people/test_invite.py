@@ -17,7 +17,7 @@ from protocols.enrolment.invitation_text import read_invitation
 from protocols.enrolment.token import parse_token
 from protocols.timeline import Clock
 from tests.hub.web.conftest import ORIGIN, SignIn, browser_on
-from tests.hub.web.page_street import COOP, HUB_KEY, HUB_SETTINGS, NOW_S, STATUS_KEY
+from tests.hub.web.page_street import COOP, HUB_SECRET, HUB_SETTINGS, NOW_S, STATUS_KEY, inviting_hub
 
 PAGE = "/board/invite"
 NEW = {"do": "new", "name": "Nia", "email": "nia@example.org", "home_name": "Nia's", "since": "2026-07-01"}
@@ -182,7 +182,7 @@ async def test_with_a_mail_server_the_invitation_is_mailed_as_well(store: Sqlite
         '[mail]\nserver = "127.0.0.1"\nport = 25\nsecurity = "none"\nfrom = "hub@sunny.example"\n'
     )
     settings = replace(HUB_SETTINGS, mail=parse_settings(text.encode(), name="hub.toml", folder=tmp_path).mail)
-    service = InvitationService(tmp_path, settings=settings, store=store, key=HUB_KEY, clock=Clock(real=lambda: NOW_S))
+    service = InvitationService(tmp_path, settings=settings, hub=inviting_hub(store), clock=Clock(real=lambda: NOW_S))
     async with browser_on(store, invitations=service, sends_mail=True) as browser:
         await store.add_sign_in(hash_token("own"), member_id="m01", expires_at=int(NOW_S) + 60)
         assert (await browser.post("/sign-in/own")).status_code == 303
@@ -195,4 +195,4 @@ async def test_with_a_mail_server_the_invitation_is_mailed_as_well(store: Sqlite
     (waiting,) = await store.notices(since=0, most=9)
     assert (waiting.kind.value, waiting.member) == ("invitation", "m13")
     place = (waiting.kind.value, waiting.member, waiting.about)
-    assert SecretSeal(HUB_KEY).open(waiting.secret, place=place) == token
+    assert SecretSeal(HUB_SECRET).open(waiting.secret, place=place) == token

@@ -6,9 +6,11 @@ Sources: RFC 8018 (PBES2), RFC 7914 section 7 (scrypt in PKCS #8), RFC 8017 (PEM
 
 import base64
 import os
+import re
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from cryptography.hazmat.primitives.padding import PKCS7
@@ -31,7 +33,12 @@ _AES_256_CBC: Final = bytes.fromhex("060960864801650304012a")
 _LABEL: Final = "ENCRYPTED PRIVATE KEY"
 
 
-def encrypt_key(key: EllipticCurvePrivateKey, passphrase: bytes) -> bytes:
+_BLOCK: Final = re.compile(rb"-----BEGIN [A-Z ]+-----[^-]*-----END [A-Z ]+-----\n?")
+_MAX_BLOCKS: Final = 8
+"""Each costs a moment of work before the passphrase is known to be wrong."""
+
+
+def encrypt_key(key: EllipticCurvePrivateKey | Ed25519PrivateKey, passphrase: bytes) -> bytes:
     """The key in PEM form, encrypted with this passphrase."""
     salt, iv = os.urandom(16), os.urandom(16)
     secret = Scrypt(salt=salt, length=32, n=SCRYPT_N, r=SCRYPT_R, p=SCRYPT_P).derive(passphrase)
@@ -46,19 +53,37 @@ def encrypt_key(key: EllipticCurvePrivateKey, passphrase: bytes) -> bytes:
     return _pem(_sequence(scheme, _octets(sealed)))
 
 
-def decrypt_key(pem: bytes, passphrase: bytes) -> EllipticCurvePrivateKey:
-    """The key in this text. Raises: RequestError if the passphrase is wrong or this is no such key."""
+def decrypt_key(content: bytes, passphrase: bytes) -> EllipticCurvePrivateKey:
+    """The co-op's root key in this text. Raises: RequestError if the passphrase is wrong or there is no such key."""
+    for key in _keys(content, passphrase):
+        if isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1):
+            return key
+    raise RequestError("there is no root key (ECDSA P-256) in this file, only keys of another kind")
+
+
+def decrypt_identity(content: bytes, passphrase: bytes) -> Ed25519PrivateKey:
+    """The co-op's identity key in this text. Raises: RequestError as `decrypt_key`."""
+    for key in _keys(content, passphrase):
+        if isinstance(key, Ed25519PrivateKey):
+            return key
+    raise RequestError(
+        "there is no identity key (Ed25519) in this file: give the newer one from the safe, made by authority export"
+    )
+
+
+def _keys(content: bytes, passphrase: bytes) -> list[object]:
+    """Every key in this text; a file for the safe holds two."""
+    blocks = _BLOCK.findall(content)
+    if not 0 < len(blocks) <= _MAX_BLOCKS:
+        raise RequestError(f"this is no file of keys: expected 1 to {_MAX_BLOCKS} encrypted private keys in PEM form")
     try:
-        key = load_pem_private_key(pem, password=passphrase)
+        return [load_pem_private_key(block, password=passphrase) for block in blocks]
     except ValueError:
         raise RequestError(
             "the passphrase is wrong, or the key's file is damaged; nothing was changed: compare it and try again"
         ) from None
     except TypeError:
-        raise RequestError("the key is not encrypted: this is not a root key that commonwatt-hub made") from None
-    if not isinstance(key, EllipticCurvePrivateKey) or not isinstance(key.curve, SECP256R1):
-        raise RequestError("the key is of another kind: expected the co-op's root key (ECDSA P-256)")
-    return key
+        raise RequestError("the key is not encrypted: this is not a key that commonwatt-hub made") from None
 
 
 def _pem(content: bytes) -> bytes:

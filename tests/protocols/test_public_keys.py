@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.enrolment.public_keys import agent_name_of, is_name_of, is_sound_key
+from protocols.public_keys import agent_name_of, is_name_of, is_sound_key
 
 PRIME = 2**255 - 19
 D = -121665 * pow(121666, -1, PRIME) % PRIME
