@@ -11,7 +11,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -21,14 +20,12 @@ from uvicorn.server import ServerState
 from hub.web.frame.guard import PageError, read_body
 from hub.web.server_log import use_own_words
 from hub.web.serving.connections import LimitedProtocol
-from hub.web.serving.turns import Turns
+from hub.web.serving.listening import bind_when_free, server_config
 
 log = logging.getLogger(__name__)
 
 HANDSHAKE_WITHIN_S: Final = 10.0
 MOST_HANDSHAKES: Final = 64
-RETRY_FIRST_S: Final = 0.5
-RETRY_MOST_S: Final = 30.0
 MAX_REQUEST_LINE: Final = 16_384
 
 Post = Callable[[bytes], Awaitable[tuple[int, bytes]]]
@@ -63,17 +60,7 @@ class PublicServer:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_3
         self._context.set_alpn_protocols(["http/1.1"])
-        self._config = uvicorn.Config(
-            Turns(app),
-            http=LimitedProtocol,
-            ws="none",
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            proxy_headers=False,
-            h11_max_incomplete_event_size=MAX_REQUEST_LINE,
-        )
+        self._config = server_config(app, h11_max_incomplete_event_size=MAX_REQUEST_LINE)
         self._state = ServerState()
 
     async def run(self, *, is_bound: Callable[[], None] = lambda: None) -> None:
@@ -113,25 +100,18 @@ class PublicServer:
         return _SecureHttp(config=self._config, server_state=self._state, app_state={})
 
     async def _bind(self) -> socket.socket:
-        pause_s, is_logged = RETRY_FIRST_S, False
-        while True:
-            try:
-                if socket.has_dualstack_ipv6():
-                    return socket.create_server(
-                        ("", self._port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=256
-                    )
-                return socket.create_server(("", self._port), backlog=256)
-            except OSError as error:
-                if not is_logged:
-                    log.error(
-                        "cannot serve enrolment on port %d: %s: choose another public.enrol_port in hub.toml, or stop"
-                        " what uses it; will keep trying",
-                        self._port,
-                        error.strerror,
-                    )
-                    is_logged = True
-                await asyncio.sleep(pause_s)
-                pause_s = min(pause_s * 2, RETRY_MOST_S)
+        def bind() -> socket.socket:
+            if socket.has_dualstack_ipv6():
+                return socket.create_server(("", self._port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=256)
+            return socket.create_server(("", self._port), backlog=256)
+
+        return await bind_when_free(
+            bind,
+            problem=lambda error: (
+                f"cannot serve enrolment on port {self._port}: {error.strerror}: choose another public.enrol_port in"
+                " hub.toml, or stop what uses it; will keep trying"
+            ),
+        )
 
 
 class _SecureHttp(LimitedProtocol):

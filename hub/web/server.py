@@ -6,20 +6,13 @@ import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
 
 from hub.web.server_log import use_own_words
-from hub.web.serving.connections import LimitedProtocol
+from hub.web.serving.listening import bind_when_free, server_config
 from hub.web.serving.log_rate import LogRate
-from hub.web.serving.turns import Turns
-
-log = logging.getLogger(__name__)
-
-RETRY_FIRST_S: Final = 0.5
-RETRY_MOST_S: Final = 30.0
 
 
 class _Server(uvicorn.Server):
@@ -35,19 +28,7 @@ async def serve_web(app: FastAPI, *, host: str, port: int, trust_proxy: bool, is
     listener = await _bind(host, port)
     bound_port = listener.getsockname()[1]
     use_own_words()
-    # Addresses can contain a sign-in link, so there is no access log.
-    config = uvicorn.Config(
-        Turns(app),
-        http=LimitedProtocol,
-        ws="none",
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        server_header=False,
-        proxy_headers=trust_proxy,
-        timeout_graceful_shutdown=3,
-    )
-    server = _Server(config)
+    server = _Server(server_config(app, trust_proxy=trust_proxy, timeout_graceful_shutdown=3))
     rate = LogRate()
     server_log = logging.getLogger("uvicorn.error")
     server_log.addFilter(rate)
@@ -65,16 +46,10 @@ async def serve_web(app: FastAPI, *, host: str, port: int, trust_proxy: bool, is
 
 
 async def _bind(host: str, port: int) -> socket.socket:
-    pause_s, is_logged = RETRY_FIRST_S, False
-    while True:
-        try:
-            return socket.create_server((host, port), family=_family(host), backlog=256)
-        except OSError as error:
-            if not is_logged:
-                log.error("cannot serve pages on %s port %d: %s", host, port, _advice(error))
-                is_logged = True
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, RETRY_MOST_S)
+    return await bind_when_free(
+        lambda: socket.create_server((host, port), family=_family(host), backlog=256),
+        problem=lambda error: f"cannot serve pages on {host} port {port}: {_advice(error)}",
+    )
 
 
 def _advice(error: OSError) -> str:

@@ -144,7 +144,8 @@ def test_a_part_that_cannot_start_is_one_line_and_ends_the_hub(tmp_path: Path) -
     (folder / "broker" / "client-id").mkdir(parents=True)
     command = [sys.executable, "-m", "hub", "run", "--data", str(folder), "--web-port", "0", "--broker-port", "0"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    errors = [line for line in done.stderr.splitlines() if " INFO " not in line]
+    # On a busy machine, a part that is still starting may have to be killed: that is another matter.
+    errors = [line for line in done.stderr.splitlines() if " INFO " not in line and "did not stop within" not in line]
     assert done.returncode == 1
     assert [line for line in errors if "client-id: cannot write it" in line] == errors
     assert len(errors) == 1
