@@ -1,26 +1,32 @@
 """A small street in real processes, with an agent and the hub killed in between: no message with a receipt is lost,
-nothing counts twice, and the books are as if nothing had happened.
+nothing counts twice, the books are as if nothing had happened, and the script alone recomputes every statement.
 """
 
+import json
 import os
+import re
 import signal
 import sqlite3
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
+from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from hub.statements.script import NAME
 from protocols.slots import SLOT_S
 from simulator.demo.director import LIVE_RATE, Demo
 from simulator.demo.processes import ChildProcess, ChildProcesses, tree_of
 
-HOMES = 4
-DAYS = 3
+HOMES = 6
+DAYS = 2
 LIVE_SLOTS = 6
+MONTH = "2026-05"
 
 
 class Journey(Demo):
@@ -46,7 +52,7 @@ class Journey(Demo):
 @pytest.fixture(scope="module")
 def journey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Journey]:
     folder = tmp_path_factory.mktemp("journey")
-    one = Journey(folder, seed=7, homes=HOMES, history_days=DAYS, print_line=lambda _text: None)
+    one = Journey(folder, seed=11, homes=HOMES, history_days=DAYS, print_line=lambda _text: None)
     try:
         one.start_street("")
         one.make_hub()
@@ -146,11 +152,58 @@ def test_the_readings_equal_the_true_energies(travelled: Journey) -> None:
 
 
 def test_the_closed_days_are_settled_and_settling_again_gives_the_same(travelled: Journey) -> None:
-    report: Any = travelled.hub_json("report", "--from", "2026-05-03", "--to", "2026-05-05", "--by", "m01", "--json")
+    report: Any = travelled.hub_json("report", "--from", "2026-05-04", "--to", "2026-05-05", "--by", "m01", "--json")
     assert report["settlement"]["days"] == {"complete": DAYS}
     assert (report["ledger"]["sum_wh"], report["ledger"]["sum_nano"]) == (0, 0)
     again: Any = travelled.hub_json("settle", "--day", "2026-05-04", "--json")
     assert again["entries_booked"] == 0
+
+
+def write_statement(travelled: Journey, member: str, folder: Path) -> Any:
+    """Have the hub write a member's statement and the files that check it; gives what the command printed."""
+    options = {"--member": member, "--by": "m01", "--reason": "a check", "--month": MONTH, "--out": str(folder)}
+    return travelled.hub_json("statement", *(word for option in options.items() for word in option), "--json")
+
+
+def recompute(files: list[Path], hub_key: str) -> tuple[int, str]:
+    command = [sys.executable, "-I", str(files[0].with_name(NAME)), *map(str, files), "--hub-key", hub_key]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, (done.stdout + done.stderr).partition("\n")[0]
+
+
+def test_every_members_statement_is_recomputed_and_a_changed_reading_is_found(
+    travelled: Journey, tmp_path: Path
+) -> None:
+    received = sold = 0
+    for home, member in travelled.members.items():
+        out = tmp_path / home
+        printed = write_statement(travelled, member, out)
+        assert (printed["state"], printed["later"]) == ("provisional", {})
+        files = [out / name for name in ("statement.json", "readings.json", "pool.json")]
+        code, output = recompute(files, printed["hub_key"])
+        assert (code, output.partition(" in ")[0]) == (0, f"{MONTH} of {member}: right")
+        assert f"of {DAYS * 96} intervals" in output
+        totals = json.loads(files[0].read_text())["document"]["totals"]
+        received, sold = received + totals["received"], sold + totals["sold"]
+        own = json.loads(files[1].read_text())
+        own["readings"][100][2] += 1
+        files[1].write_text(json.dumps(own))
+        code, output = recompute(files, printed["hub_key"])
+        assert code == 1
+        assert f"slot {own['readings'][100][0]} " in output
+    assert received == sold > 0
+
+
+def test_the_page_offers_the_same_statement(travelled: Journey, tmp_path: Path) -> None:
+    home, member = next(iter(travelled.members.items()))
+    printed = write_statement(travelled, member, tmp_path / "o")
+    browser = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(CookieJar()))
+    asked = urllib.request.Request(travelled.sign_in_links()[home], data=b"", headers={"Origin": travelled.hub_url})
+    browser.open(asked).read()
+    page = browser.open(f"{travelled.hub_url}/credits/statement/{MONTH}").read().decode()
+    assert re.findall(r"--hub-key ([0-9a-f]{64})", page) == [printed["hub_key"]]
+    signed = json.loads(browser.open(f"{travelled.hub_url}/credits/statement/{MONTH}.json").read())
+    assert signed == json.loads((tmp_path / "o" / "statement.json").read_text())
 
 
 def test_nothing_is_left_running(tmp_path: Path) -> None:

@@ -106,7 +106,14 @@ def assert_programs_run(started: Started) -> None:
     assert all(f" -m {module} " in lines for module in ("simulator street", "hub run")), lines
 
 
-@pytest.mark.parametrize(("number", "stage"), [(signal.SIGTERM, EARLY), (signal.SIGHUP, LATE), (signal.SIGINT, EARLY)])
+@pytest.mark.parametrize(
+    ("number", "stage"),
+    [
+        pytest.param(signal.SIGTERM, EARLY, marks=pytest.mark.campaign),  # in every run: the same signal to make
+        (signal.SIGHUP, LATE),
+        (signal.SIGINT, EARLY),
+    ],
+)
 def test_a_signal_ends_the_demonstration_with_all_it_started(start: Start, number: signal.Signals, stage: str) -> None:
     demo = start(DEMO)
     demo.read_until(stage)
@@ -119,7 +126,7 @@ def test_a_signal_ends_the_demonstration_with_all_it_started(start: Start, numbe
     assert list(start.folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGHUP, marks=pytest.mark.campaign)])
 def test_a_signal_to_make_ends_the_demonstration(start: Start, number: signal.Signals) -> None:
     make = start(MAKE)
     make.read_until(EARLY)
