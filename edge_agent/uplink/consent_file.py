@@ -12,6 +12,8 @@ from protocols.errors import RequestError
 
 CONSENT_HINT = """
 # To let more leave the home, add rules here: raise the version by one, remove the #, and restart the agent.
+# It goes for what this agent measures. Another agent of the home has a consent of its own: lowering one is enough for
+# what that one measures; to allow a purpose for the whole home, allow it at each.
 # Purposes: prompt.shift, forecast.hood, forecast.home, peers.view, grid.flex; resolutions: PT15M, PT1H, P1D.
 # [[rule]]
 # purpose = "prompt.shift"

@@ -1,6 +1,7 @@
 """Invites members with their homes, or gives a known member's home a new token, for a command or the board's pages."""
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final
@@ -17,6 +18,7 @@ from hub.trust.invitation_keys import mask_key
 from protocols.enrolment.token import SECRET_BYTES, TOKEN_LIFE_S, EnrolToken, hub_hash_of, token_text
 from protocols.errors import RequestError
 
+MOST_AGENTS: Final = 8
 NAME_WORDS: Final = "a name of 1 to 80 printable characters"
 EMAIL_WORDS: Final = "an address like ana@example.org"
 
@@ -24,6 +26,9 @@ EMAIL_WORDS: Final = "an address like ana@example.org"
 @dataclass(frozen=True, slots=True)
 class InviteWish:
     """What was asked for one person; None where nothing was said. `replaces` allows a home's agent to be replaced.
+
+    `agent` is the one to be replaced; it may be left out where the home has only one. With `is_further` the new agent
+    comes beside those that the home has.
 
     `follows` is the home whose place a new home takes at the same grid connection. `by` is who invites: a board member,
     or nobody while nobody is on the board; `link_by` made the sign-in link of the session they do it in. `new_home_for`
@@ -37,6 +42,8 @@ class InviteWish:
     language: str | None = None
     since: date | None = None
     replaces: bool = False
+    agent: str | None = None
+    is_further: bool = False
     follows: str | None = None
     by: str | None = None
     new_home_for: str | None = None
@@ -47,7 +54,7 @@ class InviteWish:
 class Invitation:
     """A member with a home and the one-time token for its agent. The token is secret and stored nowhere.
 
-    `replaces` is the agent that the new one takes over from.
+    `replaces` is the agent that the new one takes over from; `beside` are those that go on working.
     """
 
     member: Member
@@ -55,6 +62,7 @@ class Invitation:
     token: str
     is_new: bool
     replaces: str | None = None
+    beside: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +99,10 @@ class Inviter:
         lasting = [each for each in held if each.holder.left_at is None]
         return named or lasting or held
 
-    async def agent_of(self, home: Home) -> str | None:
-        """The agent that works for the home now."""
-        agents = await self._store.agents()
-        return next((a.id for a in agents if a.home_id == home.id and a.revoked_at is None), None)
+    async def agents_of(self, home: Home) -> tuple[str, ...]:
+        """The agents that work for the home now, by seat."""
+        agents = sorted(await self._store.agents(), key=lambda agent: agent.seat)
+        return tuple(a.id for a in agents if a.home_id == home.id and a.revoked_at is None)
 
     async def refusal(self, wish: InviteWish) -> str | None:
         """Why this person cannot be invited like this, apart from a home that has its agent; None if they can."""
@@ -108,8 +116,9 @@ class Inviter:
         member = await self.known(wish)
         if member is not None:
             return await self._known_refusal(wish, member)
-        if wish.replaces:
-            return f"--replace: no member has the address {wish.email}"
+        if wish.replaces or wish.is_further:
+            option = "--replace" if wish.replaces else "--another-agent"
+            return f"{option}: no member has the address {wish.email}"
         if wish.name is None:
             return f"{wish.email} is new here: give --member NAME as well"
         return None if wish.follows is None else await self._succession_refusal(wish, wish.follows)
@@ -185,16 +194,23 @@ class Inviter:
         if member is None:
             return None
         home = (await self.homes_of(member.id, wish))[0].home
-        agent = await self.agent_of(home)
-        if agent is None and wish.replaces:
-            return f"--replace: home {home.id} of {member.id} has no agent; invite without --replace"
-        if agent is None or wish.replaces:
+        agents = await self.agents_of(home)
+        if wish.is_further:
+            return _further_refusal(home, agents, member=member.id)
+        if wish.replaces:
+            return _replace_refusal(home, agents, wish.agent, member=member.id)
+        if not agents:
             return None
+        is_one = len(agents) == 1
+        held = f"the agent {agents[0]}" if is_one else f"the agents {', '.join(agents)}"
+        way = (
+            "A new agent in its place: add --replace" if is_one else "A new agent in place of one: add --replace AGENT"
+        )
         return (
-            f"{wish.email} is the known member {member.id} {member.name}, whose home {home.id} has the agent {agent};"
-            " nothing was changed. A new agent in its place: add --replace; the old one is then shut out."
-            " A second meter: add it to that agent's agent.toml, because one agent reads all meters of a home."
-            f" Another home of theirs: --new-home-for {member.id} instead of --email"
+            f"{wish.email} is the known member {member.id} {member.name}, whose home {home.id} has {held};"
+            f" nothing was changed. {way}; the old one is then shut out."
+            " A second meter: add it to an agent's agent.toml, or, where no agent reaches it, add --another-agent for"
+            f" one more agent. Another home of theirs: --new-home-for {member.id} instead of --email"
         )
 
     async def invite(self, wish: InviteWish) -> Invitation:
@@ -206,7 +222,8 @@ class Inviter:
         else:
             seen = (await self.homes_of(known.id, wish))[0]
             member, home = seen.holder, seen.home
-        replaces = await self.agent_of(home)
+        agents = await self.agents_of(home)
+        replaces = None if wish.is_further else wish.agent or next(iter(agents), None)
         token = EnrolToken(secrets.token_bytes(SECRET_BYTES), hub_hash_of(self._identity))
         until = self._now_s + TOKEN_LIFE_S
         await self._store.add_invite(
@@ -217,9 +234,11 @@ class Inviter:
             replaces=replaces,
             by="" if is_added else wish.by or "",
             link_by=wish.link_by,
+            is_further=wish.is_further,
         )
         is_new = known is None and wish.new_home_for is None
-        made = Invitation(member, home, token_text(token), is_new=is_new, replaces=replaces)
+        beside = tuple(agent for agent in agents if agent != replaces)
+        made = Invitation(member, home, token_text(token), is_new=is_new, replaces=replaces, beside=beside)
         if self._seal is not None:
             mark = token.id.hex()[:16]
             notice = invitation_notice(self._seal, member, home, token=made.token, mark=mark, until=until)
@@ -244,6 +263,24 @@ class Inviter:
 
     def _midnight(self, day: date) -> int:
         return int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(self._tz)).timestamp())
+
+
+def _further_refusal(home: Home, agents: Sequence[str], *, member: str) -> str | None:
+    if not agents:
+        return f"--another-agent: home {home.id} of {member} has no agent yet; invite without --another-agent"
+    if len(agents) >= MOST_AGENTS:
+        return f"--another-agent: home {home.id} has {len(agents)} agents, and no home may have more"
+    return None
+
+
+def _replace_refusal(home: Home, agents: Sequence[str], agent: str | None, *, member: str) -> str | None:
+    if not agents:
+        return f"--replace: home {home.id} of {member} has no agent; invite without --replace"
+    if agent is None and len(agents) > 1:
+        return f"--replace: home {home.id} has several agents: name the one: --replace {' or --replace '.join(agents)}"
+    if agent is not None and agent not in agents:
+        return f"--replace {agent[:40]!r}: no working agent of home {home.id}; it has: {', '.join(agents)}"
+    return None
 
 
 def check_person(wish: InviteWish) -> None:

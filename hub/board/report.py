@@ -65,7 +65,7 @@ async def _readings(store: ReportStores, slots: range) -> dict[str, object]:
     """Every slot of every home is either measured or a gap with a reason (I4); `gaps` counts those of all measures."""
     marks: Counter[str] = Counter()
     gaps: Counter[str] = Counter()
-    rows = await store.fleet(slots=slots)
+    rows = [row for row in await store.fleet(slots=slots) if row.is_first]
     for row in rows:
         marks.update(row.presence)
         gaps.update(dict(row.gaps))

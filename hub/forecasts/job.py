@@ -7,9 +7,9 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from hub.core.consented_homes import homes_allowing, open_homes
 from hub.core.forecasting.forecaster import Forecast, ForecastInputError, History
 from hub.core.forecasting.weather_table import WeatherTable
+from hub.core.homes.consents import homes_allowing, open_homes
 from hub.core.ledger.run_calendar import RunCalendar
 from hub.core.neighbourhood import MEASURES, MeasureSums, Neighbourhood, counted_measures, estimate_neighbourhood
 from hub.core.rules.group_size import GroupRule

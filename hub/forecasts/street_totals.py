@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from hub.core.consented_homes import homes_allowing, open_homes
+from hub.core.homes.consents import homes_allowing, open_homes
 from hub.core.neighbourhood import (
     MADE,
     MEASURES,

@@ -17,11 +17,15 @@ MINUTE_S: Final = 60.0
 
 
 class HubReason(StrEnum):
-    """Why the hub did not take a message that it may take later. It is counted like a refusal; no agent is told."""
+    """Why the hub did not take a message, or not all of a batch. It is counted like a refusal; no agent is told.
+
+    ELSEWHERE: another agent of the home brings what the batch has; the rest of it was taken.
+    """
 
     TOO_MANY = "too_many"
     DAY_LIMIT = "day_limit"
     CUT_OFF = "cut_off"
+    ELSEWHERE = "brought_elsewhere"
 
 
 @dataclass(frozen=True, slots=True)

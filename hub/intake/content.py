@@ -6,6 +6,7 @@ A message whose content is refused here keeps its number: the receipt lists it w
 from dataclasses import replace
 from typing import Final
 
+from hub.intake.counting import count_batch
 from hub.intake.state import Acceptance, AskedPrompt, IntakeState, OpenedMessage
 from hub.storage.records import AcceptedMessage, DeviceRow, LongIntervalRow, ReadingRow
 from protocols.consent.reduction import find_omissions, find_violations
@@ -29,50 +30,50 @@ DETAIL_CHARS: Final = 200
 def judge_content(opened: OpenedMessage, home: str, *, state: IntakeState, now_s: float) -> Acceptance:
     """Accept a message that is next in its chain, with its content or without it."""
     try:
-        return Acceptance(_accepted(opened, home, state=state, now_s=now_s))
+        match opened.body:
+            case WireError() as error:
+                raise error
+            case Batch() as batch:
+                return _judge_batch(opened, batch, home=home, state=state, now_s=now_s)
+            case PromptAnswer() as answer:
+                return Acceptance(_answer_message(opened, answer, home=home, state=state, now_s=now_s))
+            case ConsentNotice() as notice:
+                return Acceptance(_consent_message(opened, notice, home=home, state=state))
     except WireError as error:
         return Acceptance(_message(opened, home, refused=error.reason.value), detail=error.detail[:DETAIL_CHARS])
 
 
-def _accepted(opened: OpenedMessage, home: str, *, state: IntakeState, now_s: float) -> AcceptedMessage:
-    match opened.body:
-        case WireError() as error:
-            raise error
-        case Batch() as batch:
-            return _batch_message(opened, batch, home=home, state=state, now_s=now_s)
-        case PromptAnswer() as answer:
-            return _answer_message(opened, answer, home=home, state=state, now_s=now_s)
-        case ConsentNotice() as notice:
-            return _consent_message(opened, notice, home=home, state=state)
-
-
-def _batch_message(
-    opened: OpenedMessage, batch: Batch, *, home: str, state: IntakeState, now_s: float
-) -> AcceptedMessage:
+def _judge_batch(opened: OpenedMessage, batch: Batch, *, home: str, state: IntakeState, now_s: float) -> Acceptance:
     ends_at = start_of(batch.slot + 1)
     _require_clock(batch.made_at, ends_at, now_s=now_s)
     if batch.made_at < ends_at - CLOCK_TOLERANCE_S:
         raise WireError(RefusalReason.CLOCK_WINDOW, "it was closed more than 10 minutes before its slot ended")
-    consent = state.consent_of(home)
+    chain = state.chains[opened.agent]
+    consent = state.consent_of(home, chain.seat)
     if batch.slot >= state.ends.get(home, batch.slot + 1):
         raise WireError(RefusalReason.OUTSIDE_CONSENT, "the membership ended before this quarter hour")
     found = find_violations(consent, batch) + find_omissions(consent, batch)
     if found:
         raise WireError(RefusalReason.OUTSIDE_CONSENT, "; ".join(found))
-    slot = batch.slot
-    message = _message(opened, home)
-    return replace(
-        message,
-        slot=slot,
+    counted = count_batch(batch, chain, state=state, now_s=now_s)
+    state.sources |= {(home, source.meter): source for source in counted.sources}
+    message = replace(
+        _message(opened, home),
+        seat=chain.seat,
+        slot=batch.slot,
         readings=tuple(
-            ReadingRow(home, column.measure, slot, column.span, column.energy_wh, column.mark, column.gap)
-            for column in batch.columns
+            ReadingRow(home, column.measure, batch.slot, column.span, column.energy_wh, column.mark, column.gap)
+            for column in counted.batch.columns
         ),
         long_intervals=tuple(
-            LongIntervalRow(home, i.measure, i.first_slot, i.slots, i.energy_wh) for i in batch.long_intervals
+            LongIntervalRow(home, i.measure, i.first_slot, i.slots, i.energy_wh) for i in counted.batch.long_intervals
         ),
-        devices=tuple(DeviceRow(home, d.name, d.state.value, d.age_s, batch.made_at) for d in batch.devices),
+        devices=tuple(
+            DeviceRow(home, d.name, d.state.value, d.age_s, batch.made_at, chain.seat) for d in batch.devices
+        ),
+        sources=counted.sources,
     )
+    return Acceptance(message, detail=counted.detail[:DETAIL_CHARS], uncounted=bool(counted.elsewhere))
 
 
 def _answer_message(
@@ -115,7 +116,8 @@ def _consent_message(opened: OpenedMessage, notice: ConsentNotice, *, home: str,
     except WireError as error:
         # Genuine and in order, so it must not block the chain; a consent that cannot be read allows nothing.
         raise WireError(RefusalReason.OUTSIDE_CONSENT, f"the consent cannot be read: {error.detail}") from None
-    held = state.consent_of(home)
+    seat = state.chains[opened.agent].seat
+    held = state.consent_of(home, seat)
     if consent.home != home:
         raise WireError(RefusalReason.OUTSIDE_CONSENT, "the consent is for another home")
     if consent.version < held.version or (consent.version == held.version and consent != held):
@@ -127,8 +129,8 @@ def _consent_message(opened: OpenedMessage, notice: ConsentNotice, *, home: str,
             RefusalReason.OUTSIDE_CONSENT,
             f"version {held.version} is in force; a new consent may be at most {CONSENT_STEP_MAX} higher",
         )
-    state.consents[home] = consent
-    return replace(_message(opened, home), consent=notice.consent, consent_version=consent.version)
+    state.consents[home, seat] = consent
+    return replace(_message(opened, home), seat=seat, consent=notice.consent, consent_version=consent.version)
 
 
 def _require_clock(made_at: int, ends_at: int, *, now_s: float) -> None:

@@ -16,7 +16,7 @@ from hub.folder.intake_settings import IntakeLimits
 from hub.intake.acceptance import judge_message, known_hash, needs_stored_hash, open_message, receipt_for
 from hub.intake.admission import Admission
 from hub.intake.answering import refusals_told, revocations_told, seal_down, times_told
-from hub.intake.conduct import DAY_S, Excess
+from hub.intake.conduct import DAY_S, Excess, HubReason
 from hub.intake.fair_queues import MAX_GROUP
 from hub.intake.revocations import revocation_notices
 from hub.intake.state import (
@@ -305,11 +305,13 @@ class Intake:
             heads = await self._store.chain_heads()
             last_slots = await self._store.received_through()
             refused = await self._store.refused_numbers(newest=MAX_REFUSED)
-            for home, (_, document) in (await self._store.consents()).items():
-                if home not in self._state.consents:
-                    self._state.consents[home] = decode_consent(document)
+            for home, seat, document in await self._store.seat_consents():
+                if (home, seat) not in self._state.consents:
+                    self._state.consents[home, seat] = decode_consent(document)
+            stored = {(each.home, each.meter): each for each in await self._store.meter_sources()}
+            self._state.sources = stored | self._state.sources
         for agent in fresh:
-            chain = AgentChain(agent.home_id, Ed25519PublicKey.from_public_bytes(agent.public_key))
+            chain = AgentChain(agent.home_id, Ed25519PublicKey.from_public_bytes(agent.public_key), seat=agent.seat)
             _continue_from(chain, heads.get(agent.id))
             chain.last_slot = last_slots.get(agent.id)
             for row in refused:
@@ -361,6 +363,8 @@ def _counted(verdicts: Sequence[IntakeVerdict | Excess], *, at: int) -> list[Ref
             agent, reason, detail = verdict.agent, verdict.reason.value, verdict.detail
         elif isinstance(verdict, Acceptance) and verdict.message.refused is not None:
             agent, reason, detail = verdict.message.agent, verdict.message.refused, verdict.detail
+        elif isinstance(verdict, Acceptance) and verdict.uncounted:
+            agent, reason, detail = verdict.message.agent, HubReason.ELSEWHERE.value, verdict.detail
         else:
             continue
         before = counts.get((agent, reason))

@@ -6,8 +6,10 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from hub.core.homes.measure_sources import MeterSource
 from hub.storage.records import AcceptedMessage
 from protocols.consent.rules import ConsentSet, default_consent
+from protocols.quantities import Measure
 from protocols.slots import Slot
 from protocols.wire.chain import MAX_AHEAD, START, Header, Position
 from protocols.wire.clock_check import ClockQuestion
@@ -57,10 +59,14 @@ class AskedTime:
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """Store the message. If only its content is refused, `refused` is set and just its number and hash are stored."""
+    """Store the message. If only its content is refused, `refused` is set and just its number and hash are stored.
+
+    `uncounted` is set if some of a stored batch does not count, because another agent of the home brings it.
+    """
 
     message: AcceptedMessage
     detail: str = ""
+    uncounted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +108,13 @@ IntakeVerdict = Acceptance | DuplicateMessage | EarlyMessage | Rejection | Asked
 class AgentChain:
     """What the hub knows about one agent. `recent`: hashes of its newest messages; `ahead`: messages after a gap.
 
-    `last_slot` is the newest slot it ever sent a batch for.
+    `last_slot` is the newest slot it ever sent a batch for; `seat` is its seat in the home.
     """
 
     home: str
     key: Ed25519PublicKey
     is_revoked: bool = False
+    seat: int = 1
     position: Position = START
     last_slot: Slot | None = None
     recent: dict[tuple[int, int], bytes] = field(default_factory=dict)
@@ -141,16 +148,25 @@ class AskedPrompt:
 class IntakeState:
     """Everything a verdict depends on. `prompts` are those that can still be answered, by id.
 
-    `ends` has, for each home whose member moves out, the first slot after the membership.
+    `ends` has, for each home whose member moves out, the first slot after the membership. `consents` are by home and
+    seat, `sources` by home and meter.
     """
 
     coop: str
     chains: dict[str, AgentChain] = field(default_factory=dict)
-    consents: dict[str, ConsentSet] = field(default_factory=dict)
+    consents: dict[tuple[str, int], ConsentSet] = field(default_factory=dict)
+    sources: dict[tuple[str, Measure], MeterSource] = field(default_factory=dict)
     prompts: dict[str, AskedPrompt] = field(default_factory=dict)
     ends: dict[str, Slot] = field(default_factory=dict)
     ahead_bytes: int = 0
 
-    def consent_of(self, home: str) -> ConsentSet:
-        """The consent in force; for a home that has sent none, the one it was given when it enrolled."""
-        return self.consents.get(home) or default_consent(home)
+    def consent_of(self, home: str, seat: int = 1) -> ConsentSet:
+        """The consent in force in this seat; if none was sent, the one its agent was given when it enrolled."""
+        return self.consents.get((home, seat)) or default_consent(home)
+
+    def vacant_from(self, home: str, seat: int) -> Slot | None:
+        """The slot after the last one that the agents of this seat sent; None while one of them works."""
+        held = [chain for chain in self.chains.values() if (chain.home, chain.seat) == (home, seat)]
+        if any(not chain.is_revoked for chain in held):
+            return None
+        return max((chain.last_slot + 1 for chain in held if chain.last_slot is not None), default=0)

@@ -13,6 +13,8 @@ from hub.notices.alerts import (
     home_alerts,
     hub_alerts,
     is_street_silent,
+    key_of,
+    named_home,
     silent_since,
 )
 from hub.notices.choosers import ChooserStores, choosers
@@ -56,14 +58,15 @@ class WatchNotices:
         wanted = {each.id for each in await choosers(self._store, NoticeKind.SILENT)}
         if not wanted or is_street_silent(fleet, now_s=now_s):
             return []
+        several = {row.home for row in fleet if not row.is_first}
         residents = await self._store.residents()
         return [
             NewNotice(
                 NoticeKind.SILENT,
                 person,
-                f"{row.home} {since_s}",
+                f"{key_of(row, several)} {since_s}",
                 last_try_at=now_s + TRIED_S,
-                facts={"since": str(since_s), "home": row.home_name},
+                facts={"since": str(since_s), "home": named_home(row, several)},
             )
             for row in fleet
             if (since_s := silent_since(row, now_s=now_s)) is not None

@@ -4,7 +4,7 @@ A new source is one function and one line in HUB_SOURCES, with its sentence in h
 """
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -50,15 +50,27 @@ def silent_since(row: FleetRow, *, now_s: int) -> int | None:
     return since_s if now_s - since_s > SILENT_AFTER_S else None
 
 
+def named_home(row: FleetRow, several: Set[str]) -> str:
+    """The home's name, with the agent where the home is one of those with several."""
+    return f"{row.home_name} ({row.agent})" if row.home in several else row.home_name
+
+
+def key_of(row: FleetRow, several: Set[str]) -> str:
+    """What trouble with this agent is known by, so that it is told once."""
+    return f"{row.home} {row.agent}" if row.home in several else row.home
+
+
 def is_street_silent(fleet: Sequence[FleetRow], *, now_s: int) -> bool:
     """Whether so many homes are silent that the hub's own connection is the likely reason."""
-    silent = sum(1 for row in fleet if silent_since(row, now_s=now_s) is not None)
-    return silent >= STREET_LEAST and silent * 2 > sum(1 for row in fleet if row.last_slot is not None)
+    silent = {row.home for row in fleet if silent_since(row, now_s=now_s) is not None}
+    heard = {row.home for row in fleet if row.last_slot is not None}
+    return len(silent) >= STREET_LEAST and len(silent) * 2 > len(heard)
 
 
 def home_alerts(fleet: Sequence[FleetRow], *, now_s: int) -> list[BoardAlert]:
     """Silent homes and wrong clocks; most homes at once are one piece of trouble."""
     found = []
+    several = {row.home for row in fleet if not row.is_first}
     is_street = is_street_silent(fleet, now_s=now_s)
     if is_street:
         since_s = min(s for row in fleet if (s := silent_since(row, now_s=now_s)) is not None)
@@ -66,10 +78,10 @@ def home_alerts(fleet: Sequence[FleetRow], *, now_s: int) -> list[BoardAlert]:
     for row in fleet:
         since = silent_since(row, now_s=now_s)
         if since is not None and not is_street:
-            facts = {"what": "silent", "home": row.home_name, "since": str(since)}
-            found.append(BoardAlert(f"silent {row.home} {since}", facts, is_once=True))
+            facts = {"what": "silent", "home": named_home(row, several), "since": str(since)}
+            found.append(BoardAlert(f"silent {key_of(row, several)} {since}", facts, is_once=True))
         if row.clock is not None and abs(row.clock.ahead_s) > CLOCK_OFF_S:
-            found.append(BoardAlert(f"clock {row.clock.agent}", {"what": "clock", "home": row.home_name}))
+            found.append(BoardAlert(f"clock {row.clock.agent}", {"what": "clock", "home": named_home(row, several)}))
     return found
 
 

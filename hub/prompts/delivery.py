@@ -28,14 +28,13 @@ class PromptSender:
         self._link = link
 
     async def send(self, prompt: PromptRow) -> bool:
-        """Hand a prompt to the broker; False if its home has no agent at present."""
-        agents = await self._members.agents()
-        agent = next((a.id for a in agents if a.home_id == prompt.home and a.revoked_at is None), None)
-        if agent is None:
-            return False
-        topic = topics.downlink_topic(self._coop, agent, kind="prompt")
-        self._link.publish(topic, seal(self._key, topic, encode_prompt(notice_of(prompt))))
-        return True
+        """Hand a prompt to the broker for each of its home's agents; False if the home has none at present."""
+        known = await self._members.agents()
+        agents = [agent.id for agent in known if agent.home_id == prompt.home and agent.revoked_at is None]
+        for agent in agents:
+            topic = topics.downlink_topic(self._coop, agent, kind="prompt")
+            self._link.publish(topic, seal(self._key, topic, encode_prompt(notice_of(prompt))))
+        return bool(agents)
 
 
 def notice_of(prompt: PromptRow) -> PromptNotice:

@@ -6,8 +6,8 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from hub.core.consented_homes import homes_allowing
 from hub.core.forecasting.forecaster import Forecast, History
+from hub.core.homes.consents import homes_allowing
 from hub.core.neighbourhood import MEASURES, MeasureSums, estimate_neighbourhood
 from hub.core.prompting.effect import local_day, measured_effect
 from hub.core.prompting.prompter import propose

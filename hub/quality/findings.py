@@ -13,7 +13,7 @@ import numpy as np
 
 from hub.books.days import read_rule
 from hub.books.settled_readings import readings_of, settlement_limits
-from hub.core.consented_homes import homes_allowing
+from hub.core.homes.consents import HomeConsents, homes_allowing
 from hub.core.quality.home_checks import SETTLED, Finding, HomeSlots, find_all, find_missing
 from hub.core.quality.neighbour_checks import find_clock_shifts, find_odd_yields
 from hub.core.quality.settlement_check import SuspectSlots, find_suspect_slots
@@ -117,7 +117,7 @@ async def check_day_quality(
 
 
 async def _among_neighbours(
-    store: QualityStores, consents: Mapping[str, tuple[int, bytes]], slots: range, *, nameplates: NameplateLimits
+    store: QualityStores, consents: HomeConsents, slots: range, *, nameplates: NameplateLimits
 ) -> list[Finding]:
     sun = Measure.PV_PRODUCTION
     homes = {}
@@ -129,7 +129,7 @@ async def _among_neighbours(
     return [*find_odd_yields(homes), *find_clock_shifts(homes)]
 
 
-def _allowed(consents: Mapping[str, tuple[int, bytes]], slot: Slot) -> dict[str, list[Measure]]:
+def _allowed(consents: HomeConsents, slot: Slot) -> dict[str, list[Measure]]:
     """For each home, the measures other than the grid's that it allows in the neighbourhood's sums."""
     allowed: dict[str, list[Measure]] = {}
     for measure in Measure:

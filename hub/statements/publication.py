@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from hub.books.days import SettlementStores, read_rule
 from hub.books.view import Books
-from hub.core.consented_homes import open_homes
+from hub.core.homes.consents import open_homes
 from hub.core.ledger.run_calendar import days_of, month_name
 from hub.core.rules.group_size import GroupRule
 from hub.core.settlement.allocation_record import read_record

@@ -101,13 +101,14 @@ class StoredHome:
     """The rows made of one home's messages, as they are: each table's columns behind its key within the home.
 
     readings: (measure, slot, span) -> (energy_wh, mark, gap). long_intervals: (measure, first_slot, slots) ->
-    energy_wh. devices: name -> (state, age_s, reported_at). consents: version -> (document, received_at).
+    energy_wh. devices: (seat, name) -> (state, age_s, reported_at). consents: (seat, version) -> (document,
+    received_at).
     """
 
     readings: dict[tuple[int, int, int], tuple[int | None, int, int]] = field(default_factory=dict)
     long_intervals: dict[tuple[int, int, int], int] = field(default_factory=dict)
-    devices: dict[str, tuple[str, int, int]] = field(default_factory=dict)
-    consents: dict[int, tuple[bytes, int]] = field(default_factory=dict)
+    devices: dict[tuple[int, str], tuple[str, int, int]] = field(default_factory=dict)
+    consents: dict[tuple[int, int], tuple[bytes, int]] = field(default_factory=dict)
 
 
 class StoredRows(Protocol):

@@ -14,7 +14,7 @@ from hub.storage.access_records import AccessLog, SignedIn
 from hub.storage.account_records import BankDetails, NewAccount
 from hub.storage.audit_records import RestoreStore, RowLogStore, StoredRows
 from hub.storage.finding_records import ConnectionAgreementStore, FindingRow, NewFinding, SlotDecision
-from hub.storage.fleet_records import AgentClock, CutOffStore, FleetRow
+from hub.storage.fleet_records import AgentClock, CutOffStore, FleetRow, HomeAgentStore
 from hub.storage.household_records import HouseholdStore
 from hub.storage.invite_records import InviteRefusal
 from hub.storage.life_records import AgentKeyStore, ErasureStore, LifeStore
@@ -77,10 +77,12 @@ class MemberStore(HouseholdStore, ErasureStore, AgentKeyStore, Protocol):
         replaces: str | None = None,
         by: str = "",
         link_by: str = "",
+        is_further: bool = False,
     ) -> None:
         """Store an invitation; earlier ones of the home that are still open become void. With `by`, the log says so.
 
-        `replaces` is the agent that the new one takes over from; with None the home must have no agent.
+        `replaces` is the agent that the new one takes over from; with None the home must have no agent, unless the new
+        one `is_further`: it comes beside those that the home has.
         """
         ...
 
@@ -102,7 +104,7 @@ class MemberStore(HouseholdStore, ErasureStore, AgentKeyStore, Protocol):
     async def end_session(self, session_hash: bytes) -> None: ...
 
 
-class ReadingStore(Protocol):
+class ReadingStore(HomeAgentStore, Protocol):
     """The exact signed messages and the 15-minute readings. Only intake writes readings."""
 
     async def store_messages(self, messages: Sequence[AcceptedMessage]) -> None:
@@ -149,11 +151,6 @@ class ReadingStore(Protocol):
 
     async def newest_messages(self, *, slots: range) -> dict[Slot, int]:
         """The position of the newest batch, for each slot that has one stored."""
-        ...
-
-    async def consent_bytes(self, home: str) -> tuple[int, bytes] | None: ...
-    async def consents(self, *, lasting_at: int | None = None) -> dict[str, tuple[int, bytes]]:
-        """The newest (version, document) of each home that sent one; with `lasting_at`, of members at that time."""
         ...
 
 

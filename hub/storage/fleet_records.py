@@ -1,9 +1,11 @@
-"""What the board sees of each home and its agent as typed values: liveness, completeness, the clock; no readings."""
+"""What a store knows of homes' agents: which brings and may do what, liveness, completeness, clock; no readings."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from hub.core.homes.consents import AgentConsent
+from hub.core.homes.measure_sources import MeterSource
 from hub.storage.records import DeviceRow
 from protocols.slots import Slot
 
@@ -25,6 +27,7 @@ class FormerAgent:
     agent: str
     revoked_at: int
     refused_at: int | None
+    seat: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,10 @@ class CutOffStore(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FleetRow:
-    """The board's view of a home: liveness and completeness, no consumption values (I12)."""
+    """The board's view of one agent of a home: liveness and completeness, no consumption values (I12).
+
+    Presence and gaps are the home's; where it has several agents, the gaps stand in its first row only.
+    """
 
     home: str
     home_name: str
@@ -81,3 +87,28 @@ class FleetRow:
     clock: AgentClock | None = None
     former: tuple[FormerAgent, ...] = ()
     cut_off: CutOff | None = None
+    seat: int = 1
+    is_first: bool = True
+
+
+class HomeAgentStore(Protocol):
+    """Which agent brings what each meter counts, and the consents, one for each seat of a home."""
+
+    async def meter_sources(self) -> tuple[MeterSource, ...]:
+        """Every source of every meter, in the order in which they took over; the last one of a meter brings it."""
+        ...
+
+    async def seat_consents(self) -> tuple[tuple[str, int, bytes], ...]:
+        """(home, seat, document): the newest consent of each seat that sent one."""
+        ...
+
+    async def consents(self, *, lasting_at: int | None = None) -> dict[str, tuple[AgentConsent, ...]]:
+        """The consents of each home that sent one, by seat; with `lasting_at`, of members at that time.
+
+        Seats without a working agent count only for what they still bring; a home without any agent keeps all.
+        """
+        ...
+
+    async def consent_bytes(self, home: str, *, seat: int = 1) -> tuple[int, bytes] | None:
+        """The newest (version, document) of one seat of a home."""
+        ...

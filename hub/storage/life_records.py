@@ -207,6 +207,7 @@ class NewAgentKey:
     verdict: str | None = None
     decided_by: str | None = None
     decision: str = ""
+    seat: int = 1
 
     @property
     def waits(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from hub.core.homes.measure_sources import MeterSource
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import Slot
 
@@ -70,7 +71,10 @@ class Home:
 
 @dataclass(frozen=True, slots=True)
 class Agent:
-    """The enrolled program of one home. `revoked_at` is None while its key is valid."""
+    """An enrolled program of one home. `revoked_at` is None while its key is valid.
+
+    A home's agents have a `seat` each; whoever replaces one takes over its seat.
+    """
 
     id: str
     home_id: str
@@ -78,6 +82,7 @@ class Agent:
     public_key: bytes
     enrolled_at: int
     revoked_at: int | None
+    seat: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,13 +121,14 @@ class LongIntervalRow:
 
 @dataclass(frozen=True, slots=True)
 class DeviceRow:
-    """Last known liveness of a home's device; has no measured value."""
+    """Last known liveness of a device, as the agent in this seat of the home said; has no measured value."""
 
     home: str
     name: str
     state: str
     age_s: int
     reported_at: int
+    seat: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +151,8 @@ class AcceptedMessage:
     consent_version: int | None
     answer: tuple[str, str, int] | None  # prompt id, choice, at
     refused: str | None = None  # why its content was refused: only number and hash are stored
+    seat: int = 1
+    sources: tuple[MeterSource, ...] = ()  # the meters whose source its agent becomes with this message
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,7 +121,8 @@ class Enrolment:
         agents = await self._store.agents()
         enrolled = next(known for known in agents if known.id == name)
         await self._agents_changed()
-        replaced = [a.id for a in agents if a.home_id == enrolled.home_id and a.revoked_at == enrolled.enrolled_at]
+        place = (enrolled.home_id, enrolled.seat, enrolled.enrolled_at)
+        replaced = [a.id for a in agents if (a.home_id, a.seat, a.revoked_at) == place]
         instead = f" in place of {replaced[0]}" if replaced else ""
         log.info("agent %s enrolled for home %s%s", name, enrolled.home_id, instead)
         answer = seal_answer(
@@ -142,7 +143,7 @@ class Enrolment:
         return self._authority.issue_agent(request.csr, agent=agent, now_s=int(self._real_now())).decode("ascii")
 
     async def _content(self, enrolled: Agent, certificate: str) -> EnrolAnswer:
-        held = await self._store.consent_bytes(enrolled.home_id)
+        held = await self._store.consent_bytes(enrolled.home_id, seat=enrolled.seat)
         consent = decode_consent(held[1]) if held is not None else default_consent(enrolled.home_id)
         host, port = self._broker()
         return EnrolAnswer(

@@ -8,13 +8,14 @@ from typing import Final, Protocol
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hub.console.progress import ReportProgress, ignore_progress
+from hub.core.homes.measure_sources import MeterSource, SourceHistory
 from hub.storage.audit_records import StoredHead, StoredMessage, StoredRows
 from hub.storage.contract import MemberStore, ReadingStore
 from hub.storage.life_records import HomeErasure
 from hub.storage.records import Access, Agent
 from hub.storage.rule_records import day_of
 from hub.verify.check_result import CheckResult
-from hub.verify.signed_rows import SignedHome
+from hub.verify.signed_rows import SignedHome, of_one_home, wrong_takeovers
 from protocols.public_keys import is_name_of
 from protocols.wire.chain import FIRST_PREVIOUS
 from protocols.wire.envelope import batch_hash, open_sealed
@@ -85,8 +86,14 @@ async def check_messages(
     check.erased = [erased_line(each, tz=(await store.coop()).tz) for each in erased.values()]
     for each in erased.values():
         await _check_erasure(store, each, check)
+    sources: tuple[MeterSource, ...] = ()
+    with check.reading("measure_source"):
+        sources = await store.meter_sources()
+        for sentence in wrong_takeovers(sources, await store.agents()):
+            check.note(sentence)
     for home in sorted(of_home):
-        signed, consents = SignedHome(), 0
+        seats = {agent.id: agent.seat for agent in of_home[home]}
+        signed, consents = SignedHome(history=SourceHistory(of_one_home(sources, home), seats=seats)), 0
         with check.reading(f"home {home}"):
             for agent in of_home[home]:
                 head = heads.get(agent.id)
@@ -94,7 +101,7 @@ async def check_messages(
                     store, agent, coop=coop, head=head, check=check, is_erased=home in erased
                 ):
                     consents += isinstance(body, ConsentNotice)
-                    _remember(signed, row, body, home=home, check=check)
+                    _remember(signed, row, body, agent=agent, check=check)
                     report("messages", check.messages, expected)
             stored = await store.stored_home(home, access=ACCESS)
             check.readings += len(signed.readings)
@@ -210,11 +217,11 @@ def _follow(chain: _Chain, row: StoredMessage, body: Body | None, *, is_erased: 
         chain.last_slot = max(chain.last_slot or 0, row.last_slot)
 
 
-def _remember(signed: SignedHome, row: StoredMessage, body: Body | None, *, home: str, check: MessageCheck) -> None:
+def _remember(signed: SignedHome, row: StoredMessage, body: Body | None, *, agent: Agent, check: MessageCheck) -> None:
     if isinstance(body, Batch):
-        signed.add_batch(body, position=row.position)
+        signed.add_batch(body, position=row.position, seat=agent.seat)
     elif isinstance(body, ConsentNotice):
         try:
-            signed.add_consent(body.consent, position=row.position, received_at=row.received_at)
+            signed.add_consent(body.consent, position=row.position, received_at=row.received_at, seat=agent.seat)
         except WireError as error:
-            check.note(f"{home}: a consent it signed cannot be read ({error.detail})")
+            check.note(f"{agent.home_id}: a consent it signed cannot be read ({error.detail})")

@@ -104,14 +104,17 @@ async def open_store(folder: Path, homes: Sequence[SendingHome] = ()) -> SqliteS
     return store
 
 
-async def enrol(store: SqliteStore, home: SendingHome, *, member: str) -> None:
-    """Make the home's member if it is new, and enrol this agent for it, in place of the one it has."""
+async def enrol(
+    store: SqliteStore, home: SendingHome, *, member: str, is_further: bool = False, instead_of: str | None = None
+) -> None:
+    """Make the home's member if it is new, and enrol this agent for it, beside those it has or in place of one."""
     if await store.member(member) is None:
         await store.add_member(
             Member(member, member.upper(), f"{member}@x.org", "en", False, 0), Home(home.home, home.home, member)
         )
     token_hash = batch_hash(home.public_key)
     live = next((a.id for a in await store.agents() if a.home_id == home.home and a.revoked_at is None), None)
-    await store.add_invite(token_hash, home_id=home.home, expires_at=NOW_S, replaces=live)
+    replaces = None if is_further else instead_of or live
+    await store.add_invite(token_hash, home_id=home.home, expires_at=NOW_S, replaces=replaces, is_further=is_further)
     agent = Agent(home.agent, home.home, topics.shard_of(home.agent), home.public_key, 1, None)
     assert await store.redeem_invite(token_hash, agent=agent, now=1) is None

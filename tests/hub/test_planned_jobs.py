@@ -285,8 +285,14 @@ async def test_a_newest_message_that_went_away_is_found(store: SqliteStore, tmp_
 
 CONSENTS = [
     ("UPDATE consent SET document = zeroblob(9) WHERE home = 'h02'", "h02 consent 2: the table differs"),
-    ("INSERT INTO consent SELECT 'h06', 2, document, 0 FROM consent LIMIT 1", "h06 consent 2: the table holds it and"),
-    ("INSERT INTO consent SELECT home, 3, document, 0 FROM consent WHERE home = 'h01'", "h01 consent 3: the table h"),
+    (
+        "INSERT INTO consent SELECT 'h06', 1, 2, document, 0 FROM consent LIMIT 1",
+        "h06 consent 2: the table holds it and",
+    ),
+    (
+        "INSERT INTO consent SELECT home, 1, 3, document, 0 FROM consent WHERE home = 'h01'",
+        "h01 consent 3: the table h",
+    ),
     ("DELETE FROM consent WHERE home = 'h03'", "h03 consent 2: signed by the home but missing from the table"),
 ]
 

@@ -11,7 +11,7 @@ SUBJECTS: Mapping[str, tuple[str, ...]] = {
     "allocation": ("hub/core/allocation/*.py",),
     "ledger": ("hub/core/ledger/*.py",),
     "payments": ("hub/core/payments/*.py",),
-    "consent": ("protocols/consent/*.py", "hub/core/consented_homes.py"),
+    "consent": ("protocols/consent/*.py", "hub/core/homes/consents.py"),
     "envelope": ("protocols/wire/envelope.py", "protocols/wire/strict_cbor.py", "protocols/wire/chain.py"),
     "readings": ("protocols/wire/readings.py",),
     "counters": (

@@ -96,7 +96,9 @@ async def _books(folder: Path) -> dict[str, Any]:
             "settled_again": settled,
             "ledger": [position, head.hex()],
             "attestations": [last.position, document_digest(last.document).hex()],
-            "consents": {home: version for home, (version, _) in sorted((await store.consents()).items())},
+            "consents": {
+                home: max(each.version for each in held) for home, held in sorted((await store.consents()).items())
+            },
             "objections": [[row.member, row.month, row.day, row.line, row.verdict] for row in await store.objections()],
             "prompts": [[row.id, row.answer, row.measured_wh] for row in prompts],
         }

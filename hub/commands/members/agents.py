@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Final
 
 from hub.commands.members.named_look import typed_reason
+from hub.core.homes.measure_sources import measures_of
 from hub.folder.clock import open_clock
 from hub.folder.opening import opened_hub
 from hub.storage.contract import Store
 from hub.storage.life_records import VERDICTS
+from hub.storage.records import Agent
 from hub.storage.rule_records import day_of
 from protocols.errors import RequestError
+from protocols.quantities import Measure
 from protocols.timeline import Clock
 
 LIST: Final = "list"
@@ -61,13 +64,16 @@ def run(args: argparse.Namespace) -> int:
     for row in rows:
         state = "" if row["revoked"] is None else f"  shut out since {row['revoked']}"
         waits = "  an objection waits: not settled" if row["waits"] else ""
-        sys.stdout.write(f"{row['agent']}  {row['home']}  {row['member']}  enrolled {row['enrolled']}{state}{waits}\n")
+        brings = f"  brings {' '.join(row['brings'])}" if isinstance(row["brings"], list) and row["brings"] else ""
+        sys.stdout.write(
+            f"{row['agent']}  {row['home']}  {row['member']}  enrolled {row['enrolled']}{state}{brings}{waits}\n"
+        )
     if not rows:
         sys.stdout.write("no agents yet\n")
     if args.what == REVOKE:
         sys.stdout.write(
-            "what it sent before stays valid; for a new agent in that home:"
-            " commonwatt-hub invite --email ADDRESS --by ID\n"
+            "what it sent before stays valid; for a new agent in that home: commonwatt-hub invite --email ADDRESS --by"
+            " ID, with --another-agent if others work there\n"
         )
     return 0
 
@@ -79,6 +85,7 @@ async def agents_listed(folder: Path, args: argparse.Namespace, *, clock: Clock)
             raise RequestError(f"agents {args.what}: {problem}")
         tz = hub.settings.coop.tz
         waiting = {key.agent for key in await hub.store.new_agent_keys() if key.waits}
+        brought = {(each.home, each.meter): each.seat for each in await hub.store.meter_sources()}
         holders = {home.id: home.member_id for home in await hub.store.homes()}
         return [
             {
@@ -87,10 +94,19 @@ async def agents_listed(folder: Path, args: argparse.Namespace, *, clock: Clock)
                 "member": holders[agent.home_id],
                 "enrolled": day_of(agent.enrolled_at, tz),
                 "revoked": None if agent.revoked_at is None else day_of(agent.revoked_at, tz),
+                "brings": _brings(agent, brought),
                 "waits": agent.id in waiting,
             }
             for agent in await hub.store.agents()
         ]
+
+
+def _brings(agent: Agent, brought: Mapping[tuple[str, Measure], int]) -> list[str]:
+    """The measures this agent brings to the hub, or will, if it follows the one that did."""
+    meters = [meter for (home, meter), seat in brought.items() if (home, seat) == (agent.home_id, agent.seat)]
+    if agent.revoked_at is not None:
+        return []
+    return [measure.code for measure in sorted(m for meter in meters for m in measures_of(meter))]
 
 
 async def _change(store: Store, args: argparse.Namespace) -> str | None:

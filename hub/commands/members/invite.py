@@ -47,8 +47,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--replace",
+        nargs="?",
+        const="",
+        metavar="AGENT",
+        help="the new agent takes over from the one that a known member's home has, which is then shut out; where the"
+        " home has several, name the one",
+    )
+    parser.add_argument(
+        "--another-agent",
         action="store_true",
-        help="the new agent takes over from the one that a known member's home has, which is then shut out",
+        help="a further agent in a known member's home, for devices that the first one cannot reach; it has a consent"
+        " of its own, which begins with what membership needs",
     )
     parser.add_argument(
         "--follows",
@@ -72,15 +81,17 @@ def run(args: argparse.Namespace) -> int:
     """Invite one person, or everybody on a list. Raises: RequestError with a one-line message."""
     if args.list is not None:
         one = (args.member, args.email, args.home, args.since, args.new_home_for, args.qr)
-        if args.board or args.replace or args.follows or any(part is not None for part in one):
+        if args.board or args.another_agent or args.follows or any(part is not None for part in (args.replace, *one)):
             raise RequestError("invite: --list FILE names everybody; leave out what is about one person")
         return _invite_everybody(args)
     if args.new_home_for is not None:
         about_person = (args.email, args.member, args.language)
-        if args.board or args.replace or any(part is not None for part in about_person):
+        if args.board or args.another_agent or any(part is not None for part in (args.replace, *about_person)):
             raise RequestError("invite: --new-home-for is about a known member: leave out what is about a person")
     elif args.email is None:
         raise RequestError("invite: give --member NAME and --email ADDRESS, or --list FILE")
+    if args.replace is not None and args.another_agent:
+        raise RequestError("invite: --replace and --another-agent contradict each other: leave one out")
     wish = InviteWish(
         email=args.email or "",
         name=args.member,
@@ -88,7 +99,9 @@ def run(args: argparse.Namespace) -> int:
         is_board=True if args.board else None,
         language=args.language,
         since=args.since,
-        replaces=args.replace,
+        replaces=args.replace is not None,
+        agent=args.replace or None,
+        is_further=args.another_agent,
         follows=args.follows,
         by=args.by,
         new_home_for=args.new_home_for,
@@ -111,6 +124,8 @@ def _tell(made: Invitation, text: str | None, *, folder: Path, is_mailed: bool) 
     if made.member.held_by is not None:
         what = f"further home of {made.member.held_by}, kept as"
     sys.stdout.write(f"{what} {made.member.id} {made.member.name}, home {made.home.id} {made.home.name}\n")
+    if made.beside:
+        sys.stdout.write(f"the new agent works beside {', '.join(made.beside)}, which keeps what it brings\n")
     if made.replaces is not None:
         sys.stdout.write(f"the new agent takes over from {made.replaces}, which is shut out once the token is used\n")
     sys.stdout.write(f"token for the home's agent, good once within 24 hours: {made.token}\n")

@@ -87,9 +87,9 @@ async def invite_list(
         for wish in wishes:
             member = await inviter.known(wish)
             home = None if member is None else (await inviter.homes_of(member.id, wish))[0].home
-            agent = None if home is None else await inviter.agent_of(home)
-            if member is not None and home is not None and agent is not None:
-                made.append(ListedInvitation(member.id, home.id, agent))
+            agents = () if home is None else await inviter.agents_of(home)
+            if member is not None and home is not None and agents:
+                made.append(ListedInvitation(member.id, home.id, " and ".join(agents)))
             else:
                 made.append(await inviter.invite(wish))
     return made

@@ -23,20 +23,24 @@ _PRESENCE: Final = {
 }
 _GRID: Final = (int(Measure.GRID_IMPORT), int(Measure.GRID_EXPORT))
 _HOMES_SQL = """SELECT home.id, home.name, agent.id, h.last_slot, h.last_received_at, h.epoch, h.seq,
-    coalesce(h.messages, 0)
+    coalesce(h.messages, 0), coalesce(agent.seat, 1)
 FROM home LEFT JOIN agent ON agent.home_id = home.id AND agent.revoked_at IS NULL
 LEFT JOIN chain_head AS h ON h.agent = agent.id
-WHERE NOT EXISTS (SELECT 1 FROM member WHERE member.id = home.member_id AND member.left_at <= ?) ORDER BY home.id"""
-_HOME_FIELDS: Final = ("home", "home_name", "agent", "last_slot", "last_received_at", "epoch", "seq", "stored_messages")
+WHERE NOT EXISTS (SELECT 1 FROM member WHERE member.id = home.member_id AND member.left_at <= ?)
+ORDER BY home.id, agent.seat"""
+_HOME_FIELDS: Final = (
+    *("home", "home_name", "agent", "last_slot", "last_received_at", "epoch", "seq", "stored_messages", "seat"),
+)
 _MARKS_SQL = """SELECT home, slot, max(mark) FROM reading
 WHERE home IN (SELECT id FROM home) AND measure IN (?, ?) AND slot >= ? AND slot < ? AND span = 1
 GROUP BY home, slot"""
 _GAPS_SQL = """SELECT home, gap, count(DISTINCT slot) FROM reading
 WHERE home IN (SELECT id FROM home) AND slot >= ? AND slot < ? AND gap <> 0 AND measure BETWEEN 1 AND 7
 GROUP BY home, gap"""
-_FORMER_SQL = """SELECT agent.home_id, agent.id, agent.revoked_at, r.last_at FROM agent
+_FORMER_SQL = """SELECT agent.home_id, agent.id, agent.revoked_at, r.last_at, agent.seat FROM agent
 LEFT JOIN refusal AS r ON r.agent = agent.id AND r.reason = 'revoked'
 WHERE agent.revoked_at IS NOT NULL ORDER BY agent.revoked_at, agent.id"""
+_DEVICES_SQL = "SELECT home, name, state, age_s, reported_at, seat FROM device ORDER BY home, seat, name"
 
 _CUT_OFF_MEMBER_SQL = """SELECT home.member_id FROM cut_off JOIN agent ON agent.id = cut_off.agent
 JOIN home ON home.id = agent.home_id WHERE cut_off.agent = ?"""
@@ -51,7 +55,10 @@ class SqliteFleet(SqliteConnections):
     """The fleet's part of the ReadingStore slice."""
 
     async def fleet(self, *, slots: range) -> tuple[FleetRow, ...]:
-        """One row per home whose membership lasts into these slots; presence is the grid meter's, which is settled."""
+        """One row per agent of the homes whose membership lasts into these slots, and one for a home without any.
+
+        Presence is the grid meter's, which is settled; it and the gaps are the home's, whichever agent brings them.
+        """
         presence: dict[str, list[str]] = defaultdict(lambda: ["waiting"] * len(slots))
         gaps: dict[str, list[tuple[str, int]]] = defaultdict(list)
         async with self.reading() as db:
@@ -67,19 +74,21 @@ class SqliteFleet(SqliteConnections):
             former: dict[str, list[FormerAgent]] = defaultdict(list)
             for home, *agent in await db.execute_fetchall(_FORMER_SQL):
                 former[home].append(FormerAgent(*agent))
-            devices: dict[str, list[DeviceRow]] = defaultdict(list)
-            for row in await db.execute_fetchall(
-                "SELECT home, name, state, age_s, reported_at FROM device ORDER BY home, name"
-            ):
-                devices[row[0]].append(DeviceRow(*row))
+            devices: dict[tuple[str, int], list[DeviceRow]] = defaultdict(list)
+            for device in await db.execute_fetchall(_DEVICES_SQL):
+                devices[device[0], device[5]].append(DeviceRow(*device))
+        seats: dict[str, list[int]] = defaultdict(list)
+        for row in homes:
+            seats[row[0]].append(row[8])
         return tuple(
             FleetRow(
                 **dict(zip(_HOME_FIELDS, row, strict=True)),
-                devices=tuple(devices[row[0]]),
+                is_first=row[8] == seats[row[0]][0],
+                devices=tuple(devices[row[0], row[8]]),
                 presence=tuple(presence[row[0]]),
-                gaps=tuple(gaps[row[0]]),
+                gaps=tuple(gaps[row[0]]) if row[8] == seats[row[0]][0] else (),
                 clock=clocks.get(row[2]),
-                former=tuple(former[row[0]]),
+                former=_former_with(row[8], seats[row[0]], former[row[0]]),
                 cut_off=cuts.get(row[2]),
             )
             for row in homes
@@ -128,3 +137,9 @@ class SqliteFleet(SqliteConnections):
                 if messages:
                     found[agent] = TakenMessages(messages, *rest)
         return found
+
+
+def _former_with(seat: int, seats: Sequence[int], former: Sequence[FormerAgent]) -> tuple[FormerAgent, ...]:
+    """Those who had this seat before; with the home's first agent also those whose seat nobody took over."""
+    is_first = seat == seats[0]
+    return tuple(each for each in former if each.seat == seat or (is_first and each.seat not in seats))

@@ -3,6 +3,7 @@
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
 import sqlite3
+from typing import NamedTuple
 
 import aiosqlite
 
@@ -18,7 +19,16 @@ from hub.storage.sqlite.people.rows import MEMBER_COLUMNS, insert_member, member
 _HOME = "id, name, member_id, follows"
 _PERSON_OF_HOME_SQL = """SELECT coalesce(held_by, member.id) FROM home JOIN member ON member.id = member_id
 WHERE home.id = ?"""
-_AGENT = "id, home_id, shard, public_key, enrolled_at, revoked_at"
+_AGENT = "id, home_id, shard, public_key, enrolled_at, revoked_at, seat"
+_INVITE = "home_id, expires_at, used_at, agent_id, void, replaces, is_further"
+
+
+class _Place(NamedTuple):
+    """The seat of its home that a new agent takes, and the agent that works there until then."""
+
+    home: str
+    seat: int
+    held_by: str | None
 
 
 class SqliteMembers(SqliteConnections):
@@ -130,6 +140,7 @@ class SqliteMembers(SqliteConnections):
         replaces: str | None = None,
         by: str = "",
         link_by: str = "",
+        is_further: bool = False,
     ) -> None:
         """Store an invitation; earlier ones of the home that are still open become void."""
         at = int(self._now())
@@ -143,8 +154,9 @@ class SqliteMembers(SqliteConnections):
             await db.execute("UPDATE invite SET void = 1 WHERE home_id = ? AND used_at IS NULL", (home_id,))
             try:
                 await db.execute(
-                    "INSERT INTO invite (token_hash, home_id, expires_at, masked_key, replaces) VALUES (?, ?, ?, ?, ?)",
-                    (token_id, home_id, expires_at, masked_key, replaces),
+                    "INSERT INTO invite (token_hash, home_id, expires_at, masked_key, replaces, is_further)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    (token_id, home_id, expires_at, masked_key, replaces, int(is_further)),
                 )
             except sqlite3.IntegrityError:
                 raise StoreConflictError(f"cannot invite for home {home_id}: no such home") from None
@@ -179,15 +191,10 @@ class SqliteMembers(SqliteConnections):
         """
 
         async def work(db: aiosqlite.Connection) -> InviteRefusal | None:
-            rows = list(
-                await db.execute_fetchall(
-                    "SELECT home_id, expires_at, used_at, agent_id, void, replaces FROM invite WHERE token_hash = ?",
-                    (token_id,),
-                )
-            )
+            rows = list(await db.execute_fetchall(f"SELECT {_INVITE} FROM invite WHERE token_hash = ?", (token_id,)))
             if not rows:
                 return InviteRefusal.UNKNOWN
-            home_id, expires_at, used_at, agent_id, is_void, replaces = rows[0]
+            home_id, expires_at, used_at, agent_id, is_void, replaces, is_further = rows[0]
             if used_at is not None and agent_id != agent.id:
                 return InviteRefusal.USED
             if now > expires_at:
@@ -196,7 +203,10 @@ class SqliteMembers(SqliteConnections):
                 return None if await _is_enrolled(db, agent, home_id) else InviteRefusal.USED
             if is_void:
                 return InviteRefusal.VOID
-            return await _enrol(db, agent, home_id=home_id, token_id=token_id, replaces=replaces, now=now)
+            place = await _place(db, str(home_id), replaces=replaces, is_further=bool(is_further))
+            if isinstance(place, InviteRefusal):
+                return place
+            return await _enrol(db, agent, place, token_id=token_id, now=now)
 
         return await self.write(work)
 
@@ -262,25 +272,42 @@ async def _is_enrolled(db: aiosqlite.Connection, agent: Agent, home_id: str) -> 
     return bool(list(rows))
 
 
+async def _place(
+    db: aiosqlite.Connection, home: str, *, replaces: str | None, is_further: bool
+) -> _Place | InviteRefusal:
+    """Where a new agent goes: to the seat of the agent it replaces, or to a new one, unless only one was ever used.
+
+    Where several agents are gone it is a new one too: whose consent it should go on with, nobody can say.
+    """
+    rows = await db.execute_fetchall("SELECT id, seat, revoked_at IS NULL FROM agent WHERE home_id = ?", (home,))
+    seats = {str(name): int(seat) for name, seat, _ in rows}
+    live = {int(seat): str(name) for name, seat, is_live in rows if is_live}
+    newest = max(seats.values(), default=0)
+    if replaces in seats:
+        seat = seats[replaces]
+        is_free = live.get(seat, replaces) == replaces
+    else:
+        seat = newest + 1 if is_further or newest > 1 else 1
+        is_free = is_further or not live
+    return _Place(home, seat, live.get(seat)) if is_free else InviteRefusal.HAS_AGENT
+
+
 async def _enrol(
-    db: aiosqlite.Connection, agent: Agent, *, home_id: str, token_id: bytes, replaces: str | None, now: int
+    db: aiosqlite.Connection, agent: Agent, place: _Place, *, token_id: bytes, now: int
 ) -> InviteRefusal | None:
     known = await db.execute_fetchall(
         "SELECT 1 FROM agent WHERE id = ? OR public_key = ?", (agent.id, agent.public_key)
     )
     if list(known):
         return InviteRefusal.KNOWN_KEY
-    live = await db.execute_fetchall("SELECT id FROM agent WHERE home_id = ? AND revoked_at IS NULL", (home_id,))
-    if any(row[0] != replaces for row in live):
-        return InviteRefusal.HAS_AGENT
-    ((member,),) = await db.execute_fetchall("SELECT member_id FROM home WHERE id = ?", (home_id,))
-    if replaces is not None and list(live):
-        await log_change(db, ChangeKind.AGENT_REPLACED, str(member), at=now, by="", subject=replaces)
+    ((member,),) = await db.execute_fetchall("SELECT member_id FROM home WHERE id = ?", (place.home,))
+    if place.held_by is not None:
+        await log_change(db, ChangeKind.AGENT_REPLACED, str(member), at=now, by="", subject=place.held_by)
+        await db.execute("UPDATE agent SET revoked_at = ? WHERE id = ?", (now, place.held_by))
     await log_change(db, ChangeKind.AGENT_ENROLLED, str(member), at=now, by="", subject=agent.id)
-    await db.execute("UPDATE agent SET revoked_at = ? WHERE home_id = ? AND revoked_at IS NULL", (now, home_id))
     await db.execute(
-        f"INSERT INTO agent ({_AGENT}) VALUES (?, ?, ?, ?, ?, NULL)",
-        (agent.id, home_id, agent.shard, agent.public_key, agent.enrolled_at),
+        f"INSERT INTO agent ({_AGENT}) VALUES (?, ?, ?, ?, ?, NULL, ?)",
+        (agent.id, place.home, agent.shard, agent.public_key, agent.enrolled_at, place.seat),
     )
     await db.execute("UPDATE invite SET used_at = ?, agent_id = ? WHERE token_hash = ?", (now, agent.id, token_id))
     return None

@@ -27,14 +27,14 @@ ON CONFLICT (agent) DO UPDATE SET
     last_slot = max(coalesce(excluded.last_slot, last_slot), coalesce(last_slot, excluded.last_slot)),
     last_received_at = excluded.last_received_at, messages = messages + excluded.messages"""
 _LONG_SQL = "INSERT OR IGNORE INTO long_interval VALUES (?, ?, ?, ?, ?)"
-_DEVICE_SQL = """INSERT INTO device VALUES (?, ?, ?, ?, ?) ON CONFLICT (home, name) DO UPDATE SET
+_DEVICE_SQL = """INSERT INTO device VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (home, seat, name) DO UPDATE SET
     state = excluded.state, age_s = excluded.age_s, reported_at = excluded.reported_at
 WHERE excluded.reported_at >= reported_at"""
-_CONSENT_SQL = "INSERT OR IGNORE INTO consent VALUES (?, ?, ?, ?)"
+_CONSENT_SQL = "INSERT OR IGNORE INTO consent VALUES (?, ?, ?, ?, ?)"
+_SOURCE_SQL = """INSERT INTO measure_source (home, measure, agent, after_position, first_slot, since_at)
+SELECT ?, ?, agent, position - 1, ?, ? FROM message WHERE agent = ? AND epoch = ? AND seq = ?"""
 _REFUSAL_SQL = """INSERT INTO refusal VALUES (?, ?, ?, ?, ?) ON CONFLICT (agent, reason) DO UPDATE SET
     count = count + excluded.count, last_at = excluded.last_at, detail = excluded.detail"""
-
-_ENDED_SQL = """SELECT home.id FROM home JOIN member ON member.id = home.member_id WHERE member.left_at <= ?"""
 
 
 class SqliteMessages(SqliteConnections):
@@ -126,20 +126,6 @@ class SqliteMessages(SqliteConnections):
             rows = list(await db.execute_fetchall("SELECT coalesce(sum(messages), 0) FROM chain_head"))
         return int(rows[0][0])
 
-    async def consents(self, *, lasting_at: int | None = None) -> dict[str, tuple[int, bytes]]:
-        """The newest (version, document) of each home that sent one; with `lasting_at`, of members at that time."""
-        ended: set[str] = set()
-        async with self.reading() as db:
-            rows = await db.execute_fetchall("SELECT home, max(version), document FROM consent GROUP BY home")
-            if lasting_at is not None:
-                ended = {str(row[0]) for row in await db.execute_fetchall(_ENDED_SQL, (lasting_at,))}
-        rows = [row for row in rows if row[0] not in ended]
-        return {str(home): (int(version), bytes(document)) for home, version, document in rows}
-
-    async def consent_bytes(self, home: str) -> tuple[int, bytes] | None:
-        """The newest (version, document) of one home, or None."""
-        return (await self.consents()).get(home)
-
 
 async def _unheld(db: aiosqlite.Connection, messages: Sequence[AcceptedMessage]) -> list[AcceptedMessage]:
     agents = sorted({message.agent for message in messages})
@@ -189,12 +175,25 @@ async def _insert(db: aiosqlite.Connection, messages: Sequence[AcceptedMessage])
         _LONG_SQL,
         [(r.home, int(r.measure), r.first_slot, r.slots, r.energy_wh) for m in messages for r in m.long_intervals],
     )
-    devices = {(d.home, d.name): (d.home, d.name, d.state, d.age_s, d.reported_at) for m in messages for d in m.devices}
+    devices = {
+        (d.home, d.seat, d.name): (d.home, d.seat, d.name, d.state, d.age_s, d.reported_at)
+        for m in messages
+        for d in m.devices
+    }
     await _insert_if_any(db, _DEVICE_SQL, list(devices.values()))
     await _insert_if_any(
         db,
         _CONSENT_SQL,
-        [(m.home, m.consent_version, m.consent, m.received_at) for m in messages if m.consent is not None],
+        [(m.home, m.seat, m.consent_version, m.consent, m.received_at) for m in messages if m.consent is not None],
+    )
+    await _insert_if_any(
+        db,
+        _SOURCE_SQL,
+        [
+            (each.home, int(each.meter), each.first_slot, each.since_at, m.agent, m.epoch, m.seq)
+            for m in messages
+            for each in m.sources
+        ],
     )
     await _take_answers(db, messages)
 

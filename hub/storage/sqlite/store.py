@@ -11,6 +11,7 @@ from hub.storage.sqlite.messages import SqliteMessages
 from hub.storage.sqlite.objections import SqliteObjections
 from hub.storage.sqlite.people.agent_keys import SqliteAgentKeys
 from hub.storage.sqlite.people.erasures import SqliteErasures
+from hub.storage.sqlite.people.home_agents import SqliteHomeAgents
 from hub.storage.sqlite.people.households import SqliteHouseholds
 from hub.storage.sqlite.people.life import SqliteLife
 from hub.storage.sqlite.people.notices import SqliteNotices
@@ -30,6 +31,7 @@ class SqliteStore(
     SqliteErasures,
     SqliteNotices,
     SqliteAgentKeys,
+    SqliteHomeAgents,
     SqliteMessages,
     SqliteSeries,
     SqliteFleet,

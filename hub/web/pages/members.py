@@ -23,8 +23,9 @@ from hub.web.views.home.appliance_form import (
 from hub.web.views.home.households import home_cards, homes_json
 from hub.web.views.home.new_agents import NewAgentNote, new_agent_notes
 from hub.web.views.home.own_day import home_json, home_page, newest_time, read_home_days
-from hub.web.views.home.own_record import consent_json, consent_page, read_consent
+from hub.web.views.home.own_record import consent_pages, consents_json, read_consents
 from hub.web.views.home.prompt_cards import asked_in_week, open_prompt, past_prompt, prompt_json
+from hub.web.views.home.several_agents import HomeAgentNote, home_agent_notes
 from hub.web.views.home.today import today_json, today_page
 from protocols.slots import format_slot, slot_of
 
@@ -83,6 +84,7 @@ def _add_my_home(app: FastAPI, site: PageContext) -> None:
             is_saved=request.query_params.get("saved") == "appliances",
             asked=[field for field in await _fields(site, visit) if field.is_here],
             new_agents=await _new_agents(site, visit),
+            home_agents=await _home_agents(site, visit),
             most=REASON_CHARS_MAX,
         )
 
@@ -198,14 +200,14 @@ def _add_record(app: FastAPI, site: PageContext) -> None:
     @app.get("/consent")
     async def consent(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
-        found = await read_consent(store, visit.own_home())
-        view = consent_page(found, visit.words, now=slot_of(visit.now_s))
-        return await site.page(visit, "consent.html", place="more", view=view)
+        held = await read_consents(store, visit.own_home())
+        pages = consent_pages(held, visit.words, now=slot_of(visit.now_s))
+        return await site.page(visit, "consent.html", place="more", pages=pages)
 
     @app.get("/consent.json")
     async def consent_as_json(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
-        return as_json(consent_json(await read_consent(store, visit.own_home())))
+        return as_json(consents_json(await read_consents(store, visit.own_home())))
 
 
 def _add_homes(app: FastAPI, site: PageContext) -> None:
@@ -259,6 +261,16 @@ async def _new_agents(site: PageContext, visit: Visit) -> tuple[NewAgentNote, ..
     names = {member.id: member.name for member in await site.parts.store.members()}
     keys = await site.parts.store.new_agent_keys()
     return new_agent_notes(keys, visit.words, home=visit.own_home().id, names=names, now_s=visit.now_s)
+
+
+async def _home_agents(site: PageContext, visit: Visit) -> tuple[HomeAgentNote, ...]:
+    store, now = site.parts.store, slot_of(visit.now_s)
+    rows, sources, refusals = (
+        await store.fleet(slots=range(now, now)),
+        await store.meter_sources(),
+        await store.refusals(),
+    )
+    return home_agent_notes(rows, sources, refusals, visit.words, home=visit.own_home().id, now_s=visit.now_s)
 
 
 async def _own_appliances(site: PageContext, home: Home) -> tuple[Appliance, ...]:

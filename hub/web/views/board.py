@@ -10,6 +10,7 @@ from hub.storage.records import RefusalCount, RunRow
 from hub.web.frame.charts import Chart, ChartTable, draw_presence
 from hub.web.frame.translation import Localizer
 from hub.web.views.home.own_day import device_state_words, gap_words
+from hub.web.views.home.several_agents import ELSEWHERE, by_agent, is_elsewhere
 from protocols.quantities import Gap
 from protocols.slots import SLOT_S, SLOTS_PER_UTC_DAY, Slot, slot_of
 from protocols.wire.refusal_reasons import RefusalReason
@@ -65,23 +66,25 @@ def fleet_slots(now_s: float) -> range:
 def fleet_page(
     rows: Sequence[FleetRow], refusals: Sequence[RefusalCount], words: Localizer, *, now_s: float
 ) -> FleetPage:
-    """The page about the last 24 hours of all homes."""
+    """The page about the last 24 hours of all homes; a home with several agents has a line for each of them."""
+    rows = by_agent(rows)
     findings = [finding for row in rows for finding in _home_findings(row, words, now_s=now_s)]
     names = {row.agent: row.home_name for row in rows if row.agent}
     # Refusals of former agents appear with their homes, with what to do about them.
     former = {agent.agent: row.home_name for row in rows for agent in row.former}
-    refused = [refusal for refusal in refusals if refusal.agent not in former]
+    refused = [each for each in refusals if each.agent not in former and _is_shown(each, now_s=now_s)]
     findings += [_refusal_finding(refusal, names, words) for refusal in refused]
     findings.sort(key=lambda finding: (finding.harm, finding.home, finding.what))
-    silent = sum(1 for row in rows if _is_silent(row, now_s=now_s))
+    silent = len({row.home for row in rows if _is_silent(row, now_s=now_s)})
+    homes = sum(1 for row in rows if row.is_first)
     headline = (
         words.plural("%(n)s home is silent", "%(n)s homes are silent", silent)
         if silent
-        else words.plural("The only home is connected", "All %(n)s homes are connected", len(rows))
+        else words.plural("The only home is connected", "All %(n)s homes are connected", homes)
         if rows
         else words.text("No homes yet")
     )
-    slots = [state for row in rows for state in row.presence]
+    slots = [state for row in rows if row.is_first for state in row.presence]
     present = sum(1 for state in slots if state in ("present", "derived"))
     share = words.percent(present / len(slots)) if slots else words.percent(0)
     lede = words.text("%(share)s of all quarter hours of the last 24 hours have arrived.", share=share)
@@ -205,13 +208,21 @@ def _former_finding(agent: FormerAgent, row: FleetRow, words: Localizer) -> Flee
         )
         return FleetAlert(1, row.home_name, what, words.text("It has been told. Switch it off, or ask who runs it."))
     what = words.text("The agent %(agent)s was replaced or revoked on %(since)s.", agent=agent.agent, since=since)
-    if row.agent is None:
+    if row.agent is None or agent.seat != row.seat:
         return FleetAlert(4, row.home_name, what, words.text("If the co-op did not intend this, find out why."))
     todo = words.text("%(agent)s took its place. If the household does not know of it, find out why.", agent=row.agent)
     return FleetAlert(4, row.home_name, what, todo)
 
 
+def _is_shown(refusal: RefusalCount, *, now_s: float) -> bool:
+    return refusal.reason != ELSEWHERE or is_elsewhere(refusal, now_s=now_s)
+
+
 def _refusal_finding(refusal: RefusalCount, names: dict[str, str], words: Localizer) -> FleetAlert:
+    if refusal.reason == ELSEWHERE:
+        what = words.text("It sends amounts of a meter that another agent of the home brings. They do not count.")
+        todo = words.text("Put both devices into one agent, or shut out the agent that is no longer needed.")
+        return FleetAlert(3, names.get(refusal.agent, refusal.agent), what, todo)
     what = words.plural(
         "%(n)s message was refused: %(reason)s.",
         "%(n)s messages were refused: %(reason)s.",
@@ -242,6 +253,7 @@ def refusal_words(reason: str, words: Localizer) -> str:
         "too_many": words.text("the sender sent too many at a time"),
         "day_limit": words.text("the sender sent more than one home may send in a day"),
         "cut_off": words.text("the sender was cut off"),
+        ELSEWHERE: words.text("another agent of the home brings it"),
     }
     return known.get(reason, reason.replace("_", " "))
 
@@ -289,7 +301,8 @@ def _strip(row: FleetRow, words: Localizer, *, first: Slot) -> Chart:
         tuple((words.clock(first + i), state) for i, state in enumerate(row.presence)),
     )
     title = words.text("The last 24 hours of %(home)s", home=row.home_name)
-    return draw_presence(f"strip-{row.home}", title, states=row.presence, sentence=sentence, table=table)
+    mark = f"strip-{row.home}" if row.is_first else f"strip-{row.home}-{row.seat}"
+    return draw_presence(mark, title, states=row.presence, sentence=sentence, table=table)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hub.core.homes.consents import AgentConsent
 from hub.storage.contract import Store
 from hub.storage.errors import StoreConflictError, StoreError
 from hub.storage.invite_records import InviteRefusal
@@ -381,7 +382,7 @@ async def test_the_newest_consent_counts(store: Store) -> None:
     for seq, (version, document) in enumerate(consents, start=1):
         await store.store_messages([replace(message(seq), kind="consent", consent=document, consent_version=version)])
     assert await store.consent_bytes("h01") == (3, b"three")
-    assert await store.consents() == {"h01": (3, b"three")}
+    assert await store.consents() == {"h01": (AgentConsent(3, b"three"),)}
     assert await store.consent_bytes("h02") is None
 
 

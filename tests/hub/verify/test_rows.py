@@ -51,7 +51,7 @@ PAST_THE_HUB = {
         "the row was changed past the hub",
     ),
     "an agent nobody invited": (
-        "INSERT INTO agent SELECT 'a-fake', 'h01', 1, x'01', enrolled_at, enrolled_at FROM agent LIMIT 1",
+        "INSERT INTO agent SELECT 'a-fake', 'h01', 1, x'01', enrolled_at, enrolled_at, 1 FROM agent LIMIT 1",
         "agent a-fake: no invitation in this store enrolled it",
     ),
     "a member is put on the board": (

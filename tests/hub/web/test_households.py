@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from hub.storage.records import Agent, Home, Member, NewObjection
+from hub.storage.records import Agent, Home, Member, NewObjection, RefusalCount
 from hub.storage.sqlite.store import SqliteStore
 from tests.hub.web.conftest import SignIn
 from tests.hub.web.page_street import NOW_S
@@ -116,3 +116,27 @@ async def test_a_home_sees_its_new_agent_and_objects(sign_in: SignIn, store: Sql
     page = (await browser.get("/my-home")).text
     assert "objected on" in page
     assert "Its readings are not settled until the board decides." in page
+
+
+async def test_a_home_with_two_agents_sees_what_each_brings_and_each_consent(
+    sign_in: SignIn, store: SqliteStore
+) -> None:
+    browser = await sign_in("m03")
+    assert "home-agents" not in (await browser.get("/my-home")).text, "one agent brings everything"
+    (first,) = [agent for agent in await store.agents() if agent.home_id == "h03" and agent.revoked_at is None]
+    await store.add_invite(b"n" * 32, home_id="h03", expires_at=2**40, is_further=True)
+    new = Agent("a-new", "", 3, b"n" * 32, int(NOW_S) - 60, None)
+    assert await store.redeem_invite(b"n" * 32, agent=new, now=int(NOW_S) - 60) is None
+    await store.count_refusals([RefusalCount("a-new", "brought_elsewhere", 2, int(NOW_S) - 60, "grid_import")])
+    page = (await browser.get("/my-home")).text
+    assert f"<b>{first.id}</b>" in page
+    assert "<b>a-new</b>" in page
+    assert "It has never sent anything." in page
+    assert "It also sends amounts of a meter that another of your agents brings." in page
+    consents = (await browser.get("/consent")).text
+    assert "Your home has several agents. Each has a consent of its own" in consents
+    assert "Agent a-new: You share only what settlement needs" in consents
+    told = (await browser.get("/consent.json")).json()
+    assert [each["agent"] for each in told["agents"]] == [first.id, "a-new"]
+    assert (told["version"], told["agents"][1]["version"]) == (told["agents"][0]["version"], None)
+    assert "home-agents" not in (await (await sign_in("m02")).get("/my-home")).text

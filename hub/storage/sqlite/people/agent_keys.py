@@ -4,24 +4,28 @@ from typing import Final
 
 import aiosqlite
 
+from hub.core.homes.measure_sources import GRID_METER, brought_spans
 from hub.storage.life_records import EVENT_DAYS, QUIET_S, REFUSED, VERDICTS, ChangeKind, NewAgentKey
 from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.people.change_log import log_change
 from hub.storage.sqlite.people.checks import by_problem
+from hub.storage.sqlite.people.home_agents import meter_sources
 from protocols.slots import slot_of, start_of
 
 _NEW_SQL: Final = """SELECT a.id, a.home_id, a.enrolled_at, a.revoked_at, o.member, coalesce(o.reason, ''), o.made_at,
-d.verdict, d.board_member, coalesce(d.reason, '')
+d.verdict, d.board_member, coalesce(d.reason, ''), a.seat
 FROM agent AS a LEFT JOIN agent_objection AS o ON o.agent = a.id
 LEFT JOIN agent_objection_decision AS d ON d.agent = a.id
 WHERE EXISTS (SELECT 1 FROM agent AS old WHERE old.home_id = a.home_id AND old.id <> a.id
-    AND old.enrolled_at <= a.enrolled_at AND old.revoked_at IS NOT NULL AND old.revoked_at <= a.enrolled_at)
+    AND old.enrolled_at <= a.enrolled_at
+    AND (old.seat < a.seat OR (old.revoked_at IS NOT NULL AND old.revoked_at <= a.enrolled_at)))
 ORDER BY a.enrolled_at DESC, a.id"""
 _LIVES_SQL: Final = """SELECT 1 FROM home JOIN member ON member.id = home.member_id
 WHERE home.id = ?1 AND (coalesce(held_by, member.id) = ?2
 OR EXISTS (SELECT 1 FROM home_adult WHERE home_adult.home = ?1 AND home_adult.member = ?2))"""
 
-_EARLIER_SQL: Final = "SELECT DISTINCT first_slot, last_slot FROM message WHERE agent = ? AND first_slot < ?"
+_EARLIER_SQL: Final = """SELECT DISTINCT first_slot, last_slot FROM message
+WHERE agent = ? AND position > ? AND first_slot < ?"""
 
 
 async def new_keys(db: aiosqlite.Connection) -> list[NewAgentKey]:
@@ -30,14 +34,21 @@ async def new_keys(db: aiosqlite.Connection) -> list[NewAgentKey]:
 
 
 async def held_spans(db: aiosqlite.Connection, *, now_s: float) -> list[tuple[str, int, int | None]]:
-    """(home, from, until) of the readings that are not settled, unix seconds; None: until now and beyond."""
-    held = []
+    """(home, from, until) of the readings that are not settled, unix seconds; None: until now and beyond.
+
+    An agent that does not bring what the grid's meter counts holds nothing back: nothing it sends is settled.
+    """
+    held: list[tuple[str, int, int | None]] = []
+    sources = [each for each in await meter_sources(db) if each.meter is GRID_METER]
     for key in await new_keys(db):
         is_quiet = now_s >= key.enrolled_at + QUIET_S
-        if key.waits or key.verdict == REFUSED or (key.verdict is None and not is_quiet):
-            held.append((key.home, key.enrolled_at, key.revoked_at))
+        if not (key.waits or key.verdict == REFUSED or (key.verdict is None and not is_quiet)):
+            continue
+        of_home = [each for each in sources if each.home == key.home]
+        for span in brought_spans(of_home, seat=key.seat, enrolled_at=key.enrolled_at, revoked_at=key.revoked_at):
+            held.append((key.home, span.from_s, span.until_s))
             # What it signed for the time before it came: it could fill a gap of long ago.
-            earlier = await db.execute_fetchall(_EARLIER_SQL, (key.agent, slot_of(key.enrolled_at)))
+            earlier = await db.execute_fetchall(_EARLIER_SQL, (key.agent, span.after_position, slot_of(span.from_s)))
             held += [(key.home, start_of(first), start_of(last)) for first, last in earlier]
     return held
 

@@ -35,6 +35,7 @@ LOGGED: Final[Mapping[str, LoggedTable]] = MappingProxyType(
         "erasure": _WHOLE,
         "person_erasure": _WHOLE,
         "agent": _WHOLE,
+        "measure_source": _WHOLE,
         "invite": _WHOLE,
         "sign_in": _WHOLE,
         "session": _WHOLE,

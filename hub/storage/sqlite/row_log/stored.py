@@ -10,9 +10,9 @@ _MESSAGES_SQL: Final = """SELECT position, epoch, seq, CAST(kind AS BLOB), hash,
 last_slot, CAST(refused AS BLOB) FROM message WHERE agent = ? AND (epoch, seq) > (?, ?) ORDER BY epoch, seq LIMIT ?"""
 _READINGS_SQL: Final = "SELECT measure, slot, span, energy_wh, mark, gap FROM reading WHERE home = ?"
 _LONG_SQL: Final = "SELECT measure, first_slot, slots, energy_wh FROM long_interval WHERE home = ?"
-_DEVICES_SQL: Final = """SELECT CAST(name AS BLOB), CAST(state AS BLOB), age_s, reported_at FROM device
+_DEVICES_SQL: Final = """SELECT CAST(name AS BLOB), CAST(state AS BLOB), age_s, reported_at, seat FROM device
 WHERE home = ?"""
-_CONSENTS_SQL: Final = "SELECT version, document, received_at FROM consent WHERE home = ?"
+_CONSENTS_SQL: Final = "SELECT version, document, received_at, seat FROM consent WHERE home = ?"
 _HEADS_SQL: Final = "SELECT agent, epoch, seq, hash, last_slot, last_received_at, messages FROM chain_head"
 FIELDS: Final = "everything the home sent"
 
@@ -48,8 +48,8 @@ class SqliteStoredRows(SqliteAccessLog):
         return StoredHome(
             readings={(row[0], row[1], row[2]): (row[3], row[4], row[5]) for row in readings},
             long_intervals={(row[0], row[1], row[2]): row[3] for row in longs},
-            devices={_text(row[0]): (_text(row[1]), row[2], row[3]) for row in devices},
-            consents={row[0]: (row[1], row[2]) for row in consents},
+            devices={(row[4], _text(row[0])): (_text(row[1]), row[2], row[3]) for row in devices},
+            consents={(row[3], row[0]): (row[1], row[2]) for row in consents},
         )
 
 

@@ -76,6 +76,8 @@ class HomeDays:
     devices: tuple[DeviceRow, ...]
     received_through: Slot | None
     member_from: Slot = 0
+    heard_agent: str | None = None
+    """Of several agents, the one whose last contact `received_through` is."""
 
     def energy(self, measure: Measure) -> Wh:
         row = self.series[measure]
@@ -118,15 +120,18 @@ async def read_home_days(store: Store, visit: Visit, home: Home) -> HomeDays:
     series = await store.home_series(home.id, MEASURES, slots=slots, access=access)
     totals = await store.long_intervals(home.id, slots=slots, access=access)
     fleet = await store.fleet(slots=range(now, now))
-    row = next((row for row in fleet if row.home == home.id), None)
+    rows = [row for row in fleet if row.home == home.id]
+    # Of several agents the one that was heard longest ago: what it brings is still on its way.
+    heard = min((row for row in rows if row.last_slot is not None), key=lambda row: row.last_slot or 0, default=None)
     return HomeDays(
         home=home.id,
         slots=slots,
         today=today,
         series=series,
         totals=totals,
-        devices=row.devices if row else (),
-        received_through=row.last_slot if row else None,
+        devices=tuple(device for row in rows for device in row.devices),
+        received_through=heard.last_slot if heard else None,
+        heard_agent=heard.agent if heard and len(rows) > 1 else None,
         member_from=slot_of(visit.holder.joined_at),
     )
 
@@ -193,6 +198,13 @@ def _alert(days: HomeDays, words: Localizer, *, now_s: float) -> str:
     since_s = (days.received_through + 1) * SLOT_S
     if now_s - since_s < _LATE_S:
         return ""
+    if days.heard_agent is not None:
+        return words.text(
+            "No contact with the agent %(agent)s of your home since %(moment)s. Its readings are kept there and will be"
+            " sent later.",
+            agent=days.heard_agent,
+            moment=words.moment(since_s),
+        )
     return words.text(
         "No contact with your home since %(moment)s. Its readings are kept there and will be sent later.",
         moment=words.moment(since_s),

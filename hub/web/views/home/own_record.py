@@ -1,6 +1,7 @@
 """What a household's consent allows, and what each purpose means in words."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from hub.storage.contract import Store
 from hub.storage.records import Home
@@ -48,6 +49,7 @@ class ConsentPage:
     headline: str
     version: int | None
     lines: tuple[ConsentLine, ...]
+    agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +60,36 @@ class HomeConsent:
     is_own: bool
 
 
-async def read_consent(store: Store, home: Home) -> HomeConsent | None:
-    """The consent in force, or None if the stored one cannot be read: then nothing is taken in."""
-    found = await store.consent_bytes(home.id)
+@dataclass(frozen=True, slots=True)
+class AgentTerms:
+    """The consent in force at one agent, None if the stored one cannot be read: then nothing of it is taken in."""
+
+    agent: str
+    terms: HomeConsent | None
+
+
+async def read_consents(store: Store, home: Home) -> tuple[AgentTerms, ...]:
+    """The consent in force at each working agent of the home; at least one, also for a home without an agent."""
+    live = [each for each in await store.agents() if each.home_id == home.id and each.revoked_at is None]
+    seats = sorted((each.seat, each.id) for each in live) or [(1, "")]
+    return tuple([AgentTerms(agent, await _terms(store, home, seat=seat)) for seat, agent in seats])
+
+
+async def _terms(store: Store, home: Home, *, seat: int) -> HomeConsent | None:
+    found = await store.consent_bytes(home.id, seat=seat)
     if found is None:
         return HomeConsent(default_consent(home.id), is_own=False)
     try:
         return HomeConsent(decode_consent(found[1]), is_own=True)
     except WireError:
         return None
+
+
+def consent_pages(held: Sequence[AgentTerms], words: Localizer, *, now: Slot) -> tuple[ConsentPage, ...]:
+    """A page about each agent's consent, which goes for what that agent measures."""
+    several = len(held) > 1
+    pages = [consent_page(each.terms, words, now=now) for each in held]
+    return tuple(replace(page, agent=each.agent if several else "") for page, each in zip(pages, held, strict=True))
 
 
 def consent_page(found: HomeConsent | None, words: Localizer, *, now: Slot) -> ConsentPage:
@@ -117,7 +140,13 @@ def _leaves(rule: ConsentRule | None, words: Localizer) -> str:
         Resolution.P1D: words.text("every day"),
         Resolution.NONE: words.text("nothing"),
     }[rule.resolution]
-    names = {
+    measures = words.listed(measure_words(measure, words) for measure in rule.measures)
+    return words.text("%(measures)s – %(detail)s", measures=measures, detail=detail)
+
+
+def measure_words(measure: Measure, words: Localizer) -> str:
+    """What a measure is called inside a sentence."""
+    return {
         Measure.GRID_IMPORT: words.text("grid import"),
         Measure.GRID_EXPORT: words.text("grid export"),
         Measure.PV_PRODUCTION: words.text("solar production"),
@@ -125,9 +154,15 @@ def _leaves(rule: ConsentRule | None, words: Localizer) -> str:
         Measure.BATTERY_CHARGE: words.text("battery charging"),
         Measure.BATTERY_DISCHARGE: words.text("battery discharging"),
         Measure.SUBMETER: words.text("sub-meters"),
-    }
-    measures = words.listed(names[measure] for measure in rule.measures)
-    return words.text("%(measures)s – %(detail)s", measures=measures, detail=detail)
+    }[measure]
+
+
+def consents_json(held: Sequence[AgentTerms]) -> dict[str, object]:
+    """The consents for programs: the first agent's, and with several agents each of them under `agents`."""
+    told = consent_json(held[0].terms)
+    if len(held) > 1:
+        told |= {"agents": [{"agent": each.agent, **consent_json(each.terms)} for each in held]}
+    return told
 
 
 def consent_json(found: HomeConsent | None) -> dict[str, object]:

@@ -217,6 +217,7 @@ def test_a_known_address_does_not_hand_over_a_home_that_has_its_agent(
     for way in (
         "A new agent in its place: add --replace",
         "A second meter: add it to",
+        "add --another-agent for one more agent",
         "Another home of theirs: --new-home-for m01",
     ):
         assert way in said
@@ -467,3 +468,41 @@ def test_the_qr_code_is_a_new_private_picture(hub: Path, tmp_path: Path, capsys:
     (hub / "hub.toml").write_text((hub / "hub.toml").read_text().replace('host = "127.0.0.1"', 'host = "10.0.0.2"', 1))
     assert run(hub, "invite", "--email", "ana@example.org", "--qr", str(tmp_path / "b.svg")) == 1
     assert "set [public] in hub.toml" in error_of(capsys)
+
+
+def test_another_agent_works_beside_the_first_and_each_is_replaced_by_name(
+    known: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (first,) = agents(known)
+    assert run(known, *KNOWN, "--another-agent") == 0
+    shown = capsys.readouterr().out
+    assert f"the new agent works beside {first}, which keeps what it brings" in shown
+    assert "takes over from" not in shown
+    assert run(known, *KNOWN, "--another-agent", "--json") == 0
+    second = enrol_with(known, json.loads(capsys.readouterr().out)["token"], folder="second")
+    assert agents(known) == {first: True, second: True}
+    assert run(known, *KNOWN) == 1
+    said = error_of(capsys)
+    assert f"has the agents {first}, {second};" in said
+    assert "A new agent in place of one: add --replace AGENT" in said
+    assert run(known, *KNOWN, "--replace") == 1
+    assert f"home h01 has several agents: name the one: --replace {first} or --replace {second}" in error_of(capsys)
+    assert run(known, *KNOWN, "--replace", "a-nobody") == 1
+    assert "--replace 'a-nobody': no working agent of home h01" in error_of(capsys)
+    assert run(known, *KNOWN, "--replace", second, "--json") == 0
+    third = enrol_with(known, json.loads(capsys.readouterr().out)["token"], folder="third")
+    assert agents(known) == {first: True, second: False, third: True}
+    assert run(known, "agents", "--json") == 0
+    assert [row["brings"] for row in json.loads(capsys.readouterr().out)] == [[], [], []], "nothing was sent yet"
+
+
+def test_another_agent_needs_a_first_one_and_is_no_replacement(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    new = ["invite", "--member", "New", "--email", "new@example.org"]
+    assert run(hub, *new, "--another-agent") == 1
+    assert "--another-agent: no member has the address new@example.org" in error_of(capsys)
+    assert run(hub, *new) == 0
+    capsys.readouterr()
+    assert run(hub, "invite", "--email", "new@example.org", "--another-agent") == 1
+    assert "has no agent yet; invite without --another-agent" in error_of(capsys)
+    assert run(hub, "invite", "--email", "new@example.org", "--another-agent", "--replace") == 1
+    assert "--replace and --another-agent contradict each other" in error_of(capsys)

@@ -137,3 +137,20 @@ async def test_runs_show_the_names_that_members_know_the_newest_first(sign_in: S
     listed = (await browser.get("/board/runs.json")).json()["runs"]
     assert [run["day"] for run in listed] == [run.day for run in runs]
     assert "allocation" not in listed[0]
+
+
+def test_a_home_with_several_agents_has_a_line_for_each_and_counts_once() -> None:
+    grid = home("Lane 1", last=NOW_SLOT - 1, agent="a-grid")
+    sun = replace(home("Lane 1", last=NOW_SLOT - 30, agent="a-sun"), seat=2, is_first=False, former=())
+    gone = replace(grid, former=(FormerAgent("a-gone", int(NOW_S) - 60, None, 3),))
+    said = [RefusalCount("a-sun", "brought_elsewhere", 9, int(NOW_S) - 60, "grid_import is brought by agent a-grid")]
+    view = fleet_page([gone, sun], said, WORDS, now_s=NOW_S)
+    assert view.headline == "1 home is silent"
+    assert [line.home for line in view.lines] == ["Lane 1 (a-grid)", "Lane 1 (a-sun)"]
+    assert view.lede.startswith("100"), "the home's quarter hours are not counted for each of its agents"
+    assert any("silent" in finding.what and finding.home == "Lane 1 (a-sun)" for finding in view.findings)
+    assert any("another agent of the home brings" in finding.what for finding in view.findings)
+    assert any("If the co-op did not intend this" in finding.do for finding in view.findings), "nobody took its seat"
+    old = [replace(said[0], last_at=int(NOW_S) - 3 * 86_400)]
+    assert not any("brings" in finding.what for finding in fleet_page([gone, sun], old, WORDS, now_s=NOW_S).findings)
+    assert len({line.strip.svg for line in view.lines}) == 2, "no two drawings have one id"

@@ -1,12 +1,13 @@
 """Whose values may be counted: only homes whose consent allows exactly this purpose, slot and measure."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hub.core.consented_homes import homes_allowing
+from hub.core.homes.consents import AgentConsent, home_allows, homes_allowing, open_homes
 from protocols.consent.purposes import CONTRACT, HEALTH, Resolution
 from protocols.consent.rules import (
     ConsentRule,
@@ -35,8 +36,8 @@ def rule(
     return ConsentRule(purpose, measures, resolution, valid_from, valid_until)
 
 
-def sent(home: str, *rules: ConsentRule, version: int = 2) -> tuple[int, bytes]:
-    return version, encode_consent(ConsentSet(home, version, sort_rules((contract_rule(), *rules))))
+def sent(home: str, *rules: ConsentRule, version: int = 2) -> list[AgentConsent]:
+    return [AgentConsent(version, encode_consent(ConsentSet(home, version, sort_rules((contract_rule(), *rules)))))]
 
 
 def allowing(
@@ -58,7 +59,7 @@ def test_a_consent_for_one_purpose_is_none_for_another(purpose: str) -> None:
 
 
 def test_the_membership_contract_opens_nothing_but_settlement() -> None:
-    consents = {"h1": sent("h1"), "h2": (1, encode_consent(default_consent("h2")))}
+    consents = {"h1": sent("h1"), "h2": [AgentConsent(1, encode_consent(default_consent("h2")))]}
     assert homes_allowing(consents, CONTRACT, slot=FROM) == ("h1", "h2")
     for purpose in (*OPTIONAL, HEALTH, ""):
         assert homes_allowing(consents, purpose, slot=FROM) == ()
@@ -108,8 +109,8 @@ def test_a_withdrawn_consent_counts_no_longer() -> None:
     "damage", [lambda data: b"", lambda data: data[:-1], lambda data: data + b"\0", lambda data: b"\xa0"]
 )
 def test_a_consent_that_cannot_be_read_allows_nothing(damage: Callable[[bytes], bytes]) -> None:
-    version, data = sent("h1", rule())
-    consents = {"h1": (version, damage(data)), "h2": sent("h2", rule())}
+    (whole,) = sent("h1", rule())
+    consents = {"h1": [replace(whole, document=damage(whole.document))], "h2": sent("h2", rule())}
     assert homes_allowing(consents, "forecast.hood", slot=FROM) == ("h2",)
 
 
@@ -148,3 +149,61 @@ def test_a_home_is_counted_exactly_if_one_of_its_rules_meets_every_condition(
         if each.purpose == "forecast.hood" and begun and not over and fine and measure in each.measures:
             expected = True
     assert allowing(*rules, slot=slot, measure=measure) is expected
+
+
+def part(*rules: ConsentRule, brings: tuple[Measure, ...] = (), seat: int = 1) -> AgentConsent:
+    return replace(sent("h1", *rules)[0], brings=frozenset(brings), seat=seat)
+
+
+GRID = (IMPORT, EXPORT)
+
+
+def test_each_agent_speaks_for_what_it_brings() -> None:
+    grid, sun = part(rule(), brings=GRID), part(rule("peers.view", (SUN,)), brings=(SUN,), seat=2)
+    held = {"h1": [grid, sun]}
+    assert homes_allowing(held, "forecast.hood", slot=FROM, measure=IMPORT) == ("h1",)
+    assert homes_allowing(held, "forecast.hood", slot=FROM, measure=SUN) == ()
+    assert homes_allowing(held, "peers.view", slot=FROM, measure=SUN) == ("h1",)
+    assert homes_allowing(held, "peers.view", slot=FROM, measure=IMPORT) == ()
+    for purpose in ("forecast.hood", "peers.view"):
+        assert homes_allowing(held, purpose, slot=FROM) == (), "one of the two does not allow it"
+    assert open_homes(held, slot=FROM) == frozenset()
+
+
+def test_a_further_agent_changes_nothing_before_it_brings_anything() -> None:
+    grid, new = part(rule(), brings=GRID), part(seat=2)
+    assert homes_allowing({"h1": [grid, new]}, "forecast.hood", slot=FROM) == ("h1",)
+    assert homes_allowing({"h1": [grid, AgentConsent(0, b"", seat=2)]}, "forecast.hood", slot=FROM) == ("h1",)
+
+
+def test_what_no_agent_brings_needs_them_all() -> None:
+    both = [part(rule(measures=(SUN,))), part(rule(measures=(SUN,)), seat=2)]
+    assert homes_allowing({"h1": both}, "forecast.hood", slot=FROM, measure=SUN) == ("h1",)
+    assert homes_allowing({"h1": [both[0], part(seat=2)]}, "forecast.hood", slot=FROM, measure=SUN) == ()
+
+
+MEASURES_OF_AN_AGENT = st.sets(st.sampled_from([IMPORT, EXPORT, SUN]))
+
+
+@bounded
+@given(st.data())
+def test_a_home_never_allows_more_than_the_agents_concerned(data: st.DataObject) -> None:
+    owners = {measure: data.draw(st.sampled_from([1, 2, None])) for measure in (IMPORT, EXPORT, SUN)}
+    parts = []
+    for seat in (1, 2):
+        rules = data.draw(st.lists(some_rules(), max_size=4, unique=True))
+        brings = tuple(measure for measure, owner in owners.items() if owner == seat)
+        parts.append(part(*rules, brings=brings, seat=seat))
+    slot = data.draw(st.integers(FROM - 2, FROM + 6))
+    lowered = [replace(parts[0], document=b""), parts[1]]
+    for purpose in OPTIONAL:
+        bringing = [each for each in parts if each.brings] or parts
+        if home_allows(parts, purpose, slot=slot):
+            assert all(home_allows([replace(p, brings=frozenset())], purpose, slot=slot) for p in bringing)
+        assert not home_allows(lowered, purpose, slot=slot) or (not parts[0].brings and parts[1].brings)
+        for measure, owner in owners.items():
+            asked = parts if owner is None else [parts[owner - 1]]
+            alone = all(home_allows([each], purpose, slot=slot, measure=measure) for each in asked)
+            assert home_allows(parts, purpose, slot=slot, measure=measure) is alone
+            if home_allows(lowered, purpose, slot=slot, measure=measure):
+                assert home_allows(parts, purpose, slot=slot, measure=measure), "lowering one never opens anything"

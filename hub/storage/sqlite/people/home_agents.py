@@ -1,0 +1,81 @@
+"""What a home's agents bring and allow, in SQLite: the source of each meter, and the newest consent of each seat."""
+
+from collections import defaultdict
+from typing import Final
+
+import aiosqlite
+
+from hub.core.homes.consents import AgentConsent
+from hub.core.homes.measure_sources import MeterSource, measures_of
+from hub.storage.sqlite.connections import SqliteConnections
+from protocols.quantities import Measure
+
+_SOURCES_SQL: Final = """SELECT s.home, s.measure, s.agent, agent.seat, s.first_slot, s.since_at, s.after_position
+FROM measure_source AS s JOIN agent ON agent.id = s.agent ORDER BY s.id"""
+_CONSENTS_SQL: Final = "SELECT home, seat, max(version), document FROM consent GROUP BY home, seat ORDER BY home, seat"
+_LIVE_SQL: Final = "SELECT home_id, seat FROM agent WHERE revoked_at IS NULL"
+_ENDED_SQL: Final = "SELECT home.id FROM home JOIN member ON member.id = home.member_id WHERE member.left_at <= ?"
+
+
+async def meter_sources(db: aiosqlite.Connection) -> list[MeterSource]:
+    """Every source of every meter, in the order in which they took over."""
+    rows = await db.execute_fetchall(_SOURCES_SQL)
+    return [MeterSource(row[0], Measure(row[1]), *tuple(row)[2:]) for row in rows]
+
+
+class SqliteHomeAgents(SqliteConnections):
+    """The HomeAgentStore slice."""
+
+    async def meter_sources(self) -> tuple[MeterSource, ...]:
+        """Every source of every meter, in the order in which they took over."""
+        async with self.reading() as db:
+            return tuple(await meter_sources(db))
+
+    async def seat_consents(self) -> tuple[tuple[str, int, bytes], ...]:
+        """(home, seat, document): the newest consent of each seat that sent one."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(_CONSENTS_SQL)
+        return tuple((str(home), int(seat), bytes(document)) for home, seat, _, document in rows)
+
+    async def consents(self, *, lasting_at: int | None = None) -> dict[str, tuple[AgentConsent, ...]]:
+        """The consents of each home's seats; with `lasting_at`, of members at that time."""
+        ended: set[str] = set()
+        async with self.reading() as db:
+            held = {
+                (str(row[0]), int(row[1])): (int(row[2]), bytes(row[3]))
+                for row in await db.execute_fetchall(_CONSENTS_SQL)
+            }
+            sources = await meter_sources(db)
+            live = {(str(home), int(seat)) for home, seat in await db.execute_fetchall(_LIVE_SQL)}
+            if lasting_at is not None:
+                ended = {str(row[0]) for row in await db.execute_fetchall(_ENDED_SQL, (lasting_at,))}
+        newest = {(each.home, each.meter): each.seat for each in sources}
+        brings: dict[tuple[str, int], set[Measure]] = defaultdict(set)
+        for (home, meter), seat in newest.items():
+            brings[home, seat] |= measures_of(meter)
+        homes = sorted({home for home, _ in held} - ended)
+        return {home: _of_home(home, held=held, brings=brings, live=live) for home in homes}
+
+    async def consent_bytes(self, home: str, *, seat: int = 1) -> tuple[int, bytes] | None:
+        """The newest (version, document) of one seat of a home, or None."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(
+                "SELECT version, document FROM consent WHERE home = ? AND seat = ? ORDER BY version DESC LIMIT 1",
+                (home, seat),
+            )
+        return next(((int(row[0]), bytes(row[1])) for row in rows), None)
+
+
+def _of_home(
+    home: str,
+    *,
+    held: dict[tuple[str, int], tuple[int, bytes]],
+    brings: dict[tuple[str, int], set[Measure]],
+    live: set[tuple[str, int]],
+) -> tuple[AgentConsent, ...]:
+    """Seats with a working agent or with a measure that nobody took over since; else every seat with a consent."""
+    seats = {seat for at, seat in live | brings.keys() if at == home} or {seat for at, seat in held if at == home}
+    return tuple(
+        AgentConsent(*held.get((home, seat), (0, b"")), frozenset(brings.get((home, seat), ())), seat)
+        for seat in sorted(seats)
+    )
