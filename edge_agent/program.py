@@ -34,11 +34,12 @@ from edge_agent.outbox.opening import open_outbox
 from edge_agent.outbox.store import Outbox
 from edge_agent.run_loop import LoopParts, SlotCloser, forget, send_answers
 from edge_agent.settings import Settings
-from edge_agent.setup.hub_site import post_renewal
+from edge_agent.setup.hub_site import fetch_root_of, post_renewal
 from edge_agent.timekeeping import RememberedAnswer, Timekeeper
 from edge_agent.uplink.identity import Identity, hub_keys_of
 from edge_agent.uplink.mqtt_link import Uplink
 from edge_agent.uplink.sealing import ConsentFilter, reseal_message
+from edge_agent.uplink.tls.new_root import RootParts, keep_root
 from edge_agent.uplink.tls.renewal import RenewalParts, keep_certificate
 from protocols.consent.rules import ConsentSet
 from protocols.errors import InputError, SettingsError
@@ -122,6 +123,7 @@ class AgentProgram:
             tasks.create_task(uplink.run())
             if (renewal := self._renewal(uplink)) is not None:
                 tasks.create_task(keep_certificate(renewal))
+                tasks.create_task(keep_root(self._root_parts(renewal, uplink)))
             tasks.create_task(send_answers(parts, uplink.wake))
             if recording is not None:
                 await self._replay(parts, recording, uplink)
@@ -259,13 +261,27 @@ class AgentProgram:
         enrolment, tls = self._identity.enrolment, self._identity.tls
         if tls is None:
             return None
+
+        def post(body: bytes) -> bytes:
+            # The root may have changed since the start.
+            return post_renewal(enrolment.broker_host, enrolment.enrol_port, root=tls.root)(body)
+
         return RenewalParts(
             tls,
             self._identity.signer,
-            post=post_renewal(enrolment.broker_host, enrolment.enrol_port, root=enrolment.root),
+            post=post,
             now=self._real_now,
             random=random.random,
             renewed=uplink.use_renewed,
+        )
+
+    def _root_parts(self, renewal: RenewalParts, uplink: Uplink) -> RootParts:
+        enrolment = self._identity.enrolment
+        return RootParts(
+            renewal,
+            identity=enrolment.hub_public_key,
+            fetch=partial(fetch_root_of, enrolment.broker_host, enrolment.enrol_port),
+            is_connected=lambda: uplink.is_connected,
         )
 
 

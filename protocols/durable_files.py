@@ -30,14 +30,19 @@ def durable_file(path: Path, *, replace: bool = False) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         # If power fails before this line, the old file (or none) remains; after it and the folder's fsync, the new one.
         part.replace(path)
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+        sync_folder(path.parent)
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """What the folder lists is on disk when this returns. Raises: OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_durably(path: Path, content: bytes, *, replace: bool = False) -> None:

@@ -52,8 +52,16 @@ def post_to(hub_url: str, *, path: str = "/api/enrol", root: str = "") -> Callab
 
 def post_renewal(host: str, port: int, *, root: str) -> Callable[[bytes], bytes]:
     """A function that posts renewals to the hub at this place. Raises: as `post_to`."""
-    shown = f"[{host}]" if ":" in host else host
-    return post_to(f"https://{shown}:{port}", path="/api/renew", root=root)
+    return post_to(_url_of(host, port), path="/api/renew", root=root)
+
+
+def fetch_root_of(host: str, port: int) -> bytes:
+    """What the hub at this place says its root certificate is; as `fetch_root_document`."""
+    return fetch_root_document(_url_of(host, port))
+
+
+def _url_of(host: str, port: int) -> str:
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 
 
 def fetch_root_document(hub_url: str) -> bytes:

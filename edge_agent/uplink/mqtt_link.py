@@ -101,6 +101,11 @@ class Uplink:
         self._silence = HubSilence()
         self.ignored = 0
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the broker knows the subscription now."""
+        return self._is_connected
+
     def wake(self) -> None:
         """Signal that the outbox has something new."""
         self._wake.set()

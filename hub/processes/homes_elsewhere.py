@@ -13,11 +13,11 @@ from hub.folder.elsewhere.public_settings import PublicSettings
 from hub.processes.own_hub import OwnHub
 from hub.trust.agent_packages import find_agent_packages
 from hub.trust.authority_files import FolderAuthority, certificate_warnings, root_file, server_file
+from hub.trust.new_root import root_document
 from hub.trust.renewal import Renewal
 from hub.trust.server_certificate import refresh_server_certificate
 from hub.web.agent_package import agent_package_routes
 from hub.web.public_server import Post, PublicServer, public_app
-from protocols.enrolment.trust_root import seal_root
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,6 @@ class EnrolmentServer:
         renew = Renewal(hub.store, coop=hub.settings.coop, authority=authority)
         packages = agent_package_routes(lambda: find_agent_packages(hub.folder))
         app = public_app({"/api/enrol": enrol, "/api/renew": renew}, {"/api/authority": self._root}, packages)
-        self._authority = authority
         self._server = PublicServer(app, port=self._port, certificate=self._certificate)
 
     async def run(self) -> None:
@@ -70,8 +69,7 @@ class EnrolmentServer:
             group.create_task(watch_file(self._certificate, self._server.reload_certificate))
 
     def _root(self) -> bytes:
-        root = self._authority.root_pem.decode("ascii")
-        return seal_root(self._hub.settings.coop.id, root_pem=root, signer=self._hub.signer).encode("utf-8")
+        return root_document(self._hub.folder, coop=self._hub.settings.coop.id, signer=self._hub.signer)
 
     def _say(self) -> None:
         log.info("enrolment for homes elsewhere is served on port %d", self._port)

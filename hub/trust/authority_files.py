@@ -5,6 +5,7 @@ authority exists as soon as its last file does, `working.pem`; until then making
 """
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +14,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from hub.folder.keys.encrypted_key import decrypt_key, encrypt_key
+from hub.folder.keys.encrypted_key import decrypt_keys, encrypt_key
 from hub.folder.keys.ending import hub_key_certificate, hub_key_warning
 from hub.trust.authority import Authority, AuthorityError
 from hub.trust.certificates import DAY_S, Key, begins_at, ends_at, key_pem, make_root, make_working, new_key, pem_of
@@ -21,6 +22,7 @@ from protocols.durable_files import make_private_folder, write_durably
 from protocols.errors import RequestError
 
 FOLDER_NAME: Final = "authority"
+NEXT_NAME: Final = f"{FOLDER_NAME}.next"
 ROOT_NAME: Final = "root.pem"
 ROOT_KEY_NAME: Final = "root.key"
 WORKING_NAME: Final = "working.pem"
@@ -31,12 +33,12 @@ WARN_SERVER_S: Final = 14 * DAY_S
 """The hub itself renews a server's certificate 30 days before its end: later than that, something keeps it from it."""
 
 
-def make_authority(folder: Path, *, coop: str, passphrase: bytes, now_s: int) -> Authority:
-    """Make the co-op's authority in a hub's data folder; the root's key is written only encrypted.
+def make_authority(folder: Path, *, coop: str, passphrase: bytes, now_s: int, name: str = FOLDER_NAME) -> Authority:
+    """Make the co-op's authority in a hub's data folder, in a folder of this name; the root's key is only encrypted.
 
     Raises: RequestError if there is one already, AuthorityError if it cannot be written.
     """
-    place = folder / FOLDER_NAME
+    place = folder / name
     if (place / WORKING_NAME).exists():
         raise RequestError(
             f"{place}: the co-op has a certificate authority already; for a new working certificate use"
@@ -58,6 +60,8 @@ def make_authority(folder: Path, *, coop: str, passphrase: bytes, now_s: int) ->
 def load_authority(folder: Path) -> Authority | None:
     """The authority of the hub in this folder; None if it has none. Raises: AuthorityError."""
     place = folder / FOLDER_NAME
+    if not place.exists():
+        _finish_change(folder)
     if not (place / WORKING_NAME).exists():
         return None
     working, key = _read_pair(place / WORKING_NAME)
@@ -69,6 +73,13 @@ def load_authority(folder: Path) -> Authority | None:
             f"{place / WORKING_NAME}: not issued by {ROOT_NAME} beside it: restore the whole folder from one backup"
         ) from None
     return Authority(root, working, key)
+
+
+def _finish_change(folder: Path) -> None:
+    """A change of the root was cut off between its two renames: the new authority is whole, and takes its place."""
+    if (folder / NEXT_NAME / WORKING_NAME).exists():
+        with suppress(FileNotFoundError):
+            (folder / NEXT_NAME).rename(folder / FOLDER_NAME)
 
 
 class FolderAuthority:
@@ -116,7 +127,7 @@ def renew_working(folder: Path, *, coop: str, root_key: Key, now_s: int) -> Auth
     """
     root = read_root(folder)
     if now_s >= ends_at(root):
-        raise AuthorityError("the co-op's root certificate has ended: every home has to enrol again under a new one")
+        raise AuthorityError("the co-op's root certificate has ended: make a new one with --new-root")
     key, path = new_key(), folder / FOLDER_NAME / WORKING_NAME
     working = make_working(root, root_key, coop=coop, public=key.public_key(), now_s=now_s)
     try:
@@ -136,10 +147,10 @@ def root_key_in(content: bytes, root: x509.Certificate, passphrase: bytes, *, wh
 
     Raises: RequestError if it is not there, does not open, or is another root's.
     """
-    key = decrypt_key(content, passphrase)
-    if key.public_key() != root.public_key():
-        raise RequestError(f"{where}: the key of another root certificate; nothing was changed")
-    return key
+    for key in decrypt_keys(content, passphrase):
+        if key.public_key() == root.public_key():
+            return key
+    raise RequestError(f"{where}: the key of another root certificate; nothing was changed")
 
 
 def read_key_file(path: Path) -> bytes:
@@ -182,7 +193,7 @@ def certificate_warnings(folder: Path, *, now_s: int) -> tuple[str, ...]:
         return ()
     server = read_server(folder)
     found = [
-        ("root certificate", authority.root, WARN_S, "under a new one every home enrols again"),
+        ("root certificate", authority.root, WARN_S, "make a new one with commonwatt-hub authority renew --new-root"),
         ("working certificate", authority.working, WARN_S, "renew it with commonwatt-hub authority renew"),
     ]
     if server is not None:

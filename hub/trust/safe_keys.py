@@ -12,16 +12,16 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.folder.keys.rotation import identity_file, identity_in
 from hub.folder.keys.signer import load_signer
-from hub.trust.authority_files import FOLDER_NAME, ROOT_KEY_NAME, read_key_file, root_key_in
+from hub.trust.authority_files import FOLDER_NAME, ROOT_KEY_NAME, read_key_file, read_root, root_key_in
 from hub.trust.certificates import Key
 from protocols.errors import RequestError
 
 
 @dataclass(frozen=True, slots=True)
 class SafeKeys:
-    """Opened. `identity` is None for a hub whose hub key is itself the identity key."""
+    """Opened. `root` is None where it was not needed, `identity` for a hub whose hub key is itself the identity key."""
 
-    root: Key = field(repr=False)
+    root: Key | None = field(repr=False)
     identity: Ed25519PrivateKey | None = field(repr=False)
 
 
@@ -31,15 +31,21 @@ def keys_on_hub(folder: Path) -> dict[str, Path]:
     return {words: path for words, path in files.items() if path.exists()}
 
 
-def open_safe_keys(files: Sequence[Path], *, folder: Path, root: x509.Certificate, passphrase: bytes) -> SafeKeys:
-    """Both keys, from these files of one passphrase.
+def open_safe_keys(
+    files: Sequence[Path], *, folder: Path, root: x509.Certificate | None, passphrase: bytes
+) -> SafeKeys:
+    """Both keys, from these files of one passphrase. For a new root the old one's key is not needed: `root` is None.
 
     Raises: RequestError if one is missing, does not open, or is another co-op's; AuthorityError, IdentityError.
     """
     content = b"\n".join(read_key_file(path) for path in files)
     where = ", ".join(str(path) for path in files)
-    root_key = root_key_in(content, root, passphrase, where=where)
-    if load_signer(folder).certificate is None:
+    is_one_key = load_signer(folder).certificate is None
+    if root is None and not is_one_key:
+        return SafeKeys(None, identity_in(content, folder=folder, passphrase=passphrase, where=where))
+    # With one key there is no identity file yet: the passphrase must be the root key's.
+    root_key = root_key_in(content, root or read_root(folder), passphrase, where=where)
+    if is_one_key:
         return SafeKeys(root_key, None)
     return SafeKeys(root_key, identity_in(content, folder=folder, passphrase=passphrase, where=where))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hashlib import sha256
 
-from protocols.enrolment.certificates import MAX_CERTIFICATE_CHARS, check_root
+from protocols.enrolment.certificates import MAX_CERTIFICATE_CHARS, check_root, read_validity
 from protocols.enrolment.json_fields import read_bytes, read_id, read_object, read_text, to_base64, write_object
 from protocols.enrolment.token import EnrolToken
 from protocols.hub_keys import MAX_CERTIFICATE_CHARS as MAX_HUB_CERTIFICATE_CHARS
@@ -54,6 +54,26 @@ def open_root(text: str | bytes, *, token: EnrolToken, coop: str) -> str:
     if found != coop:
         raise ValueError(f"the hub belongs to co-op {found!r}, expected {coop!r}")
     check_root(root)
+    return root
+
+
+def open_new_root(text: str | bytes, *, coop: str, identity: bytes, held: str) -> str | None:
+    """The root certificate (PEM) that comes after the one held, signed by the identity key itself; None if it is that.
+
+    A hub key does not do: whoever steals one must not lead homes to a root of their own. Nor does a root that began
+    earlier, which anybody may show again. Raises: ValueError with a one-line message.
+    """
+    fields = read_object(text, _KEYS, "authority", version=VERSION, most=MAX_ROOT_BYTES)
+    found, public_key = read_id(fields, "coop"), read_bytes(fields, "hub_public_key", size=32)
+    root, signature = read_text(fields, "root", most=MAX_CERTIFICATE_CHARS), read_bytes(fields, "signature", size=64)
+    if root == held:
+        return None
+    is_ours = public_key == identity and found == coop and not fields["hub_certificate"]
+    if not is_ours or not is_signed(identity, signature, _signed(identity, root, coop)):
+        raise ValueError("root: not signed by the co-op's identity key")
+    check_root(root)
+    if read_validity(root).begins_at <= read_validity(held).begins_at:
+        raise ValueError("root: older than the one that is trusted")
     return root
 
 

@@ -153,6 +153,21 @@ async def test_a_home_enrols_sends_expires_and_renews(
         assert renewed is not None
         assert renewed.ends_at >= first.ends_at
 
+    # A new root while the home is on: it follows by itself.
+    identity = load_identity(place.home / "data").enrolment.hub_public_key
+    async with running_agent(place) as log:
+        renew = ["authority", "renew", "--new-root", "--stolen", "--passphrase-file", str(passphrase), *data]
+        assert await asyncio.to_thread(on_the_hub, *renew) == 0
+        async with running_hub(place.hub, clock=place.clock, broker_port=free_port("127.0.0.1")):
+            more = await place.pass_slots(lambda box: box["messages"] > more["messages"] and box["waiting"] == 0)
+    assert "the co-op has a new root certificate" in log.read_text()
+    assert (
+        place.tls().root
+        == FolderAuthority(place.hub).root_pem.decode()
+        != load_identity(place.home / "data").enrolment.root
+    )
+    assert load_identity(place.home / "data").enrolment.hub_public_key == identity, "it did not enrol again"
+
     place.put_expired()
     async with running_agent(place):
         await place.pass_slots(lambda box: box["messages"] > more["messages"] and box["waiting"] > 0)

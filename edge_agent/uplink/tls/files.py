@@ -16,23 +16,46 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 from protocols.durable_files import make_private_folder, write_durably
-from protocols.enrolment.certificates import MAX_CHAIN_CHARS, Validity, check_chain, spki_of
+from protocols.enrolment.certificates import (
+    MAX_CERTIFICATE_CHARS,
+    MAX_CHAIN_CHARS,
+    Validity,
+    check_chain,
+    check_root,
+    read_validity,
+    spki_of,
+)
 from protocols.errors import IdentityError
 
 KEY_FILE = "tls.key"
 CERTIFICATE_FILE = "tls.crt"
+ROOT_FILE = "root.crt"
 MAX_KEY_BYTES = 4096
 
 
 class TlsFiles:
-    """The TLS side of one agent's identity. `root` is the only authority it trusts (PEM)."""
+    """The TLS side of one agent's identity. It trusts one authority only."""
 
     def __init__(self, folder: Path, *, agent: str, root: str, first: str) -> None:
-        """`first` is the certificate of the enrolment, used until a newer one is stored."""
+        """`root` and `first` are the root and the certificate of the enrolment, used until newer ones are stored."""
         self._folder = folder
         self._agent = agent
-        self._root = root
+        self._enrolled_root = root
         self._first = first
+
+    @property
+    def root(self) -> str:
+        """The co-op's root certificate (PEM): the one of the enrolment, or one that came after it."""
+        kept = _read_text(self._folder / ROOT_FILE, most=MAX_CERTIFICATE_CHARS)
+        with suppress(ValueError):
+            check_root(kept)
+            if read_validity(kept).begins_at > read_validity(self._enrolled_root).begins_at:
+                return kept
+        return self._enrolled_root
+
+    def store_root(self, root: str) -> None:
+        """Trust this root from now on and no other; whoever calls has checked whose it is. Raises: OSError."""
+        write_durably(self._folder / ROOT_FILE, root.encode("ascii"), replace=True)
 
     def validity(self) -> Validity | None:
         """When the certificate in use is valid; None if there is none that fits this agent's key."""
@@ -49,7 +72,7 @@ class TlsFiles:
         Raises: ValueError if it is not for this agent and its key; OSError.
         """
         public_key = tls_public_key(self._folder) or b""
-        validity = check_chain(pem, root_pem=self._root, agent=self._agent, public_key=public_key)
+        validity = check_chain(pem, root_pem=self.root, agent=self._agent, public_key=public_key)
         write_durably(self._folder / CERTIFICATE_FILE, pem.encode("ascii"), replace=True)
         return validity
 
@@ -61,7 +84,7 @@ class TlsFiles:
         if found[0] != self._kept():
             # After a power cut during enrolment, or when the file was lost or damaged.
             write_durably(self._folder / CERTIFICATE_FILE, found[0].encode("ascii"), replace=True)
-        context = trusting(self._root)
+        context = trusting(self.root)
         context.load_cert_chain(self._folder / CERTIFICATE_FILE, self._folder / KEY_FILE)
         return context
 
@@ -71,15 +94,20 @@ class TlsFiles:
             return None
         for pem in (self._kept(), self._first):
             with suppress(ValueError):
-                return pem, check_chain(pem, root_pem=self._root, agent=self._agent, public_key=public_key)
+                return pem, check_chain(pem, root_pem=self.root, agent=self._agent, public_key=public_key)
         return None
 
     def _kept(self) -> str:
-        try:
-            with (self._folder / CERTIFICATE_FILE).open("rb") as file:
-                return file.read(MAX_CHAIN_CHARS + 1).decode("ascii")
-        except (OSError, UnicodeDecodeError):
-            return ""
+        return _read_text(self._folder / CERTIFICATE_FILE, most=MAX_CHAIN_CHARS)
+
+
+def _read_text(path: Path, *, most: int) -> str:
+    """At most one character more than this of a file; empty if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(most + 1).decode("ascii")
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def trusting(root: str) -> ssl.SSLContext:

@@ -32,6 +32,7 @@ from hub.trust.authority_files import (
     renew_working,
 )
 from hub.trust.certificates import ends_at, fingerprint
+from hub.trust.new_root import replace_root
 from hub.trust.safe_keys import keys_on_hub, open_safe_keys, safe_files
 from hub.trust.server_certificate import refresh_server_certificate
 from protocols.errors import RequestError
@@ -57,6 +58,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         action="append",
         help="with renew: the keys from the safe, more than once if they are in several files; the hub's without it",
+    )
+    parser.add_argument(
+        "--new-root",
+        action="store_true",
+        help="with renew: a new root certificate and key too, while the hub does not run; homes follow by themselves",
     )
     parser.add_argument(
         "--stolen",
@@ -138,10 +144,26 @@ def _open_each(paths: Mapping[str, Path], *, folder: Path, root: x509.Certificat
 def _renew(args: argparse.Namespace, *, settings: HubSettings, now_s: int) -> None:
     folder, coop = args.data, settings.coop.id
     root = _required(folder).root
+    if args.new_root and is_running(folder):
+        raise RequestError("authority renew --new-root: stop the hub first: its servers work with the old root")
+    if args.stolen and load_signer(folder).certificate is None:
+        raise RequestError(
+            "authority renew --stolen: this hub still signs with its identity key, and nothing stands in for that one:"
+            " make a new hub and invite every home"
+        )
     files = safe_files(args.root_key or (), folder=folder)
     passphrase = read_passphrase(args.passphrase_file, words=WORDS, is_new=False)
-    keys = open_safe_keys(files, folder=folder, root=root, passphrase=passphrase)
-    authority = renew_working(folder, coop=coop, root_key=keys.root, now_s=now_s)
+    keys = open_safe_keys(files, folder=folder, root=None if args.new_root else root, passphrase=passphrase)
+    if keys.root is None or args.new_root:
+        identity = keys.identity or load_signer(folder).key
+        authority = replace_root(folder, coop=coop, identity=identity, passphrase=passphrase, now_s=now_s)
+        sys.stdout.write(
+            f"made a new root certificate with the fingerprint\n  {fingerprint(authority.root)}\n"
+            "its key and the identity key are on the hub; they go into the safe in place of the old file:\n"
+            f"  commonwatt-hub authority export --data {folder} --to FILE --remove\n"
+        )
+    else:
+        authority = renew_working(folder, coop=coop, root_key=keys.root, now_s=now_s)
     sys.stdout.write(f"the new working certificate is valid until {_day(ends_at(authority.working))}\n")
     if settings.public is not None:
         refresh_server_certificate(folder, names=settings.public.all_names, now_s=now_s)
@@ -155,9 +177,8 @@ def _renew(args: argparse.Namespace, *, settings: HubSettings, now_s: int) -> No
     else:
         held = rotate_hub_key(folder, keys.identity, now_s=now_s, is_stolen=args.stolen)
     sys.stdout.write(f"hub key {held.number} is valid until {_day(held.valid_until)}; no home enrols again\n")
-    if not is_running(folder):
-        return
-    sys.stdout.write("the running hub signs with it within seconds\n")
+    if is_running(folder):
+        sys.stdout.write("the running hub signs with it within seconds\n")
 
 
 def _shown(folder: Path, *, as_json: bool, now_s: int) -> str:
@@ -260,6 +281,7 @@ def _refuse_stray_options(args: argparse.Namespace) -> None:
         ("--remove", args.remove, ("export",)),
         ("--root-key", args.root_key, ("renew",)),
         ("--stolen", args.stolen, ("renew",)),
+        ("--new-root", args.new_root, ("renew",)),
         ("--json", args.json, ("show",)),
         (OPTION, args.passphrase_file, ("make", "export", "renew")),
     ):

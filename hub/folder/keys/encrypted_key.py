@@ -53,16 +53,16 @@ def encrypt_key(key: EllipticCurvePrivateKey | Ed25519PrivateKey, passphrase: by
     return _pem(_sequence(scheme, _octets(sealed)))
 
 
-def decrypt_key(content: bytes, passphrase: bytes) -> EllipticCurvePrivateKey:
-    """The co-op's root key in this text. Raises: RequestError if the passphrase is wrong or there is no such key."""
-    for key in _keys(content, passphrase):
-        if isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1):
-            return key
+def decrypt_keys(content: bytes, passphrase: bytes) -> list[EllipticCurvePrivateKey]:
+    """The root keys in this text, at least one. Raises: RequestError if the passphrase is wrong or there is none."""
+    found = [key for key in _keys(content, passphrase) if isinstance(key, EllipticCurvePrivateKey)]
+    if found and all(isinstance(key.curve, SECP256R1) for key in found):
+        return found
     raise RequestError("there is no root key (ECDSA P-256) in this file, only keys of another kind")
 
 
 def decrypt_identity(content: bytes, passphrase: bytes) -> Ed25519PrivateKey:
-    """The co-op's identity key in this text. Raises: RequestError as `decrypt_key`."""
+    """The co-op's identity key in this text. Raises: RequestError as `decrypt_keys`."""
     for key in _keys(content, passphrase):
         if isinstance(key, Ed25519PrivateKey):
             return key

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from hub.folder.keys.encrypted_key import decrypt_key
+from hub.folder.keys.encrypted_key import decrypt_keys
 from hub.trust.authority import Authority, AuthorityError
 from hub.trust.authority_files import (
     certificate_ends_at,
@@ -169,7 +169,7 @@ def test_only_its_owner_can_read_the_authority_and_a_foreign_one_is_refused(tmp_
     assert {each.name: each.stat().st_mode & 0o777 for each in place.iterdir()} == dict.fromkeys(
         ("root.key", "root.pem", "working.pem"), 0o600
     )
-    assert decrypt_key((place / "root.key").read_bytes(), PASSPHRASE).curve.name == "secp256r1"
+    assert decrypt_keys((place / "root.key").read_bytes(), PASSPHRASE)[0].curve.name == "secp256r1"
     with pytest.raises(RequestError, match="has a certificate authority already"):
         make_authority(tmp_path, coop="sunny", passphrase=PASSPHRASE, now_s=NOW_S)
     (place / "working.pem").chmod(0o640)

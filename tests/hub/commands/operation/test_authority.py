@@ -2,11 +2,14 @@
 
 import io
 import json
+import time
 from pathlib import Path
 
 import pytest
 
 from hub.__main__ import main
+from hub.folder.paths import running_alone
+from hub.trust.authority_files import make_authority
 
 INIT = ["--name", "S", "--coop", "sunny", "--tz", "Europe/Madrid"]
 
@@ -138,3 +141,44 @@ def test_a_wrong_passphrase_exports_nothing(
     assert (hub / "authority" / "root.key").exists()
     assert run(hub, "authority", "show", "--to", str(safe)) == 1
     assert "--to belongs to export" in capsys.readouterr().err
+
+
+def test_a_hub_of_one_key_gets_a_hub_key_by_renewing_but_not_after_a_theft(
+    tmp_path: Path, passphrase: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = tmp_path / "hub"
+    monkeypatch.setattr("sys.stdin", Keyboard())
+    assert run(hub, "init", *INIT) == 0
+    one = shown(hub, capsys)["hub_key"]
+    assert isinstance(one, dict)
+    assert one["identity"] == one["public_key"]
+    make_authority(hub, coop="sunny", passphrase=b"five words for the safe", now_s=int(time.time()))
+    known = ("--passphrase-file", passphrase)
+    assert run(hub, "authority", "renew", "--stolen", *known) == 1
+    assert "make a new hub and invite every home" in capsys.readouterr().err
+    assert shown(hub, capsys)["hub_key"] == one
+    assert run(hub, "authority", "renew", *known) == 0
+    after = shown(hub, capsys)["hub_key"]
+    assert isinstance(after, dict)
+    assert (after["identity"], after["number"]) == (one["identity"], 1)
+
+
+def test_a_new_root_needs_the_identity_key_alone_and_a_hub_that_rests(
+    tmp_path: Path, passphrase: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub, safe, known = tmp_path / "hub", tmp_path / "safe.key", ("--passphrase-file", passphrase)
+    assert run(hub, "init", *INIT, *known) == 0
+    (hub / "authority" / "root.key").unlink()
+    before = shown(hub, capsys)
+    with running_alone(hub):
+        assert run(hub, "authority", "renew", "--new-root", *known) == 1
+    assert "stop the hub first" in capsys.readouterr().err
+    assert run(hub, "authority", "renew", *known) == 1
+    assert "no root key (ECDSA P-256) in this file" in capsys.readouterr().err
+    assert run(hub, "authority", "renew", "--new-root", *known) == 0
+    after = shown(hub, capsys)
+    assert after["certificates"] != before["certificates"]
+    assert after["root_key_on_hub"] is after["identity_key_on_hub"] is True
+    assert run(hub, "authority", "export", "--to", str(safe), "--remove", *known) == 0
+    assert run(hub, "authority", "renew", "--root-key", str(safe), *known) == 0
+    assert run(hub, "authority", "show", "--new-root") == 1
