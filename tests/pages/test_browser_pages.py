@@ -22,6 +22,8 @@ BOARD_PATHS = (
     "/board/objections",
     "/board/payments",
     "/board/findings",
+    "/board/members/m03",
+    "/board/invite",
 )
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1200, "height": 800}

@@ -2,6 +2,8 @@
 
 from fastapi import FastAPI, Request, Response
 
+from hub.core.ledger.approvals import lone_board
+from hub.storage.contract import MemberStore
 from hub.web.frame.sign_in import Visit, require_board, visit_of
 from hub.web.rendering import PageContext, as_json
 from hub.web.views.board import fleet_json, fleet_page, fleet_slots
@@ -23,6 +25,13 @@ def add_board_pages(app: FastAPI, site: PageContext) -> None:
         visit = await require_board_visit(site, request)
         slots = fleet_slots(visit.now_s)
         return as_json(fleet_json(await store.fleet(slots=slots), await store.refusals(), slots=slots))
+
+
+async def board_warning(store: MemberStore) -> str | None:
+    """That the board has too few members to publish anything, and what to do; None if it has enough."""
+    everybody = await store.members()
+    people = sum(each.held_by is None for each in everybody)
+    return lone_board([each.id for each in everybody if each.is_board], members=people)
 
 
 async def require_board_visit(site: PageContext, request: Request) -> Visit:

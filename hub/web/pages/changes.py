@@ -5,9 +5,8 @@ from io import StringIO
 
 from fastapi import FastAPI, Request, Response
 
-from hub.core.ledger.approvals import lone_board
 from hub.web.frame.sign_in import visit_of
-from hub.web.pages.board import require_board_visit
+from hub.web.pages.board import board_warning, require_board_visit
 from hub.web.rendering import PageContext, as_json
 from hub.web.views.changes import changes_page, member_cards, plain_changes
 
@@ -60,5 +59,6 @@ def add_change_pages(app: FastAPI, site: PageContext) -> None:
             adults=await store.adults(),
             bounces=await store.bounces(),
         )
-        warning = lone_board(holders["board"], members=sum(each.held_by is None for each in everybody))
-        return await site.page(visit, "board_members.html", place="more", cards=cards, warning=warning)
+        return await site.page(
+            visit, "board_members.html", place="more", cards=cards, warning=await board_warning(store)
+        )

@@ -15,7 +15,7 @@ from hub.core.ledger.run_calendar import DISPUTE, MONTH_KINDS
 from hub.web.frame.guard import PageError, read_form
 from hub.web.frame.request_dates import asked_month
 from hub.web.frame.sign_in import Visit
-from hub.web.pages.board import require_board_visit
+from hub.web.pages.board import board_warning, require_board_visit
 from hub.web.rendering import PageContext, as_json
 from hub.web.views.board import RUNS_SHOWN_DAYS, run_json, run_lines
 from hub.web.views.settlement.run_files import month_json, month_run_json, preview_json
@@ -45,6 +45,7 @@ def _add_lists(app: FastAPI, site: PageContext) -> None:
             visit,
             "runs.html",
             place="more",
+            warning=await board_warning(store),
             months=[month_line(month, visit.words) for month in months],
             most=MONTHS_SHOWN,
             lines=run_lines(rows, visit.words, seals=site.parts.statements.seals),

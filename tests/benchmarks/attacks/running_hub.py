@@ -55,9 +55,10 @@ async def prepare(folder: Path, homes: Sequence[SendingHome], *, clicking: int =
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[dict[str, object]]:
-    """The hub of this folder as a process; gives what it writes into running.json."""
+def running(folder: Path, *options: str) -> Iterator[dict[str, object]]:
+    """The hub of this folder as a process, with more options of `run`; gives what it writes into running.json."""
     command = [sys.executable, "-m", "hub", "run", "--data", str(folder), "--web-port", "0", "--broker-port", "0"]
+    command += options
     with (folder / "run.log").open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
         try:

@@ -2,8 +2,9 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -76,6 +77,27 @@ async def catching(caught: CatchAll | None = None, *, port: int = 0, **options: 
         yield found
     finally:
         server.close()
+
+
+@contextmanager
+def catching_aside(caught: CatchAll, *, port: int = 0) -> Iterator[CatchAll]:
+    """The server in a thread of its own, for a test without an event loop."""
+    loop, is_up, is_over = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        async with catching(caught, port=port):
+            is_up.set()
+            await is_over.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    assert is_up.wait(30)
+    try:
+        yield caught
+    finally:
+        loop.call_soon_threadsafe(is_over.set)
+        thread.join(30)
+        loop.close()
 
 
 def certificate_for(name: str, folder: Path) -> tuple[ssl.SSLContext, Path]:

@@ -5,11 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from hub.folder.first_settings import settings_text
+from hub.folder.settings import parse_settings
+from hub.notices.invitation_mail import agent_install_lines
 from hub.storage.records import Agent
 from hub.trust.agent_packages import InstallLine
 from protocols.enrolment.token import parse_token
 from tests.hub.notices.catch_all import catching
-from tests.hub.notices.mail_street import START_S, mail_street
+from tests.hub.notices.mail_street import COOP, START_S, mail_street
 
 SHA256 = hashlib.sha256(b"the package").hexdigest()
 LINE = InstallLine("a Raspberry Pi", "arm64", SHA256, f"curl -kfo agent.deb https://hub && echo '{SHA256}  agent.deb'")
@@ -30,6 +33,18 @@ async def test_the_mail_says_how_to_install_the_agent_and_what_to_check(tmp_path
     assert f"commonwatt:{token}" in lines
     assert all(len(line) <= 76 for line in lines if not line.startswith("    ") and " " in line)
     assert server.mails[0].get_body(("html",)) is None
+
+
+def test_the_lines_are_those_of_the_packages_that_the_hub_hands_out(tmp_path: Path) -> None:
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "packages" / "commonwatt-agent_1_amd64.deb").write_bytes(b"the package")
+    text = settings_text(COOP)
+    here = parse_settings(text.encode(), name="hub.toml", folder=tmp_path)
+    assert agent_install_lines(tmp_path, here) == [], "a hub that serves this computer only"
+    public = f'{text}\n[public]\nhost = "hub.example.org"\n'
+    (line,) = agent_install_lines(tmp_path, parse_settings(public.encode(), name="hub.toml", folder=tmp_path))
+    assert (line.architecture, line.sha256) == ("amd64", SHA256)
+    assert "https://hub.example.org:8443/api/agent-package/commonwatt-agent_1_amd64.deb" in line.command
 
 
 async def test_without_packages_the_mail_names_no_line(tmp_path: Path) -> None:

@@ -2,9 +2,6 @@
 
 import asyncio
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,32 +10,11 @@ from hub.__main__ import main
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.storage.notice_records import NewNotice, NoticeKind, NoticeState
-from tests.hub.notices.catch_all import CatchAll, catching
+from tests.hub.notices.catch_all import CatchAll, catching_aside
 
 
 def run(folder: Path, *arguments: str) -> int:
     return main([arguments[0], "--data", str(folder), *arguments[1:]])
-
-
-@contextmanager
-def mail_server(caught: CatchAll) -> Iterator[CatchAll]:
-    """The catch-all server in a thread of its own, because a command has its own event loop."""
-    loop, is_up, is_over = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
-
-    async def serve() -> None:
-        async with catching(caught):
-            is_up.set()
-            await is_over.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    assert is_up.wait(30)
-    try:
-        yield caught
-    finally:
-        loop.call_soon_threadsafe(is_over.set)
-        thread.join(30)
-        loop.close()
 
 
 @pytest.fixture
@@ -64,7 +40,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> str:
 def test_a_test_mail_arrives_and_says_if_links_would_lead_nowhere(
     hub: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with mail_server(CatchAll()) as server:
+    with catching_aside(CatchAll()) as server:
         enter_server(hub, server.port)
         assert run(hub, "mail", "test", "--to", "board@example.org") == 0
     out = capsys.readouterr().out

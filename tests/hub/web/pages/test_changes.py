@@ -42,3 +42,15 @@ async def test_only_the_board_lists_members(sign_in: SignIn, store: SqliteStore)
     assert (await (await sign_in(other.id)).get("/board/members")).status_code == 403
     page = (await (await sign_in(board.id)).get("/board/members")).text
     assert other.email in page
+
+
+async def test_a_board_of_one_is_told_on_its_pages_what_to_do(sign_in: SignIn, store: SqliteStore) -> None:
+    browser = await sign_in("m01")
+    pages = ("/board/members", "/board/runs")
+    for page in pages:
+        text = (await browser.get(page)).text
+        assert "only m01 is on the board: a run needs 2 members of it, so nothing can be published" in text
+        assert "/board/members" in text
+    await store.set_board("m02", is_board=True)
+    for page in pages:
+        assert "nothing can be published" not in (await browser.get(page)).text

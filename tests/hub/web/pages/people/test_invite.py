@@ -1,5 +1,6 @@
 """The board invites from its pages: the checks, the token and the log line of the command; the token is shown once."""
 
+import hashlib
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +9,7 @@ import httpx
 import pytest
 
 from hub.board.invitation_service import InvitationService
+from hub.folder.first_settings import settings_text
 from hub.folder.settings import parse_settings
 from hub.notices.sealing import SecretSeal
 from hub.storage.records import Agent
@@ -196,3 +198,20 @@ async def test_with_a_mail_server_the_invitation_is_mailed_as_well(store: Sqlite
     assert (waiting.kind.value, waiting.member) == ("invitation", "m13")
     place = (waiting.kind.value, waiting.member, waiting.about)
     assert SecretSeal(HUB_SECRET).open(waiting.secret, place=place) == token
+
+
+async def test_a_hub_that_hands_out_the_agent_shows_how_to_install_it(store: SqliteStore, tmp_path: Path) -> None:
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "packages" / "commonwatt-agent_1_arm64.deb").write_bytes(b"the package")
+    text = f'{settings_text(COOP)}\n[public]\nhost = "hub.example.org"\n'
+    settings = parse_settings(text.encode(), name="hub.toml", folder=tmp_path)
+    service = InvitationService(
+        tmp_path, settings=settings, hub=inviting_hub(store), clock=Clock(real=lambda: NOW_S)
+    )
+    async with browser_on(store, invitations=service) as browser:
+        await store.add_sign_in(hash_token("own"), member_id="m01", expires_at=int(NOW_S) + 60)
+        assert (await browser.post("/sign-in/own")).status_code == 303
+        shown = (await browser.post(PAGE, data={**NEW, "confirmed": "yes"})).text
+    assert "On a Raspberry Pi" in shown
+    assert hashlib.sha256(b"the package").hexdigest() in shown
+    assert "/api/agent-package/commonwatt-agent_1_arm64.deb" in shown
