@@ -71,7 +71,7 @@ class InvitationService:
         person = None if member is None else await self._store.member(member.person)
         if person is None:
             return f"there is no home {asked.home[:40]!r}"
-        return InviteWish(person.email, home_name=asked.home, replaces=asked.replaces, by=by, link_by=link_by)
+        return InviteWish(person.email, home_name=asked.home, replaces=bool(asked.replaces), by=by, link_by=link_by)
 
     async def _problem(self, wish: InviteWish, asked: AskedInvitation) -> str | None:
         inviter = self._inviter(asked)
@@ -84,4 +84,9 @@ class InvitationService:
         known = await inviter.known(wish)
         if known is None or [each.home.id for each in await inviter.homes_of(known.id, wish)] != [asked.home]:
             return f"home {asked.home} cannot be told from another one by its name; use commonwatt-hub invite"
+        agents = await self._store.agents()
+        if asked.replaces and asked.replaces not in [
+            each.id for each in agents if each.home_id == asked.home and each.revoked_at is None
+        ]:
+            return f"{asked.replaces[:40]!r} does not work for home {asked.home} any more; open the member's page again"
         return await inviter.agent_refusal(wish)

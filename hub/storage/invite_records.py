@@ -11,8 +11,8 @@ from hub.storage.records import Home, Member
 class AskedInvitation:
     """What a board member asks for on a page, one of three things.
 
-    A new member with `name` and `email`, in a home that may follow another one; a new agent for the known `home`, which
-    with `replaces` takes over from its agent; or another home, with `home_name`, `for_member`.
+    A new member with `name` and `email`, in a home that may follow another one; an agent for the known `home`, which
+    takes over from the agent `replaces` if one is named; or another home, with `home_name`, `for_member`.
     """
 
     name: str = ""
@@ -21,7 +21,7 @@ class AskedInvitation:
     since: date | None = None
     follows: str = ""
     home: str = ""
-    replaces: bool = False
+    replaces: str = ""
     for_member: str = ""
     is_mailed: bool = False
 

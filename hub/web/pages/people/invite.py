@@ -53,7 +53,7 @@ def _asked(visit: Visit, sent: Mapping[str, str]) -> AskedInvitation:
     words, do = visit.words, sent.get("do", "")
     is_mailed = sent.get("mail", "") == ON
     if do == "agent":
-        home, replaces = sent.get("home", ""), sent.get("replaces", "") == CONFIRMED
+        home, replaces = sent.get("home", ""), sent.get("replaces", "")
         return AskedInvitation(home=home, replaces=replaces, is_mailed=is_mailed)
     home_name, since = sent.get("home_name", "").strip(), _day(visit, sent.get("since", ""))
     if do == "home":
@@ -88,9 +88,10 @@ def _sentence(visit: Visit, asked: AskedInvitation) -> str:
     words = visit.words
     if asked.home and asked.replaces:
         said = words.text(
-            "Invite a new agent for home %(home)s in place of its present one, which is shut out once the new one"
+            "Invite a new agent for home %(home)s in place of %(agent)s, which is shut out once the new one"
             " enrols. Earlier invitations of the home that were not used no longer work.",
             home=asked.home,
+            agent=asked.replaces,
         )
     elif asked.home:
         said = words.text(

@@ -71,7 +71,7 @@ async def _page(
         with_agent={each.home_id for each in agents if each.revoked_at is None},
         sends_mail=site.parts.sends_mail,
         lived=[adult.home for adult in adults if adult.member == member.id],
-        agents=[(each.id, waiting.get(each.id, ""), each.revoked_at is None) for each in shown],
+        agents=[(each.id, waiting.get(each.id, ""), each.revoked_at is None, each.home_id) for each in shown],
         roles=[(role, role_name(role, words), member.id in holders[role]) for role in ROLES],
         problem=problem,
         is_saved=saved == "change",

@@ -74,9 +74,9 @@ async def test_a_lost_agent_is_replaced_and_the_log_names_who_invited(
 ) -> None:
     (old,) = [each.id for each in await store.agents() if each.home_id == "h03"]
     assert "Invite another one in its place" in (await board.get("/board/members/m03")).text
-    form = {"do": "agent", "home": "h03", "replaces": "yes"}
+    form = {"do": "agent", "home": "h03", "replaces": old}
     asked = await board.post(PAGE, data=form)
-    assert "in place of its present one" in asked.text
+    assert f"in place of {old}, which is shut out" in asked.text
     before = await lines(store)
     pages = [(await board.post(PAGE, data={**form, "confirmed": "yes"})).text for _ in range(2)]
     (first,), (second,) = (tokens_of(page) for page in pages)
@@ -103,7 +103,7 @@ async def test_a_member_gets_another_home(board: httpx.AsyncClient, store: Sqlit
     assert (await lines(store))[-1] == ("m01", "home added", "m03", "h13")
     assert [each.home.id for each in await store.seen_homes("m03")] == ["h03", "h13"]
     assert await enrols(store, token)
-    again = await board.post(PAGE, data={"do": "agent", "home": "h13", "replaces": "yes", "confirmed": "yes"})
+    again = await board.post(PAGE, data={"do": "agent", "home": "h13", "replaces": "a-new", "confirmed": "yes"})
     assert tokens_of(again.text), "one of several homes is told by its id"
 
 
@@ -138,6 +138,7 @@ async def test_somebody_moves_in_where_another_moved_out(board: httpx.AsyncClien
         ({**NEW, "mail": "on"}, 409),
         ({"do": "agent", "home": "h99"}, 409),
         ({"do": "agent", "home": "h03"}, 409),
+        ({"do": "agent", "home": "h03", "replaces": "a-unknown"}, 409),
         ({"do": "home", "member": "m99", "home_name": "Cabin"}, 409),
         ({"do": "home", "member": "m03", "home_name": ""}, 422),
     ],
@@ -172,7 +173,8 @@ async def test_an_invitation_in_a_session_of_someone_elses_link_names_them(store
     async with browser_on(store) as browser:
         assert (await browser.post("/sign-in/made")).status_code == 303
         assert tokens_of((await browser.post(PAGE, data={**NEW, "confirmed": "yes"})).text)
-        form = {"do": "agent", "home": "h03", "replaces": "yes", "confirmed": "yes"}
+        (old,) = [each.id for each in await store.agents() if each.home_id == "h03"]
+        form = {"do": "agent", "home": "h03", "replaces": old, "confirmed": "yes"}
         assert tokens_of((await browser.post(PAGE, data=form)).text)
     made = [(each.by, each.link_by, each.kind) for each in await store.member_changes()][-2:]
     assert made == [("m02", "m01", "joined"), ("m02", "m01", "invited")]
