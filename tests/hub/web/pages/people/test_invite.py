@@ -207,9 +207,7 @@ async def test_a_hub_that_hands_out_the_agent_shows_how_to_install_it(store: Sql
     (tmp_path / "packages" / "commonwatt-agent_1_arm64.deb").write_bytes(b"the package")
     text = f'{settings_text(COOP)}\n[public]\nhost = "hub.example.org"\n'
     settings = parse_settings(text.encode(), name="hub.toml", folder=tmp_path)
-    service = InvitationService(
-        tmp_path, settings=settings, hub=inviting_hub(store), clock=Clock(real=lambda: NOW_S)
-    )
+    service = InvitationService(tmp_path, settings=settings, hub=inviting_hub(store), clock=Clock(real=lambda: NOW_S))
     async with browser_on(store, invitations=service) as browser:
         await store.add_sign_in(hash_token("own"), member_id="m01", expires_at=int(NOW_S) + 60)
         assert (await browser.post("/sign-in/own")).status_code == 303
