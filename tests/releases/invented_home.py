@@ -16,14 +16,14 @@ from edge_agent.outbox.store import Outbox
 from edge_agent.outbox.view import leave_answer
 from edge_agent.run_loop import LoopParts, SlotCloser
 from edge_agent.setup.enrolment import enrol
-from edge_agent.uplink.identity import KEY_FILE, Identity, load_identity
+from edge_agent.uplink.hub_keys import KnownHubKeys
+from edge_agent.uplink.identity import KEY_FILE, Identity, hub_keys_of, load_identity
 from edge_agent.uplink.sealing import ConsentFilter, seal_answer
 from protocols.durable_files import write_durably
 from protocols.enrolment.token import EnrolToken, token_text
 from protocols.quantities import Gap
 from protocols.slots import SLOT_S, Slot, slots_of_day, start_of
 from protocols.timeline import Clock
-from protocols.wire.envelope import open_sealed
 from protocols.wire.messages import AnswerChoice, decode_prompt
 from protocols.wire.readings import DeviceState, Liveness
 from protocols.wire.receipts import decode_receipt
@@ -114,6 +114,10 @@ class InventedHome:
     def identity(self) -> Identity:
         return load_identity(self.data)
 
+    @property
+    def _hub_keys(self) -> KnownHubKeys:
+        return hub_keys_of(self.data, self.identity.enrolment, now=lambda: self.now_s)
+
     def enrol(self, post: Callable[[bytes], bytes], *, token: EnrolToken) -> None:
         """Make the folder and the key, and enrol with the token. `post` sends the request to the hub."""
         self.folder.mkdir(mode=0o700)
@@ -161,7 +165,7 @@ class InventedHome:
         """Keep the prompts the hub sent."""
         async with open_outbox(self.data, max_mb=8, now_s=self.now_s) as (outbox, _):
             for topic, sealed in messages:
-                payload = open_sealed(sealed, topic, self.identity.hub_key)
+                payload = self._hub_keys.open(sealed, topic)
                 await outbox.keep_prompt(decode_prompt(payload).prompt_id, payload, now_s=self.now_s)
 
     def answer(self, prompt_id: str, choice: AnswerChoice) -> None:
@@ -208,7 +212,7 @@ class InventedHome:
         answers = await send([(each.topic, each.sealed) for each in waiting])
         published = [each.seq for each in waiting]
         for topic, sealed in answers:
-            receipt = decode_receipt(open_sealed(sealed, topic, self.identity.hub_key))
+            receipt = decode_receipt(self._hub_keys.open(sealed, topic))
             told = ReceiptState(receipt.through_seq, receipt.stored_at)
             await outbox.note_receipt(receipt, published=published, now_s=self.now_s, state=told)
 
