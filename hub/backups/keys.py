@@ -5,13 +5,13 @@ On paper and in its file it is 40 letters and digits in groups of five; the last
 
 import base64
 import binascii
-import os
 import secrets
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from hub.backups.sealed_file import KeyLock
+from hub.folder.keys.private_file import read_private_file
 from protocols.durable_files import write_durably
 from protocols.errors import IdentityError, InputError
 
@@ -19,7 +19,6 @@ KEY_NAME: Final = "backup.key"
 SECRET_BYTES: Final = 20
 CHECK_BYTES: Final = 5
 GROUP: Final = 5
-MAX_FILE_BYTES: Final = 4096
 _READ_AS = str.maketrans("018", "OIB")
 """Digits that the alphabet lacks, because people take them for the letters."""
 
@@ -64,20 +63,15 @@ def make_backup_key(folder: Path) -> KeyLock:
 def load_backup_key(folder: Path) -> KeyLock:
     """The hub's backup key. Raises: IdentityError if there is none, or others can read it; InputError if it is none."""
     path = folder / KEY_NAME
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            text = file.read(MAX_FILE_BYTES).decode("ascii", "replace")
-    except FileNotFoundError:
-        raise IdentityError(
+    content = read_private_file(
+        path,
+        what="the backup key",
+        missing=(
             f"{folder}: this hub has no backup key; make one and write it down with: commonwatt-hub backup key"
             f" --data {folder}"
-        ) from None
-    except OSError as error:
-        raise IdentityError(f"{path}: cannot read the backup key: {error.strerror}") from None
-    if mode & 0o077:
-        raise IdentityError(f"{path}: other users can read the backup key; fix it with: chmod 600 {path}")
-    return parse_key(text, source=str(path))
+        ),
+    )
+    return parse_key(content.decode("ascii", "replace"), source=str(path))
 
 
 def _check(secret: bytes) -> bytes:

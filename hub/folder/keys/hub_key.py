@@ -1,6 +1,5 @@
 """The hub key: created once, kept in the data folder, readable only by its user. It signs what the hub sends."""
 
-import os
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -11,10 +10,9 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from hub.folder.keys.private_file import read_private_file
 from protocols.durable_files import write_durably
 from protocols.errors import IdentityError
-
-MAX_KEY_BYTES = 4096
 
 
 def make_key(path: Path) -> Ed25519PrivateKey:
@@ -36,18 +34,11 @@ def pem_of(key: Ed25519PrivateKey) -> bytes:
 
 def load_key(path: Path) -> Ed25519PrivateKey:
     """The key in this file. Raises: IdentityError if it is missing, readable by others, or not an Ed25519 key."""
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            pem = file.read(MAX_KEY_BYTES + 1)
-    except FileNotFoundError:
-        raise IdentityError(
-            f"{path}: the hub's key is missing: restore it from a backup, homes trust no other key"
-        ) from None
-    except OSError as error:
-        raise IdentityError(f"{path}: cannot read the hub's key: {error.strerror}") from None
-    if mode & 0o077:
-        raise IdentityError(f"{path}: other users can read the hub's key; fix it with: chmod 600 {path}")
+    pem = read_private_file(
+        path,
+        what="the hub's key",
+        missing=f"{path}: the hub's key is missing: restore it from a backup, homes trust no other key",
+    )
     try:
         key = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError):

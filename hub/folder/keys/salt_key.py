@@ -12,12 +12,12 @@ from tempfile import mkstemp
 from typing import Final
 
 from hub.core.statements.seals import KEY_BYTES, Seals
+from hub.folder.keys.private_file import read_private_file
 from hub.folder.paths import SALT_NAME
 from protocols.errors import IdentityError
 
 log = logging.getLogger(__name__)
 
-MAX_FILE_BYTES: Final = 4096
 _SECRET_LABEL: Final = b"commonwatt/3 hub secret\x00"
 
 
@@ -29,14 +29,11 @@ def load_seals(folder: Path) -> Seals:
     path = folder / SALT_NAME
     if not path.exists():
         make_salt_key(path)
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            text = file.read(MAX_FILE_BYTES + 1)
-    except OSError as error:
-        raise IdentityError(f"{path}: cannot read the hub's salt key: {error.strerror}") from None
-    if mode & 0o077:
-        raise IdentityError(f"{path}: other users can read the hub's salt key; fix it with: chmod 600 {path}")
+    text = read_private_file(
+        path,
+        what="the hub's salt key",
+        missing=f"{path}: the hub's salt key is missing: restore it from the backup that holds hub.key",
+    )
     try:
         return Seals(bytes.fromhex(text.decode("ascii")))
     except ValueError:
