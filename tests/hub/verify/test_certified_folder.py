@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hub.commands.operation.verify import verify_hub
 from hub.core.ledger.signed_document import sign_document
 from hub.folder.keys.hub_key import load_key
+from hub.folder.keys.rotation import make_identity, rotate_hub_key
+from hub.folder.keys.signer import load_signer
 from hub.folder.paths import KEY_NAME
 from hub.statements.script import script_text
 from protocols.errors import IdentityError
@@ -34,9 +36,11 @@ class Rotated:
         self.work, self.hub = work, work / "hub"
         shutil.copytree(kept_hub, self.hub)
         self.identity: Ed25519PrivateKey = load_key(self.hub / KEY_NAME)
-        self.one = self.signer(1, valid_from=START)
-        self.two = self.signer(2, valid_from=int(LATER_S) - DAY_S)
-        self.statements = [self._under(self.one, 1), self._under(self.two, 2)]
+        make_identity(self.hub, coop=COOP_ID, passphrase=b"nine small words", now_s=START)
+        self.one, first = load_signer(self.hub), self._stated("key-1")
+        rotate_hub_key(self.hub, self.identity, now_s=int(LATER_S) - DAY_S)
+        self.two, second = load_signer(self.hub), self._stated("key-2")
+        self.statements = [first, second]
 
     def signer(self, number: int, *, valid_from: int = START, coop: str = COOP_ID, **more: Any) -> HubSigner:
         return signer_of(number, self.identity, coop=coop, valid_from=valid_from, **more)
@@ -45,11 +49,9 @@ class Rotated:
     def public_key(self) -> bytes:
         return self.identity.public_key().public_bytes_raw()
 
-    def _under(self, signer: HubSigner, number: int) -> Path:
-        """A member's files as the hub makes them with this key."""
-        write_keys(self.hub, self.identity, signer, coop=COOP_ID)
-        (self.hub / KEY_NAME).write_bytes(key_file(signer.key.private_bytes_raw()))
-        folder = self.work / f"key-{number}"
+    def _stated(self, name: str) -> Path:
+        """A member's files as the hub makes them with the key it has now."""
+        folder = self.work / name
         folder.mkdir()
         write_statements(self.hub, folder, folder / "given")
         return folder / "given" / "m01" / "statement.json"
@@ -155,4 +157,5 @@ def test_a_changed_certificate_in_the_folder_is_refused(name: str, rotated: Rota
 def test_keys_of_another_co_op_are_named(rotated: Rotated, hub: Path) -> None:
     others = [rotated.signer(number, coop="other") for number in (1, 2)]
     write_keys(hub, rotated.identity, *others, coop="other")
+    (hub / KEY_NAME).write_bytes(key_file(others[-1].key.private_bytes_raw()))
     assert found_in(hub) == ["the certificates of the hub keys are of other, hub.toml says example-lane"]
