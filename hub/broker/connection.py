@@ -26,6 +26,9 @@ log = logging.getLogger(__name__)
 WINDOW: Final = 1000
 """How many unacknowledged messages the broker may send, and how many may queue up here."""
 
+HAND_OVER_S: Final = 0.005
+"""How long messages are collected for the event loop: in a flood, waking it for each costs more than the message."""
+
 SESSION_S: Final = 7 * 86400
 MAX_OUTGOING: Final = 2000
 
@@ -224,7 +227,7 @@ class BrokerLink:
                 # Known by the object itself: the broker uses a packet id again as soon as it is acknowledged.
                 self._owed[id(delivery)] = delivery
         if is_first:
-            loop.call_soon_threadsafe(self._hand_over)
+            loop.call_soon_threadsafe(loop.call_later, HAND_OVER_S, self._hand_over)
 
     def _hand_over(self) -> None:
         with self._lock:

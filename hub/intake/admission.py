@@ -88,7 +88,12 @@ class Admission:
         without_room, settled = self._queues.slow(self._conduct.slowed(steady_s=steady_s))
         for sender, _ in without_room:
             self._leave(sender, HubReason.TOO_MANY)
-        return self._queues.take(steady_s), [*(delivery for _, delivery in without_room), *settled]
+        # What a sender had waiting when it was cut off is not read either.
+        dropped = self._queues.drop(self._cut_off)
+        for sender, _ in dropped:
+            self._leave(sender, HubReason.CUT_OFF)
+        left = [*(delivery for _, delivery in (*without_room, *dropped)), *settled]
+        return self._queues.take(steady_s), left
 
     def excess(self, opened: OpenedMessage, chain: AgentChain, *, now_s: float) -> Excess | None:
         """Why this genuine message is not taken today, if so."""

@@ -93,6 +93,15 @@ class FairQueues:
             queue.waiting = deque(_settled(each) for each in queue.waiting)
         return left, settled
 
+    def drop(self, senders: Collection[str]) -> list[tuple[str, Delivery]]:
+        """Forget everything that waits of these senders; returns it."""
+        dropped: list[tuple[str, Delivery]] = []
+        for name in [name for name in senders if name in self._queues]:
+            while self._queues[name].waiting:
+                dropped.append((name, self._pop(name)))
+            del self._queues[name]
+        return dropped
+
     def ready_in_s(self, now_s: float) -> float | None:
         """How long until `take` gives something: 0 for now, None if nothing waits."""
         waits = [self._wait_s(name, now_s) for name, queue in self._queues.items() if queue.waiting]

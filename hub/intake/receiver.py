@@ -50,7 +50,7 @@ from protocols.wire.revocations import RevocationNotice
 log = logging.getLogger(__name__)
 
 GROUP_WAIT_S: Final = 0.05
-QUIET_S: Final = 0.005
+QUIET_S: Final = 0.01
 """A group is closed early if nothing arrives for this long."""
 
 AT_ONCE: Final = 32

@@ -27,6 +27,12 @@ log = logging.getLogger(__name__)
 HANDSHAKE_WITHIN_S: Final = 10.0
 MOST_HANDSHAKES: Final = 64
 MAX_REQUEST_LINE: Final = 16_384
+_HEADERS: Final = [
+    # Nothing here is a page: a browser that is led here shows, runs and embeds nothing.
+    ("content-security-policy", "default-src 'none'; frame-ancestors 'none'"),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+]
 
 Post = Callable[[bytes], Awaitable[tuple[int, bytes]]]
 """Takes a request's JSON body; returns the HTTP status and the JSON body of the response."""
@@ -60,7 +66,7 @@ class PublicServer:
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self._context.minimum_version = ssl.TLSVersion.TLSv1_3
         self._context.set_alpn_protocols(["http/1.1"])
-        self._config = server_config(app, h11_max_incomplete_event_size=MAX_REQUEST_LINE)
+        self._config = server_config(app, headers=_HEADERS, h11_max_incomplete_event_size=MAX_REQUEST_LINE)
         self._state = ServerState()
 
     async def run(self, *, is_bound: Callable[[], None] = lambda: None) -> None:

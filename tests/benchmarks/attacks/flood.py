@@ -1,25 +1,25 @@
-"""One attacker: `python -m tests.benchmarks.attacks.flood KIND PORT KEY HOME RATE SECONDS` floods a broker, paced.
+"""One attacker: `python -m tests.benchmarks.attacks.flood KIND KEY HOME RATE SECONDS PORT [ROOT CERTIFICATE KEY]`.
 
-It says "begins" on its output when it begins, and ends by itself.
+It floods a broker, paced; with files over TLS. It says "begins" on its output when it begins, and ends by itself.
 """
 
 import sys
 import time
 
-import paho.mqtt.client as mqtt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from tests.benchmarks.attacks.agent_line import line_from
 from tests.benchmarks.attacks.messages import flood_of
 from tests.hub.sending_home import SendingHome
 
 
 def main() -> None:
-    kind, port, key, home_id, rate, seconds = sys.argv[1:]
+    kind, key, home_id, rate, seconds, *words = sys.argv[1:]
     home = SendingHome(home_id, Ed25519PrivateKey.from_private_bytes(bytes.fromhex(key)))
     messages = flood_of(kind, home, count=int(rate) * int(seconds))
-    client = mqtt.Client(CallbackAPIVersion.VERSION2, client_id=home.agent, protocol=MQTTProtocolVersion.MQTTv5)
-    client.connect("127.0.0.1", int(port))
+    line = line_from(words)
+    client = line.client(home.agent)
+    client.connect("127.0.0.1", line.port)
     client.loop_start()
     print("begins", flush=True)
     began_s = time.monotonic()

@@ -9,16 +9,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from hub.broker.plans import free_port
 from hub.commands.operation.init import init_hub
 from hub.folder.opening import open_hub
 from hub.folder.paths import RUNNING_NAME, STORE_NAME
+from hub.folder.settings import LOOPBACK, load_settings
 from hub.storage.records import Home, Member
 from hub.web.frame.tokens import hash_token
 from protocols.slots import slot_of
@@ -26,17 +27,27 @@ from protocols.timeline import Clock
 from protocols.wire import topics
 from protocols.wire.envelope import open_sealed
 from protocols.wire.receipts import decode_receipt
+from tests.benchmarks.attacks.agent_line import AgentLine, certified_line
 from tests.hub.sending_home import COOP, SendingHome, enrol
 
 REAL = Clock(real=time.time)
 ANSWERED_WITHIN_S = 60.0
 
 
-async def prepare(folder: Path, homes: Sequence[SendingHome], *, clicking: int = 0) -> list[str]:
-    """Make a hub in which these homes are enrolled; returns the session tokens of `clicking` members with homes."""
-    await init_hub(folder, coop=COOP, clock=REAL)
+async def prepare(
+    folder: Path, homes: Sequence[SendingHome], *, clicking: int = 0, broker: str = "iotcore"
+) -> list[str]:
+    """Make a hub in which these homes are enrolled; returns the session tokens of `clicking` members with homes.
+
+    With Mosquitto as `broker` it serves homes elsewhere, over TLS.
+    """
+    await init_hub(folder, coop=COOP, clock=REAL, passphrase=b"" if broker == "iotcore" else b"five words for the safe")
     settings = folder / "hub.toml"
-    settings.write_text(settings.read_text().replace('kind = "auto" ', 'kind = "iotcore"'))
+    text = settings.read_text().replace('kind = "auto" ', f'kind = "{broker}"')
+    if broker != "iotcore":
+        ports = f"broker_port = {free_port(LOOPBACK)}\nenrol_port = {free_port(LOOPBACK)}\n"
+        text += f'\n[public]\nhost = "{LOOPBACK}"\n{ports}'
+    settings.write_text(text)
     _, _, store = await open_hub(folder, clock=REAL)
     try:
         for number, home in enumerate(homes, start=1):
@@ -56,9 +67,13 @@ async def prepare(folder: Path, homes: Sequence[SendingHome], *, clicking: int =
 
 @contextmanager
 def running(folder: Path, *options: str) -> Iterator[dict[str, object]]:
-    """The hub of this folder as a process, with more options of `run`; gives what it writes into running.json."""
+    """The hub of this folder as a process, with more options of `run`.
+
+    Gives what it writes into running.json, and `homes_port`, where agents reach the broker.
+    """
     command = [sys.executable, "-m", "hub", "run", "--data", str(folder), "--web-port", "0", "--broker-port", "0"]
     command += options
+    public = load_settings(folder).public
     with (folder / "run.log").open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output)
         try:
@@ -68,7 +83,8 @@ def running(folder: Path, *options: str) -> Iterator[dict[str, object]]:
                     raise AssertionError((folder / "run.log").read_text())
                 time.sleep(0.05)
             where = json.loads((folder / RUNNING_NAME).read_text())
-            while not _answers(int(where["broker_port"])):
+            where["homes_port"] = int(where["broker_port"]) if public is None else public.broker_port
+            while not _answers(where["homes_port"]):
                 if time.monotonic() > until_s:
                     raise AssertionError((folder / "run.log").read_text())
                 time.sleep(0.05)
@@ -76,6 +92,13 @@ def running(folder: Path, *options: str) -> Iterator[dict[str, object]]:
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(30)
+
+
+def line_of(folder: Path, where: Mapping[str, object], home: SendingHome) -> AgentLine:
+    """How this home's agent reaches the broker of the running hub."""
+    port = int(str(where["homes_port"]))
+    is_in_the_clear = load_settings(folder).public is None
+    return AgentLine(port) if is_in_the_clear else certified_line(folder, port, agent=home.agent)
 
 
 def _answers(port: int) -> bool:
@@ -99,17 +122,15 @@ def is_cut_off(folder: Path, agent: str) -> bool:
 class HonestHome:
     """Sends one live batch after the other and measures how long each waits for its receipt, in seconds."""
 
-    def __init__(self, home: SendingHome, *, port: int, hub_key: object) -> None:
+    def __init__(self, home: SendingHome, *, line: AgentLine, hub_key: object) -> None:
         self._home = home
         self._hub_key = hub_key
         self._through = 0
         self._answered = threading.Condition()
-        self._client = mqtt.Client(
-            CallbackAPIVersion.VERSION2, client_id=home.agent, protocol=MQTTProtocolVersion.MQTTv5
-        )
+        self._client = line.client(home.agent)
         self._client.on_message = self._on_message
-        self._client.on_connect = lambda client, *_: client.subscribe(topics.down_filter(COOP.id, home.agent), qos=1)
-        self._client.connect("127.0.0.1", port)
+        self._client.on_connect = lambda *_: self._subscribe()
+        self._client.connect(LOOPBACK, line.port)
         self._client.loop_start()
 
     def close(self) -> None:
@@ -138,8 +159,13 @@ class HonestHome:
                 if not self._answered.wait(resend_s) and self._through < self._home.seq:
                     if time.monotonic() - began_s > ANSWERED_WITHIN_S:
                         raise AssertionError("a batch waited for its receipt for more than 60 s")
+                    # Again, because a broker that did not know the agent yet has refused it.
+                    self._subscribe()
                     self._client.publish(topic, sealed, qos=1)
         return time.monotonic() - began_s
+
+    def _subscribe(self) -> None:
+        self._client.subscribe(topics.down_filter(COOP.id, self._home.agent), qos=1)
 
     def _on_message(self, _client: mqtt.Client, _userdata: object, message: mqtt.MQTTMessage) -> None:
         if not message.topic.endswith("/receipt"):

@@ -118,3 +118,12 @@ def test_each_senders_messages_come_once_and_in_order(messages: list[tuple[str, 
         for each in group:
             came[senders[each.packet_id]].append(each.packet_id)
     assert came == sent
+
+
+def test_what_waits_of_a_sender_can_be_forgotten_and_the_others_keep_theirs() -> None:
+    queues = filled(hostile=30, honest=3)
+    dropped = queues.drop(["hostile", "nobody"])
+    assert [(sender, each.packet_id) for sender, each in dropped] == [("hostile", number) for number in range(30)]
+    assert len(queues) == 3
+    assert [each.packet_id for each in queues.take(0.0)] == [0, 1, 2]
+    assert queues.put("hostile", delivery(1)) is None

@@ -20,7 +20,7 @@ from hub.folder.opening import open_hub
 from hub.folder.paths import KEY_NAME
 from protocols.timeline import Timeline
 from simulator.demo.processes import tree_of
-from tests.benchmarks.attacks.running_hub import HonestHome, prepare, running
+from tests.benchmarks.attacks.running_hub import HonestHome, line_of, prepare, running
 from tests.hub.notices.catch_all import CatchAll, catching_aside
 from tests.hub.sending_home import SendingHome
 
@@ -83,7 +83,7 @@ def test_with_its_mail_server_down_a_hub_loses_doubles_and_delays_nothing(
     people.write_text(PEOPLE)
     with running(folder, "--clock", str(clock)) as where:
         key = load_key(folder / KEY_NAME).public_key()
-        home = HonestHome(sender, port=int(str(where["broker_port"])), hub_key=key)
+        home = HonestHome(sender, line=line_of(folder, where, sender), hub_key=key)
         try:
             home.begin()
             made = board.call("invite", "--list", str(people), "--mail")

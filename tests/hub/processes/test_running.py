@@ -18,10 +18,11 @@ from typing import Any
 
 import pytest
 
+from hub.broker.mosquitto_files import find_mosquitto
 from hub.folder.keys.hub_key import load_key
 from hub.folder.paths import KEY_NAME
 from simulator.demo.processes import tree_of
-from tests.benchmarks.attacks.running_hub import HonestHome, prepare, running
+from tests.benchmarks.attacks.running_hub import HonestHome, line_of, prepare, running
 from tests.hub.sending_home import SendingHome
 
 HALF_OPEN = 1100
@@ -33,8 +34,9 @@ class Running:
 
     def __init__(self, folder: Path, where: dict[str, object], home: SendingHome) -> None:
         self.address, self._key, self.pid = str(where["web"]), str(where["status_key"]), int(str(where["pid"]))
-        port = int(str(where["broker_port"]))
-        self.home = HonestHome(home, port=port, hub_key=load_key(folder / KEY_NAME).public_key())
+        self.home = HonestHome(
+            home, line=line_of(folder, where, home), hub_key=load_key(folder / KEY_NAME).public_key()
+        )
 
     def status(self) -> dict[str, Any] | None:
         """What the hub says of itself; None while the pages do not answer."""
@@ -83,6 +85,24 @@ def test_intake_runs_without_numpy(hub: Running) -> None:
 
 @pytest.mark.parametrize("name", PARTS)
 def test_a_process_that_is_killed_comes_back_and_the_others_go_on(hub: Running, name: str) -> None:
+    kill(hub, name)
+
+
+@pytest.mark.skipif(find_mosquitto() is None, reason="mosquitto is not installed here")
+def test_with_mosquitto_homes_elsewhere_get_receipts_again_after_each_is_killed(tmp_path: Path) -> None:
+    folder, home = tmp_path / "hub", SendingHome("h01")
+    asyncio.run(prepare(folder, [home], broker="mosquitto"))
+    with running(folder) as where:
+        hub = Running(folder, where, home)
+        hub.home.begin()
+        assert "mosquitto" in Path(f"/proc/{tree_of(hub.processes()['broker']['pid'])[-1]}/cmdline").read_text()
+        for name in PARTS:
+            kill(hub, name)
+        hub.home.close()
+
+
+def kill(hub: Running, name: str) -> None:
+    """End this process at once. It comes back, the others go on, and the home gets receipts before and after that."""
     before = hub.processes()
     # The broker's own process is below the one that ends it with the hub.
     os.kill(tree_of(before[name]["pid"])[-1], signal.SIGKILL)

@@ -40,12 +40,16 @@ class Served:
         return ssl.create_default_context(cadata=self.authority.root_pem.decode())
 
     async def ask(self, head: str, body: bytes = b"") -> tuple[int, dict[str, object]]:
+        answer = await self.answer(head, body)
+        return int(answer.split()[1]), json.loads(answer.split(b"\r\n\r\n", 1)[1])
+
+    async def answer(self, head: str, body: bytes = b"") -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=self.context())
         writer.write(f"{head}\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
         async with asyncio.timeout(20):
             answer = await reader.read()
         writer.close()
-        return int(answer.split()[1]), json.loads(answer.split(b"\r\n\r\n", 1)[1])
+        return answer
 
     async def serial(self) -> object:
         _, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=self.context())
@@ -84,6 +88,14 @@ async def test_it_answers_and_refuses_in_sentences(tmp_path: Path) -> None:
             assert (code, words in str(answer["error"])) == (status, True)
         code, answer = await served.ask(POST, bytes(70_000))
         assert (code, "too large" in str(answer["error"])) == (413, True)
+
+
+@pytest.mark.parametrize("head", [POST, "GET /api/document HTTP/1.1", "GET /nothing HTTP/1.1"])
+async def test_a_browser_that_is_led_here_shows_and_runs_nothing(tmp_path: Path, head: str) -> None:
+    async with serving(tmp_path) as served:
+        lines = (await served.answer(head, b"{}")).split(b"\r\n\r\n")[0].decode().lower().split("\r\n")
+        assert "x-content-type-options: nosniff" in lines
+        assert "content-security-policy: default-src 'none'; frame-ancestors 'none'" in lines
 
 
 async def test_only_tls_1_3_and_only_its_own_root(tmp_path: Path) -> None:
