@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 BASES = Path(__file__).resolve().parents[2] / "build" / "debian-roots"
@@ -16,6 +17,8 @@ BASES = Path(__file__).resolve().parents[2] / "build" / "debian-roots"
 _SOURCES = Path("/etc/apt")
 NEEDED = ("debootstrap", "unshare", "nsenter", "dpkg-deb", "systemctl", "ip")
 PARTS = "systemd,systemd-sysv,dbus,python3,python3-venv,iproute2,util-linux,passwd,mosquitto,ca-certificates,curl"
+AT_HOME = f"{PARTS},sudo,nano,systemd-timesyncd"
+"""What Raspberry Pi OS has besides: with a time service already there, apt needs no mirror for the agent."""
 _BOOT = """
 mount --make-rprivate /
 mount --bind "$0" "$0"; cd "$0"
@@ -63,9 +66,16 @@ class DebianRoot:
 
 
 @contextmanager
-def booted(folder: Path, *, suite: str) -> Iterator[DebianRoot]:
+def booted(folder: Path, *, suite: str, parts: str = PARTS) -> Iterator[DebianRoot]:
     """Make the root, boot it, and end it with everything in it."""
-    unpack_base(folder, suite=suite)
+    unpack_base(folder, suite=suite, parts=parts)
+    with started(folder) as root:
+        yield root
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[DebianRoot]:
+    """Boot a root that is there, and end it with everything in it, as when the power fails."""
     namespaces = ["--pid", "--mount", "--uts", "--ipc", "--net", "--cgroup", "--fork", "--kill-child"]
     outer = subprocess.Popen(
         ["unshare", *namespaces, "sh", "-c", _BOOT, str(folder)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -82,14 +92,23 @@ def booted(folder: Path, *, suite: str) -> Iterator[DebianRoot]:
         outer.wait(timeout=60)
 
 
-def unpack_base(folder: Path, *, suite: str) -> None:
+def connect(first: DebianRoot, second: DebianRoot, *, addresses: tuple[str, str]) -> None:
+    """A line between two booted roots, and nothing else on it; each address with its prefix."""
+    ends = ["type", "veth", "peer", "name", "line", "netns", str(second.pid)]
+    subprocess.run(["ip", "link", "add", "line", "netns", str(first.pid), *ends], check=True, timeout=60)
+    for root, address in zip((first, second), addresses, strict=True):
+        root.run("ip", "address", "add", address, "dev", "line")
+        root.run("ip", "link", "set", "line", "up")
+
+
+def unpack_base(folder: Path, *, suite: str, parts: str = PARTS) -> None:
     """A clean Debian in this folder, not started."""
-    kept = BASES / f"{suite}.tar"
+    kept = BASES / f"{suite}-{sha256(parts.encode()).hexdigest()[:8]}.tar"
     folder.mkdir(parents=True)
     if kept.exists():
         subprocess.run(["tar", "-C", str(folder), "-xpf", str(kept)], check=True, timeout=600)
         return
-    command = ["debootstrap", "--variant=minbase", f"--include={PARTS}", suite, str(folder), *_mirror()]
+    command = ["debootstrap", "--variant=minbase", f"--include={parts}", suite, str(folder), *_mirror()]
     subprocess.run(command, check=True, capture_output=True, timeout=2400)
     BASES.mkdir(parents=True, exist_ok=True)
     part = kept.with_name(f"{kept.name}.{os.getpid()}.part")
