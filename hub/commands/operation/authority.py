@@ -273,6 +273,11 @@ def _refuse_second(folder: Path) -> None:
         raise RequestError(
             f"{folder}: the co-op has a certificate authority already; see it with commonwatt-hub authority show"
         )
+    if load_signer(folder).certificate is not None:
+        raise RequestError(
+            f"{folder / FOLDER_NAME}: missing, and the co-op has an identity key: put the folder back from a backup; a"
+            " new root is made with commonwatt-hub authority renew --new-root"
+        )
 
 
 def _refuse_stray_options(args: argparse.Namespace) -> None:
