@@ -71,7 +71,15 @@ class InvitationService:
         person = None if member is None else await self._store.member(member.person)
         if person is None:
             return f"there is no home {asked.home[:40]!r}"
-        return InviteWish(person.email, home_name=asked.home, replaces=bool(asked.replaces), by=by, link_by=link_by)
+        return InviteWish(
+            person.email,
+            home_name=asked.home,
+            replaces=bool(asked.replaces),
+            agent=asked.replaces or None,
+            is_further=asked.is_further,
+            by=by,
+            link_by=link_by,
+        )
 
     async def _problem(self, wish: InviteWish, asked: AskedInvitation) -> str | None:
         inviter = self._inviter(asked)

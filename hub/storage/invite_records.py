@@ -12,7 +12,8 @@ class AskedInvitation:
     """What a board member asks for on a page, one of three things.
 
     A new member with `name` and `email`, in a home that may follow another one; an agent for the known `home`, which
-    takes over from the agent `replaces` if one is named; or another home, with `home_name`, `for_member`.
+    takes over from the agent `replaces` if one is named, or with `is_further` works beside those it has; or another
+    home, with `home_name`, `for_member`.
     """
 
     name: str = ""
@@ -22,6 +23,7 @@ class AskedInvitation:
     follows: str = ""
     home: str = ""
     replaces: str = ""
+    is_further: bool = False
     for_member: str = ""
     is_mailed: bool = False
 

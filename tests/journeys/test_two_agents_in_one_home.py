@@ -123,7 +123,7 @@ def house(tmp_path: Path) -> Iterator[House]:
 def test_a_second_agent_brings_the_sun_and_takes_it_back_and_the_grid_stays(house: House) -> None:
     first = house.agents[house.home]
     house.start_agent("first", house.first_folder)
-    before = house.pass_slots(2, first)
+    before = house.pass_slots(1, first)
     second = house.add_second()
     assert second != first
     rule = '\n[[rule]]\npurpose = "forecast.hood"\nmeasures = ["pv_production"]\nvalid_from = "2026-05-01T00:00Z"\n'
@@ -132,12 +132,12 @@ def test_a_second_agent_brings_the_sun_and_takes_it_back_and_the_grid_stays(hous
     assert "purpose" not in given.partition("#")[0], "a further agent begins with what membership needs"
     consent.write_text(given.replace("version = 1", "version = 2") + rule)
     house.start_agent("second", house.second_folder)
-    both = house.pass_slots(3, first, second)
+    both = house.pass_slots(2, first, second)
     sunny = house.stored(SUN, both)
     assert any(wh > 0 for wh in sunny.values()), "the inverter's energy has come"
     consent.write_text(given.replace("version = 1", "version = 3"))
     house.restart_agent("second", house.second_folder)
-    after = house.pass_slots(3, first, second)
+    after = house.pass_slots(2, first, second)
     assert house.stored(SUN, range(after.start + 1, after.stop)) == {}, "nothing of the sun leaves any more"
     assert house.stored(SUN, both) == sunny, "what came before stays"
     whole = range(before.start + 1, after.stop)

@@ -53,8 +53,14 @@ def _asked(visit: Visit, sent: Mapping[str, str]) -> AskedInvitation:
     words, do = visit.words, sent.get("do", "")
     is_mailed = sent.get("mail", "") == ON
     if do == "agent":
-        home, replaces = sent.get("home", ""), sent.get("replaces", "")
-        return AskedInvitation(home=home, replaces=replaces, is_mailed=is_mailed)
+        home, replaces, is_further = (
+            sent.get("home", ""),
+            sent.get("replaces", ""),
+            sent.get("further", "") == CONFIRMED,
+        )
+        if is_further and replaces:
+            raise PageError(422, words.text("Choose one of the buttons."))
+        return AskedInvitation(home=home, replaces=replaces, is_further=is_further, is_mailed=is_mailed)
     home_name, since = sent.get("home_name", "").strip(), _day(visit, sent.get("since", ""))
     if do == "home":
         if not _is_name(home_name):
@@ -86,7 +92,13 @@ def _day(visit: Visit, text: str) -> date | None:
 
 def _sentence(visit: Visit, asked: AskedInvitation) -> str:
     words = visit.words
-    if asked.home and asked.replaces:
+    if asked.home and asked.is_further:
+        said = words.text(
+            "Invite a further agent for home %(home)s, which works beside those it has, with a consent of its own."
+            " Earlier invitations of the home that were not used no longer work.",
+            home=asked.home,
+        )
+    elif asked.home and asked.replaces:
         said = words.text(
             "Invite a new agent for home %(home)s in place of %(agent)s, which is shut out once the new one"
             " enrols. Earlier invitations of the home that were not used no longer work.",

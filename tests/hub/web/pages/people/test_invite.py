@@ -96,6 +96,22 @@ async def test_a_home_whose_agent_is_shut_out_gets_a_new_one(board: httpx.AsyncC
     assert await enrols(store, token)
 
 
+async def test_a_home_gets_a_further_agent_and_one_of_several_is_replaced(
+    board: httpx.AsyncClient, store: SqliteStore
+) -> None:
+    (first,) = [each.id for each in await store.agents() if each.home_id == "h03"]
+    assert "Invite a further one" in (await board.get("/board/members/m03")).text
+    form = {"do": "agent", "home": "h03", "further": "yes"}
+    assert "works beside those it has" in (await board.post(PAGE, data=form)).text
+    (token,) = tokens_of((await board.post(PAGE, data={**form, "confirmed": "yes"})).text)
+    assert await enrols(store, token)
+    form = {"do": "agent", "home": "h03", "replaces": "a-new"}
+    (token,) = tokens_of((await board.post(PAGE, data={**form, "confirmed": "yes"})).text)
+    assert await enrols(store, token, agent="a-newer")
+    live = {each.id for each in await store.agents() if each.home_id == "h03" and each.revoked_at is None}
+    assert live == {first, "a-newer"}
+
+
 async def test_a_member_gets_another_home(board: httpx.AsyncClient, store: SqliteStore) -> None:
     form = {"do": "home", "member": "m03", "home_name": "Summer house", "since": ""}
     assert "settled, billed and paid on its own" in (await board.post(PAGE, data=form)).text
@@ -138,6 +154,8 @@ async def test_somebody_moves_in_where_another_moved_out(board: httpx.AsyncClien
         ({**NEW, "mail": "on"}, 409),
         ({"do": "agent", "home": "h99"}, 409),
         ({"do": "agent", "home": "h03"}, 409),
+        ({"do": "agent", "home": "h03", "replaces": "a-nobody"}, 409),
+        ({"do": "agent", "home": "h03", "replaces": "a-03", "further": "yes"}, 422),
         ({"do": "agent", "home": "h03", "replaces": "a-unknown"}, 409),
         ({"do": "home", "member": "m99", "home_name": "Cabin"}, 409),
         ({"do": "home", "member": "m03", "home_name": ""}, 422),
