@@ -16,6 +16,7 @@ from hub.core.rules.input_checks import RejectedInputError
 from hub.quality.findings import QualityCheck
 from hub.quality.scale_findings import QualityStores
 from hub.timetable import JobError
+from protocols.errors import RequestError
 
 __all__ = ["ACCESS", "SettlementJob", "SettlementStores", "days_due", "read_rule", "settle_day"]
 
@@ -47,8 +48,15 @@ class SettlementJob:
     async def __call__(self, due_s: int) -> None:
         """Idempotent: with the same readings and rule, a second call books nothing.
 
-        Raises: JobError naming the first day or month that was refused; the others are still settled.
+        Raises: JobError naming the first day or month that was refused; the others are still settled. Also when nothing
+        can be signed or read now: then the rest waits.
         """
+        try:
+            await self._settle(due_s)
+        except RequestError as problem:
+            raise JobError(str(problem)) from None
+
+    async def _settle(self, due_s: int) -> None:
         today = datetime.fromtimestamp(due_s, UTC).astimezone(ZoneInfo(self._tz)).date()
         if self._quality_check is not None:
             checked = await checked_days(self._store, tz=self._tz, last_day=today - timedelta(days=1))

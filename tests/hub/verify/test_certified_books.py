@@ -11,7 +11,9 @@ import pytest
 from hub.books.days import settle_day
 from hub.core.ledger.run_calendar import days_of
 from hub.core.ledger.signed_document import Signer
+from hub.settlement_job import SettlementJob
 from hub.storage.sqlite.store import SqliteStore
+from hub.timetable import JobError
 from hub.verify.books import check_books
 from hub.verify.rows import check_rows
 from protocols.errors import RequestError
@@ -144,6 +146,17 @@ async def test_a_hub_whose_certificate_has_ended_signs_nothing_and_catches_up_wi
         await books.settle(ended, DAYS[2], at=START + 5 * DAY_S + 1)
     await books.settle(TWO, DAYS[2], at=TURN)
     assert await books.found(opened(ended), opened(TWO)) == []
+
+
+async def test_the_nightly_settlement_says_in_one_line_that_the_key_has_ended(books: Books) -> None:
+    ended = key_of(1, valid_from=START, days=5)
+    books.at = START + 6 * DAY_S
+    store = await books.open(ended)
+    with pytest.raises(JobError, match="the certificate of hub key 1 has ended") as refused:
+        await SettlementJob(store, tz=COOP.tz, key=ended)(books.at)
+    await store.close()
+    assert "\n" not in str(refused.value)
+    assert await books.found(opened(ONE)) == []
 
 
 async def test_a_certificate_of_another_co_op_signs_nothing(books: Books) -> None:
