@@ -31,6 +31,11 @@ MAX_FILE_BYTES: Final = 65_536
 WARN_S: Final = 30 * DAY_S
 WARN_SERVER_S: Final = 14 * DAY_S
 """The hub itself renews a server's certificate 30 days before its end: later than that, something keeps it from it."""
+MAKE_ANEW: Final = (
+    f"stop the hub, move its folder {FOLDER_NAME} elsewhere, make a new one with commonwatt-hub authority make, and"
+    " invite every home again"
+)
+"""For a root that no home can follow from: no later one can be made before it begins."""
 
 
 def make_authority(folder: Path, *, coop: str, passphrase: bytes, now_s: int, name: str = FOLDER_NAME) -> Authority:
@@ -200,7 +205,7 @@ def certificate_warnings(folder: Path, *, now_s: int) -> tuple[str, ...]:
         found.append(("certificate of the hub's servers", server, WARN_SERVER_S, "the hub's log says why it stays old"))
     early = tuple(
         f"the co-op's {what} is not valid yet: set this computer's clock; if the clock is right, it was ahead when the"
-        f" certificate was made: {advice}"
+        f" certificate was made: {MAKE_ANEW if certificate is authority.root else advice}"
         for what, certificate, _, advice in found
         if begins_at(certificate) > now_s
     )

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hub.folder.keys.encrypted_key import encrypt_key
 from hub.folder.keys.rotation import identity_file
 from hub.trust.authority import Authority, AuthorityError
-from hub.trust.authority_files import FOLDER_NAME, NEXT_NAME, load_authority, make_authority, read_root
-from hub.trust.certificates import begins_at
+from hub.trust.authority_files import FOLDER_NAME, MAKE_ANEW, NEXT_NAME, load_authority, make_authority, read_root
+from hub.trust.certificates import EARLIER_S, begins_at
 from protocols.durable_files import sync_folder, write_durably
 from protocols.enrolment.trust_root import MAX_ROOT_BYTES, seal_root
 from protocols.errors import RequestError
@@ -37,10 +37,13 @@ def replace_root(folder: Path, *, coop: str, identity: Ed25519PrivateKey, passph
         for each in (following, before):
             if each.exists():
                 shutil.rmtree(each)
-        made = make_authority(folder, coop=coop, passphrase=passphrase, now_s=now_s, name=NEXT_NAME)
-        if begins_at(made.root) <= begins_at(old):
+        if now_s - EARLIER_S <= begins_at(old):
             # Homes take a later root only.
-            raise RequestError("the root certificate in use was made later than now: set this computer's clock")
+            raise RequestError(
+                "the root certificate in use was made later than now: set this computer's clock; if it is right, it was"
+                f" ahead then: {MAKE_ANEW}"
+            )
+        made = make_authority(folder, coop=coop, passphrase=passphrase, now_s=now_s, name=NEXT_NAME)
         document = seal_root(coop, root_pem=made.root_pem.decode("ascii"), signer=HubSigner.of_one_key(identity))
         write_durably(following / DOCUMENT_NAME, document.encode("ascii"))
         write_durably(identity_file(folder), encrypt_key(identity, passphrase), replace=True)

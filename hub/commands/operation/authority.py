@@ -83,7 +83,9 @@ def run(args: argparse.Namespace) -> int:
         _refuse_second(args.data)
         passphrase = read_passphrase(args.passphrase_file, words=WORDS, is_new=True)
         make_authority(args.data, coop=coop, passphrase=passphrase, now_s=now_s)
-        make_identity(args.data, coop=coop, passphrase=passphrase, now_s=now_s)
+        # A co-op keeps its identity key; only its authority was taken away then.
+        if load_signer(args.data).certificate is None:
+            make_identity(args.data, coop=coop, passphrase=passphrase, now_s=now_s)
         sys.stdout.write(made_lines(args.data))
     elif args.what == "show":
         sys.stdout.write(_shown(args.data, as_json=args.json, now_s=now_s))

@@ -105,12 +105,13 @@ class SourceHistory:
 class BroughtSpan:
     """Readings of a meter that an agent brought, from and until unix seconds (None: until now and beyond).
 
-    Of earlier slots, it is what the agent's messages after `after_position` say.
+    Of earlier slots, from `first_slot` on, it is what the agent's messages after `after_position` say.
     """
 
     from_s: int
     until_s: int | None
     after_position: int = 0
+    first_slot: Slot = 0
 
 
 def brought_spans(
@@ -131,7 +132,9 @@ def brought_spans(
         if later is not None and later <= enrolled_at:
             continue
         if not is_takeover or source.since_at < enrolled_at:
-            found.append(BroughtSpan(enrolled_at, revoked_at or later, source.after_position if is_takeover else 0))
+            after = (source.after_position, source.first_slot) if is_takeover else (0, 0)
+            found.append(BroughtSpan(enrolled_at, revoked_at or later, *after))
         elif revoked_at is None or source.since_at < revoked_at:
-            found.append(BroughtSpan(start_of(source.first_slot), revoked_at or later, source.after_position))
+            after = (source.after_position, source.first_slot)
+            found.append(BroughtSpan(start_of(source.first_slot), revoked_at or later, *after))
     return found

@@ -74,9 +74,12 @@ def rotate_hub_key(
     if before.certificate is not None:
         held = open_certificate(before.certificate, coop=known[0], identity=known[1])
         number = held.number + 1
-        if now_s < held.valid_from:
-            at = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(now_s))
-            raise RequestError(f"this computer's clock says {at}, before the hub key in use was made: set the clock")
+        # A stolen key is replaced whatever the clock says: homes then refuse it at once, whatever the times are.
+        if now_s < held.valid_from and not is_stolen:
+            raise RequestError(
+                f"this computer's clock says {_words(now_s)}, before the hub key in use was made: set the clock; if it"
+                f" is right, it was ahead then, and the next key can be made from {_words(held.valid_from)} on"
+            )
         # Agents take the later of two certificates with one number.
         begins = max(now_s, held.valid_from + 1)
     key, place = Ed25519PrivateKey.generate(), folder / CERTIFICATES_NAME
@@ -97,3 +100,7 @@ def rotate_hub_key(
     except OSError as error:
         raise IdentityError(f"{folder}: cannot write the new hub key: {error.strerror}") from None
     return certificate
+
+
+def _words(at_s: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(at_s))

@@ -116,3 +116,15 @@ async def test_a_further_agent_that_takes_the_meter_over_waits_its_day(store: St
     assert await counted(store) == [True] * 4 + [False] * 4
     assert await store.object_to_agent("b", member="m01", reason="who is it?") is None
     assert await counted(store) == [True] * 4 + [False] * 4
+
+
+async def test_what_it_signs_for_days_before_that_holds_back_nothing_that_another_brought(store: Store) -> None:
+    await send(store, "a", SLOTS[:4], seat=1, becomes_source=True)
+    await add(store, "b", at=BEGIN_S + 2 * 900, is_further=True)
+    assert await store.revoke_agent("a", by="m01", reason="broken") is None
+    await send(store, "b", SLOTS[5:], seat=2, becomes_source=True)
+    early = AcceptedMessage(
+        *("b", "h01", 1, 2, "batch", bytes(32), b"s", 1, SLOTS[0], (), (), (), None, None, None), seat=2
+    )
+    await store.store_messages([early])
+    assert await counted(store) == [True] * 4 + [False] * 4, "of those days, it counts nothing"

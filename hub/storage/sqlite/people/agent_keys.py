@@ -25,7 +25,7 @@ WHERE home.id = ?1 AND (coalesce(held_by, member.id) = ?2
 OR EXISTS (SELECT 1 FROM home_adult WHERE home_adult.home = ?1 AND home_adult.member = ?2))"""
 
 _EARLIER_SQL: Final = """SELECT DISTINCT first_slot, last_slot FROM message
-WHERE agent = ? AND position > ? AND first_slot < ?"""
+WHERE agent = ? AND position > ? AND first_slot >= ? AND first_slot < ?"""
 
 
 async def new_keys(db: aiosqlite.Connection) -> list[NewAgentKey]:
@@ -47,8 +47,9 @@ async def held_spans(db: aiosqlite.Connection, *, now_s: float) -> list[tuple[st
         of_home = [each for each in sources if each.home == key.home]
         for span in brought_spans(of_home, seat=key.seat, enrolled_at=key.enrolled_at, revoked_at=key.revoked_at):
             held.append((key.home, span.from_s, span.until_s))
-            # What it signed for the time before it came: it could fill a gap of long ago.
-            earlier = await db.execute_fetchall(_EARLIER_SQL, (key.agent, span.after_position, slot_of(span.from_s)))
+            # What it signed for the time before it came: it could fill a gap of long ago, where it counts.
+            place = (key.agent, span.after_position, span.first_slot, slot_of(span.from_s))
+            earlier = await db.execute_fetchall(_EARLIER_SQL, place)
             held += [(key.home, start_of(first), start_of(last)) for first, last in earlier]
     return held
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub.__main__ import main
+from hub.folder.keys.signer import load_signer
 from hub.folder.paths import running_alone
 from hub.trust.authority_files import make_authority
 
@@ -186,3 +187,24 @@ def test_a_new_root_needs_the_identity_key_alone_and_a_hub_that_rests(
     assert run(hub, "authority", "export", "--to", str(safe), "--remove", *known) == 0
     assert run(hub, "authority", "renew", "--root-key", str(safe), *known) == 0
     assert run(hub, "authority", "show", "--new-root") == 1
+
+
+def test_a_root_that_was_made_while_the_clock_was_ahead_is_made_anew_as_the_warning_says(
+    tmp_path: Path, passphrase: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub, known = tmp_path / "hub", ("--passphrase-file", passphrase)
+    with monkeypatch.context() as ahead:
+        later_s = time.time() + 400 * 86_400
+        ahead.setattr("hub.commands.operation.init.time.time", lambda: later_s)
+        assert run(hub, "init", *INIT, *known) == 0
+    identity = load_signer(hub).identity
+    advice = "move its folder authority elsewhere, make a new one with commonwatt-hub authority make"
+    assert advice in str(shown(hub, capsys)["to_do"])
+    assert run(hub, "authority", "renew", "--new-root", *known) == 1
+    assert advice in capsys.readouterr().err
+    assert not (hub / "authority.next").exists(), "it would come into the place of what is moved away"
+    (hub / "authority").rename(tmp_path / "elsewhere")
+    assert run(hub, "authority", "make", *known) == 0
+    assert identity.hex() in capsys.readouterr().out, "homes and members know the hub by it still"
+    assert load_signer(hub).identity == identity
+    assert "not valid yet" not in str(shown(hub, capsys)["to_do"])

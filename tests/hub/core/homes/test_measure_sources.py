@@ -109,10 +109,10 @@ def test_a_new_agent_waits_only_for_what_it_brings() -> None:
     assert spans(seat=1, enrolled_at=50) == [BroughtSpan(50, None)]
     assert spans(first, seat=1, enrolled_at=300, revoked_at=400) == [BroughtSpan(300, 400)], "as with one agent"
     assert spans(first, seat=2, enrolled_at=300) == [], "the grid's meter is brought by the other one"
-    assert spans(first, taken, seat=2, enrolled_at=300) == [BroughtSpan(start_of(3), None, 7)]
-    assert spans(first, taken, seat=2, enrolled_at=950) == [BroughtSpan(950, None, 7)], "it followed one in its seat"
+    assert spans(first, taken, seat=2, enrolled_at=300) == [BroughtSpan(start_of(3), None, 7, 3)]
+    assert spans(first, taken, seat=2, enrolled_at=950) == [BroughtSpan(950, None, 7, 3)], "it followed one in its seat"
     assert spans(first, taken, seat=2, enrolled_at=300, revoked_at=800) == [], "it was gone before its seat took over"
     assert spans(first, taken, seat=1, enrolled_at=300) == [BroughtSpan(300, 900)]
     assert spans(first, taken, seat=1, enrolled_at=950) == []
     again = replace(taken, agent="b", after_position=9)
-    assert spans(first, taken, again, seat=2, enrolled_at=300) == [BroughtSpan(start_of(3), None, 7)]
+    assert spans(first, taken, again, seat=2, enrolled_at=300) == [BroughtSpan(start_of(3), None, 7, 3)]

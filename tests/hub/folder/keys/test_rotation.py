@@ -107,6 +107,13 @@ def test_a_clock_that_was_set_back_makes_no_key(folder: Path) -> None:
     assert load_signer(folder).public_key == before.public_key
 
 
+def test_a_stolen_key_is_replaced_also_if_the_clock_was_ahead_when_it_was_made(folder: Path) -> None:
+    years_s = 5 * 365 * DAY_S
+    made = rotate_hub_key(folder, identity_of(folder), now_s=NOW_S - years_s, is_stolen=True)
+    assert (made.number, made.valid_from, made.previous_until) == (2, NOW_S + 1, NOW_S + 1), "homes go by the newest"
+    assert load_signer(folder).public_key == made.public_key
+
+
 class PowerCut(Exception):
     """The power fails at a write."""
 
