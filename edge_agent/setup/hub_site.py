@@ -21,6 +21,7 @@ from protocols.errors import IdentityError
 from protocols.loopback import is_loopback
 
 TIMEOUT_S = 20.0
+WHOLE_ANSWER_S = 60.0
 MAX_REFUSAL_BYTES = 4096
 
 
@@ -88,7 +89,7 @@ def _ask(
         try:
             connection.request(method, parts.path + path, body=body, headers={"Content-Type": "application/json"})
             answer = connection.getresponse()
-            found = answer.read(most + 1 if answer.status == 200 else MAX_REFUSAL_BYTES)
+            found = _body(answer, most=most + 1 if answer.status == 200 else MAX_REFUSAL_BYTES)
         finally:
             connection.close()
     except http.client.HTTPException:
@@ -103,12 +104,23 @@ def _ask(
     return found
 
 
+def _body(answer: http.client.HTTPResponse, *, most: int) -> bytes:
+    """The first bytes of an answer. Raises: OSError if it comes too slowly; HTTPException, ValueError."""
+    found, until_s = bytearray(), time.monotonic() + WHOLE_ANSWER_S
+    # Part by part: `read` takes any number of bytes in a chunk whose length is said to be negative.
+    while len(found) < most and (part := answer.read1(most - len(found))):
+        found += part
+        if time.monotonic() > until_s:
+            raise TimeoutError("its answer is too slow")
+    return bytes(found[:most])
+
+
 def _reason(body: bytes) -> str:
     """The reason in a refusal, as one printable line."""
     try:
         found = json.loads(body)
         words = found.get("detail") or found.get("error") if isinstance(found, dict) else None
-    except ValueError:
+    except (ValueError, RecursionError):
         words = None
     text = words if isinstance(words, str) else "it gave no reason"
     return "".join(mark for mark in text[:200] if mark.isprintable())
