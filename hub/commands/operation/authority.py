@@ -38,6 +38,10 @@ from hub.trust.server_certificate import refresh_server_certificate
 from protocols.errors import RequestError
 
 WORDS: Final = "the co-op's root key and identity key"
+ANEW: Final = (
+    "the co-op keeps its identity key, but homes that trust the root before do not follow to this one: put the folder"
+    f" {FOLDER_NAME} back from a backup, or use commonwatt-hub authority renew --new-root with the identity key\n"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -83,10 +87,10 @@ def run(args: argparse.Namespace) -> int:
         _refuse_second(args.data)
         passphrase = read_passphrase(args.passphrase_file, words=WORDS, is_new=True)
         make_authority(args.data, coop=coop, passphrase=passphrase, now_s=now_s)
-        # A co-op keeps its identity key; only its authority was taken away then.
-        if load_signer(args.data).certificate is None:
+        is_anew = load_signer(args.data).certificate is not None
+        if not is_anew:
             make_identity(args.data, coop=coop, passphrase=passphrase, now_s=now_s)
-        sys.stdout.write(made_lines(args.data))
+        sys.stdout.write(made_lines(args.data) + (ANEW if is_anew else ""))
     elif args.what == "show":
         sys.stdout.write(_shown(args.data, as_json=args.json, now_s=now_s))
     elif args.what == "export":
@@ -274,11 +278,6 @@ def _refuse_second(folder: Path) -> None:
     if load_authority(folder) is not None:
         raise RequestError(
             f"{folder}: the co-op has a certificate authority already; see it with commonwatt-hub authority show"
-        )
-    if load_signer(folder).certificate is not None:
-        raise RequestError(
-            f"{folder / FOLDER_NAME}: missing, and the co-op has an identity key: put the folder back from a backup; a"
-            " new root is made with commonwatt-hub authority renew --new-root"
         )
 
 

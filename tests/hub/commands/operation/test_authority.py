@@ -104,9 +104,11 @@ def test_a_hub_without_an_authority_is_made_as_before_and_gets_one_later(
     assert run(hub, "authority", "make", "--passphrase-file", passphrase) == 1
     assert "has a certificate authority already" in capsys.readouterr().err
     (hub / "authority").rename(tmp_path / "authority")
-    assert run(hub, "authority", "make", "--passphrase-file", passphrase) == 1
-    assert "authority renew --new-root" in capsys.readouterr().err
-    assert not (hub / "authority").exists()
+    assert run(hub, "authority", "renew", "--new-root", "--passphrase-file", passphrase) == 1
+    assert "authority make" in capsys.readouterr().err, "without the old root's folder nothing else can be done"
+    assert run(hub, "authority", "make", "--passphrase-file", passphrase) == 0
+    assert "authority renew --new-root with the identity key" in capsys.readouterr().out
+    assert run(hub, "authority", "renew", "--new-root", "--passphrase-file", passphrase) == 0
 
 
 @pytest.mark.parametrize(
