@@ -11,6 +11,10 @@ from protocols.consent.text import consent_toml
 from protocols.errors import RequestError
 
 CONSENT_HINT = """
+# Without a rule only this leaves the home: what the grid's meter counts, each quarter hour, which the membership
+# contract needs, and whether each device answers (off = ["device.health"] below the version keeps that at home too).
+# What panels, wind turbine and battery do stays here until a rule allows it.
+#
 # To let more leave the home, add rules here: raise the version by one, remove the #, and restart the agent.
 # It goes for what this agent measures. Another agent of the home has a consent of its own: lowering one is enough for
 # what that one measures; to allow a purpose for the whole home, allow it at each.

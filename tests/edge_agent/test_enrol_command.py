@@ -50,7 +50,9 @@ def enrol(home: Path) -> int:
 
 def test_the_consent_of_the_enrolment_is_left_for_the_household(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert enrol(home) == 0
-    assert parse_consent((home / "consent.toml").read_text()) == default_consent("h01")
+    text = (home / "consent.toml").read_text()
+    assert parse_consent(text) == default_consent("h01")
+    assert "Without a rule only this leaves the home" in text
     assert f"what may leave the home is listed in {home / 'consent.toml'}" in capsys.readouterr().out
     assert sorted(path.name for path in home.iterdir()) == ["agent.toml", "consent.toml", "data", "token"]
 

@@ -62,6 +62,8 @@ class HomePage:
     set_aside: tuple[ExcludedReadings, ...]
     set_aside_more: int
     totals: tuple[ExcludedReadings, ...]
+    has_readings: bool
+    """Whether anything of these days has arrived."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,11 @@ class HomeDays:
         return self._sum({Measure.PV_PRODUCTION: 1, Measure.WIND_PRODUCTION: 1})
 
     def used(self) -> Wh:
-        """What the home used: import - export + production + battery discharge - battery charge, never below zero."""
+        """What the home used: import - export + production + battery discharge - battery charge, never below zero.
+
+        Not known, never zero, while nothing of the grid's meter has arrived."""
+        if not (self.has(Measure.GRID_IMPORT) or self.has(Measure.GRID_EXPORT)):
+            return np.full(len(self.slots), np.nan)
         signs = {Measure.GRID_IMPORT: 1, Measure.GRID_EXPORT: -1, Measure.PV_PRODUCTION: 1}
         signs |= {Measure.WIND_PRODUCTION: 1, Measure.BATTERY_DISCHARGE: 1, Measure.BATTERY_CHARGE: -1}
         return np.maximum(self._sum(signs), 0.0)
@@ -150,6 +156,7 @@ def home_page(days: HomeDays, words: Localizer, *, now_s: float) -> HomePage:
         set_aside=gaps[:SHOWN_GAPS_MAX],
         set_aside_more=max(0, len(gaps) - SHOWN_GAPS_MAX),
         totals=tuple(_total(row, words) for row in days.totals),
+        has_readings=any(days.has(measure) for measure in days.series),
     )
 
 
@@ -257,15 +264,23 @@ def _chart(name: str, title: str, values: Wh, *, kind: str, days: HomeDays, axis
     length, start = len(days.today), days.today.start - days.slots.start
     today = [*_kw(values[start:]), *[None] * length][:length]
     before = [*_kw(values[:start]), *[None] * length][:length]
-    sentence = words.text(
-        "%(today)s today so far; %(before)s in all of yesterday.",
-        today=words.kwh(float(np.nansum(values[start:]))),
-        before=words.kwh(float(np.nansum(values[:start]))),
-    )
+    sentence = _sums(values[start:], values[:start], words)
     cells = ["–" if value is None else f"{words.number(value, 1)} kW" for value in (*today, *before)]
     rows = tuple((words.clock(slot), cells[i], cells[length + i]) for i, slot in enumerate(days.today))
     table = ChartTable((words.text("Time"), words.text("Today"), words.text("Yesterday")), rows)
     return draw_bars(name, title, axis=axis, today=today, before=before, kind=kind, sentence=sentence, table=table)
+
+
+def _sums(today: Wh, yesterday: Wh, words: Localizer) -> str:
+    """The two days' sums; of a day without any value that it is not known, never zero."""
+    sums = [words.kwh(float(np.nansum(day))) if np.isfinite(day).any() else "" for day in (today, yesterday)]
+    if all(sums):
+        return words.text("%(today)s today so far; %(before)s in all of yesterday.", today=sums[0], before=sums[1])
+    if sums[0]:
+        return words.text("%(today)s today so far; yesterday is not known.", today=sums[0])
+    if sums[1]:
+        return words.text("Today is not known; %(before)s in all of yesterday.", before=sums[1])
+    return words.text("Neither today nor yesterday is known.")
 
 
 def _kw(values: Wh) -> list[float | None]:

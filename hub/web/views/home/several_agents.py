@@ -62,12 +62,12 @@ def _note(row: FleetRow, newest: Mapping[Measure, int], words: Localizer, *, is_
     named = words.listed(measure_words(measure, words) for measure in brought)
     title = words.text("%(agent)s – %(measures)s", agent=agent, measures=named) if brought else agent
     parts = []
-    if not brought:
+    if not brought and row.last_slot is not None:
         parts.append(
             words.text("It brings nothing: another agent brings what it measures, or your consent keeps it at home.")
         )
     if row.last_slot is None:
-        parts.append(words.text("It has never sent anything."))
+        parts.append(words.text("It has not sent any readings yet."))
     else:
         parts.append(words.text("Last heard at %(moment)s.", moment=words.moment((row.last_slot + 1) * SLOT_S)))
     if is_doubled:

@@ -45,3 +45,27 @@ def test_what_was_before_the_membership_is_not_missing(joined_after: int, missin
     )
     lede = home_page(days, Localizer("en", COOP.tz, "EUR"), now_s=float(slots.stop * 900)).lede
     assert (f"{missing} of today" in lede) if missing else ("of today" not in lede)
+
+
+@pytest.mark.parametrize("arrived", [(), (Measure.PV_PRODUCTION,)])
+def test_a_home_whose_grid_meter_has_sent_nothing_is_not_said_to_use_nothing(arrived: tuple[Measure, ...]) -> None:
+    today = slots_of_day(date(2026, 6, 12), COOP.tz)
+    slots = range(today.start - 96, today.start + 40)
+    shape, never = len(slots), int(Gap.NEVER_ARRIVED)
+    series = {
+        m: HomeSeries(
+            "h01",
+            m,
+            slots.start,
+            np.full(shape, 100 if m in arrived else -1),
+            np.full(shape, int(Mark.MEASURED if m in arrived else Mark.MISSING), dtype=np.int8),
+            np.full(shape, int(Gap.NONE) if m in arrived else never, dtype=np.int8),
+        )
+        for m in Measure
+    }
+    days = HomeDays("h01", slots, today, series, totals=(), devices=(), received_through=None)
+    page = home_page(days, Localizer("en", COOP.tz, "EUR"), now_s=float(slots.stop * 900))
+    assert page.headline == "Nothing measured at your home today yet"
+    assert page.lede.startswith("There are no readings from yesterday to compare with. 40 quarter hours")
+    assert page.charts[0].sentence == "Neither today nor yesterday is known."
+    assert page.has_readings == bool(arrived)
