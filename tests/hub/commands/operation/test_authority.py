@@ -108,6 +108,8 @@ def test_a_hub_without_an_authority_is_made_as_before_and_gets_one_later(
     assert "authority make" in capsys.readouterr().err, "without the old root's folder nothing else can be done"
     assert run(hub, "authority", "make", "--passphrase-file", passphrase) == 0
     assert "authority renew --new-root with the identity key" in capsys.readouterr().out
+    later_s = time.time() + 10
+    monkeypatch.setattr("hub.commands.operation.authority.time.time", lambda: later_s)
     assert run(hub, "authority", "renew", "--new-root", "--passphrase-file", passphrase) == 0
 
 
