@@ -41,9 +41,11 @@ def is_invitation(text: str) -> bool:
 def read_invitation(text: str) -> InvitationText:
     """The inverse of `write_invitation`; the address of the hub is checked by whoever uses it.
 
+    Blanks and line breaks, which mail programs put into long lines, do not matter.
+
     Raises: ValueError with a one-line message that never has the token.
     """
-    found = _TEXT.fullmatch(text[len(SCHEME) :]) if len(text) <= MAX_TEXT_CHARS else None
+    found = _TEXT.fullmatch("".join(text[len(SCHEME) :].split())) if len(text) <= MAX_TEXT_CHARS else None
     if found is None:
         raise ValueError(f"invitation: expected {SCHEME}?hub=...&coop=...&token=..., scanned or copied as a whole")
     hub_url, coop, token = found.groups()

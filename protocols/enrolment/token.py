@@ -80,9 +80,13 @@ def parse_token(text: str) -> EnrolToken:
     if wrong is not None:
         raise ValueError(f"token: {wrong!r} does not occur in tokens: expected letters and digits without U")
     if len(letters) == _OLD_COUNT:
-        raise ValueError(f"token: made by a hub of an older release: ask the board for a new one of {_COUNT} letters")
+        raise ValueError(
+            f"token: expected {_COUNT} letters and digits, found {_OLD_COUNT}: copy the whole of it, in one line; if"
+            " this is the whole, it was made by a hub of an older release: ask the board for a new one"
+        )
     if len(letters) != _COUNT:
-        raise ValueError(f"token: expected {_COUNT} letters and digits in groups of four, found {len(letters)}")
+        hint = ": copy the whole of it, in one line" if len(letters) < _COUNT else ""
+        raise ValueError(f"token: expected {_COUNT} letters and digits in groups of four, found {len(letters)}{hint}")
     number, check = _number(letters[:_BODY_LETTERS]), _number(letters[_BODY_LETTERS:])
     if number >= 1 << 8 * _TOKEN_BYTES or number % _CHECK_PRIME != check:
         raise ValueError("token: mistyped: its last two letters do not match the others; compare it letter by letter")

@@ -22,6 +22,18 @@ def test_every_invitation_reads_back(hub: str, coop: str) -> None:
     assert read_invitation(write_invitation(made)) == made
 
 
+def test_blanks_and_line_breaks_of_a_mail_program_do_not_matter() -> None:
+    text = write_invitation(INVITATION)
+    assert read_invitation(f"{text[:40]}\r\n {text[40:70]}\n{text[70:]} ") == INVITATION
+    assert read_invitation(text.replace("-", " - ").replace("sunny - street", "sunny-street")) == INVITATION
+
+
+def test_half_an_invitation_is_told_to_be_copied_whole() -> None:
+    text = write_invitation(INVITATION)
+    with pytest.raises(ValueError, match="found 20: copy the whole of it, in one line"):
+        read_invitation(text[: text.index(TOKEN) + 25])
+
+
 def test_a_token_alone_is_no_invitation() -> None:
     assert not is_invitation(TOKEN)
     assert is_invitation(write_invitation(INVITATION))

@@ -66,12 +66,13 @@ def test_a_token_is_sixteen_bytes_and_ten_of_the_hubs_key() -> None:
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("0" * 43, "expected 44 letters and digits in groups of four, found 43"),
+        ("0" * 43, "expected 44 letters and digits in groups of four, found 43: copy the whole of it, in one line"),
         ("0" * 45, "expected 44 letters and digits in groups of four, found 45"),
         ("U" * 44, "'U' does not occur in tokens"),
         ("0" * 201, "too long"),
         ("0" * 200, "in groups of four"),
         ("0" * 43 + "1", "mistyped"),
+        ("0" * 28, "found 28: copy the whole of it"),
         ("0004-1061-050R-3GG2-8A1C-60T3-GF5E", "made by a hub of an older release: ask the board for a new one"),
     ],
 )
