@@ -116,6 +116,9 @@ def made_lines(folder: Path) -> str:
 def _export(folder: Path, *, to: Path | None, is_removed: bool, passphrase_file: Path | None) -> None:
     if to is None:
         raise RequestError("authority export: say where the keys go: --to FILE")
+    if to.absolute().parent.resolve().is_relative_to(folder.resolve()):
+        # Every backup holds the hub's folder, and whoever steals the computer has it.
+        raise RequestError(f"authority export: --to {to}: this is in the hub's own folder: name a file elsewhere")
     root, paths = _required(folder).root, keys_on_hub(folder)
     if not paths:
         raise RequestError(

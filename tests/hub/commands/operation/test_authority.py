@@ -49,6 +49,11 @@ def test_the_root_key_goes_to_the_safe_and_renews_from_there(
     assert run(hub, "init", *INIT, "--passphrase-file", passphrase) == 0
     before = shown(hub, capsys)
     assert before["root_key_on_hub"] is True
+    for inside in (hub / "root.key", hub / "authority" / "safe.key"):
+        assert run(hub, "authority", "export", "--to", str(inside), "--remove", "--passphrase-file", passphrase) == 1
+        assert "in the hub's own folder" in capsys.readouterr().err
+        assert (hub / "authority" / "root.key").exists()
+    assert shown(hub, capsys) == before
     export = ("authority", "export", "--to", str(safe), "--passphrase-file", passphrase)
     assert run(hub, *export, "--remove") == 0
     assert safe.stat().st_mode & 0o777 == 0o600
