@@ -98,7 +98,7 @@ async def check_messages(
             for agent in of_home[home]:
                 head = heads.get(agent.id)
                 async for row, body in _opened_messages(
-                    store, agent, coop=coop, head=head, check=check, is_erased=home in erased
+                    store, agent, coop=coop, head=head, history=signed.history, check=check, is_erased=home in erased
                 ):
                     consents += isinstance(body, ConsentNotice)
                     _remember(signed, row, body, agent=agent, check=check)
@@ -117,6 +117,7 @@ async def _opened_messages(
     *,
     coop: str,
     head: StoredHead | None,
+    history: SourceHistory,
     check: MessageCheck,
     is_erased: bool = False,
 ) -> AsyncIterator[tuple[StoredMessage, Body | None]]:
@@ -136,7 +137,7 @@ async def _opened_messages(
             if is_erased:
                 problem = _order_problem(chain, row) or ("its bytes were not erased" if row.sealed else None)
             else:
-                problem = _problem(chain, row, body) or _column_problem(row, body)
+                problem = _problem(chain, row, body) or _column_problem(row, body, history)
             if problem:
                 check.note(f"{agent.id} message {row.epoch}/{row.seq}: {problem}")
             _follow(chain, row, body, is_erased=is_erased)
@@ -199,11 +200,17 @@ def _problem(chain: _Chain, row: StoredMessage, body: Body | None) -> str | None
     return None if body.header.previous == previous else "it does not follow the message before it"
 
 
-def _column_problem(row: StoredMessage, body: Body | None) -> str | None:
+def _column_problem(row: StoredMessage, body: Body | None, history: SourceHistory) -> str | None:
     first = last = None
     if isinstance(body, Batch):
-        first = min((body.slot - column.span + 1 for column in body.columns), default=body.slot)
-        last = body.slot
+        # What another agent of the home brings was left out before the message was stored.
+        begun = [(column.measure, body.slot - column.span + 1) for column in body.columns]
+        counted = (
+            slot
+            for measure, slot in begun
+            if history.counts(measure, agent=body.agent, position=row.position, first_slot=slot)
+        )
+        first, last = min(counted, default=body.slot), body.slot
     return None if (row.first_slot, row.last_slot) == (first, last) else "its stored slots differ from the signed ones"
 
 

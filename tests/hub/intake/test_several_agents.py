@@ -212,3 +212,17 @@ async def test_the_fleet_has_a_line_for_each_agent_of_a_home(house: House) -> No
     assert (rows[house.a.agent].is_first, rows[house.b.agent].is_first) == (True, False)
     assert rows[house.b.agent].last_slot is None, "its silence is its own"
     assert rows[house.a.agent].presence == rows[house.b.agent].presence == ("present",)
+
+
+async def test_hours_that_another_agent_brings_make_no_stored_message_wrong(house: House) -> None:
+    """The fixture lets `verify` look: a message is stored with the slots of what counts, not of all that was sent."""
+    base = FIRST_SLOT - FIRST_SLOT % 4 + 4
+    await house.send(house.a.consent(consent(2, "forecast.hood")), house.b.consent(consent(2, "forecast.hood")))
+    await house.send(*(house.a.batch(base + n, columns=(*grid_columns(base + n), solar(100))) for n in (0, 1)))
+    hour = Column(SUN, 4, 5_000, 0, Mark.MEASURED, Gap.NONE)
+    await house.b_sends(base + 3, hour)
+    await house.shut_out(house.a.agent)
+    await house.b_sends(base + 3, hour)
+    await house.b_sends(base + 7, hour)
+    found = [await house.counted(SUN, base + n) for n in (0, 1, 2, 3, 4, 7)]
+    assert found == [100, 100, None, None, 1_250, 1_250], "an hour that began before the take-over does not count"
