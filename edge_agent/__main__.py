@@ -60,6 +60,9 @@ def _parser() -> argparse.ArgumentParser:
     outbox.add_argument(
         "--limit", type=_count, default=20, metavar="N", help="how many messages to list, newest first (default: 20)"
     )
+    outbox.add_argument(
+        "--message", type=_message, metavar="NUMBER", help="show all that one message says, by its number in the list"
+    )
     status = _command(commands, "status", _status, "show who this agent is, what waits, and which devices are silent")
     prompts = _command(
         commands, "prompts", _prompts, "show the hub's prompts, the reasons for them and the state of your answers"
@@ -221,8 +224,25 @@ def _outbox(options: argparse.Namespace) -> int:
     from edge_agent.uplink.identity import load_enrolment
 
     settings = read_settings(options.config)
+    if options.message is not None:
+        return _message_shown(settings.data, options.message)
     found = read_overview(settings.data, limit=min(options.limit, MAX_LISTED))
     print(outbox_record(found) if options.json else outbox_table(found, load_enrolment(settings.data).tz))
+    return 0
+
+
+def _message_shown(data: Path, number: tuple[int, int]) -> int:
+    from edge_agent.outbox.contents import message_text
+    from edge_agent.outbox.messages import OutboxError
+    from edge_agent.outbox.view import read_message
+    from edge_agent.uplink.identity import load_enrolment
+    from protocols.wire.refusal_reasons import WireError
+
+    kind, sealed = read_message(data, *number)
+    try:
+        print(message_text(kind, sealed, load_enrolment(data).tz))
+    except WireError as error:
+        raise OutboxError(f"message {number[0]}/{number[1]} cannot be read: {error.detail}") from None
     return 0
 
 
@@ -252,6 +272,13 @@ def _status(options: argparse.Namespace) -> int:
         lines = connection_lines(enrolment, validity, now_s=time.time()) + lines
         print(status_text(*who, found, limits=limits, troubles=lines))
     return 0
+
+
+def _message(text: str) -> tuple[int, int]:
+    epoch, _, seq = text.partition("/")
+    if not all(part.isascii() and part.isdigit() and len(part) <= 10 for part in (epoch, seq)):
+        raise argparse.ArgumentTypeError(f"{text[:30]!r} is not a message's number like 1/42")
+    return int(epoch), int(seq)
 
 
 def _month(text: str) -> date:

@@ -78,6 +78,18 @@ def read_overview(folder: Path, *, limit: int) -> OutboxOverview:
     return OutboxOverview(count, waiting, refused, dropped, size, newest, revoked)
 
 
+def read_message(folder: Path, epoch: int, seq: int) -> tuple[str, bytes]:
+    """Kind and sealed bytes of one message that is still kept here. Raises: OutboxError."""
+    with _reading(folder) as db:
+        row = db.execute("SELECT kind, sealed FROM message WHERE epoch = ? AND seq = ?", (epoch, seq)).fetchone()
+    if row is None:
+        raise OutboxError(
+            f"message {epoch}/{seq} is not kept here: `commonwatt-agent outbox` lists those that are, for some days"
+            " after their receipt"
+        )
+    return str(row[0]), bytes(row[1])
+
+
 def _revocation(db: sqlite3.Connection, folder: Path) -> RevocationNotice | None:
     # An outbox that an older program wrote has no such table until the agent runs again.
     if db.execute("SELECT 1 FROM sqlite_master WHERE name = 'revocation'").fetchone() is None:
