@@ -315,22 +315,20 @@ def _set_aside(days: HomeDays, words: Localizer, *, now: Slot) -> tuple[Excluded
         at = row.first_slot
         for (gap, mark), group in groupby(keyed):
             length = len(list(group))
-            first, at = at, at + length
-            # Anything newer than the newest batch is still on its way.
-            if Gap(gap) is not Gap.NONE and mark >= Mark.PARTIAL and first <= arrived:
-                found.append(
-                    (
-                        first,
-                        ExcludedReadings(_when(first, at, words), _measure(measure, words), gap_words(Gap(gap), words)),
-                    )
-                )
+            # Nothing was expected before the membership, and anything newer than the newest batch is still on its way.
+            first, at = max(at, days.member_from), at + length
+            if Gap(gap) is not Gap.NONE and mark >= Mark.PARTIAL and first < at and first <= arrived:
+                line = ExcludedReadings(_when(first, at, words), _measure(measure, words), gap_words(Gap(gap), words))
+                found.append((first, line))
     found.sort(key=lambda item: -item[0])
     return tuple(line for _, line in found)
 
 
 def _when(first: Slot, end: Slot, words: Localizer) -> str:
     day = words.short_day(day_of(first, words.tz))
-    return f"{day}, {words.clock(first)}–{words.clock(end)}"
+    if day_of(end - 1, words.tz) == day_of(first, words.tz):
+        return f"{day}, {words.clock(first)}–{words.clock(end)}"
+    return f"{day}, {words.clock(first)} – {words.short_day(day_of(end, words.tz))}, {words.clock(end)}"
 
 
 def _total(row: LongIntervalRow, words: Localizer) -> ExcludedReadings:

@@ -26,14 +26,14 @@ async def test_what_is_on_its_way_is_not_called_missing(sign_in: SignIn) -> None
     assert "of today are missing" not in page
 
 
-@pytest.mark.parametrize(("joined_after", "missing"), [(0, "40 quarter hours"), (30, "10 quarter hours"), (40, "")])
-def test_what_was_before_the_membership_is_not_missing(joined_after: int, missing: str) -> None:
+def silent_days(joined_after: int) -> HomeDays:
+    """Yesterday and ten hours of today without a reading; the membership began so many slots after midnight."""
     today = slots_of_day(date(2026, 6, 12), COOP.tz)
     slots = range(today.start - 96, today.start + 40)
     nothing = np.full(len(slots), -1)
     gaps = np.full(len(slots), int(Gap.DEVICE_SILENT), dtype=np.int8)
     marks = np.full(len(slots), int(Mark.MISSING), dtype=np.int8)
-    days = HomeDays(
+    return HomeDays(
         home="h01",
         slots=slots,
         today=today,
@@ -43,8 +43,30 @@ def test_what_was_before_the_membership_is_not_missing(joined_after: int, missin
         received_through=slots.stop - 1,
         member_from=today.start + joined_after,
     )
-    lede = home_page(days, Localizer("en", COOP.tz, "EUR"), now_s=float(slots.stop * 900)).lede
+
+
+@pytest.mark.parametrize(("joined_after", "missing"), [(0, "40 quarter hours"), (30, "10 quarter hours"), (40, "")])
+def test_what_was_before_the_membership_is_not_missing(joined_after: int, missing: str) -> None:
+    days = silent_days(joined_after)
+    lede = home_page(days, Localizer("en", COOP.tz, "EUR"), now_s=float(days.slots.stop * 900)).lede
     assert (f"{missing} of today" in lede) if missing else ("of today" not in lede)
+
+
+@pytest.mark.parametrize(
+    ("joined_after", "when"),
+    [
+        (-200, "Thu 11 Jun, 00:00 – Fri 12 Jun, 10:00"),
+        (-4, "Thu 11 Jun, 23:00 – Fri 12 Jun, 10:00"),
+        (30, "Fri 12 Jun, 07:30–10:00"),
+        (40, None),
+    ],
+)
+def test_what_does_not_count_is_named_with_its_days_and_only_since_the_membership(
+    joined_after: int, when: str | None
+) -> None:
+    days = silent_days(joined_after)
+    page = home_page(days, Localizer("en", COOP.tz, "EUR"), now_s=float(days.slots.stop * 900))
+    assert {line.when for line in page.set_aside} == ({when} if when else set())
 
 
 @pytest.mark.parametrize("arrived", [(), (Measure.PV_PRODUCTION,)])
