@@ -27,6 +27,7 @@ from edge_agent.metering.trusted_time import (
     ClockBounds,
     TrustedTime,
     first_slot,
+    first_whole_slot,
     gap_of_absence,
 )
 from edge_agent.outbox.messages import OutboxError
@@ -41,6 +42,7 @@ from edge_agent.uplink.mqtt_link import Uplink
 from edge_agent.uplink.sealing import ConsentFilter, reseal_message
 from edge_agent.uplink.tls.new_root import RootParts, keep_root
 from edge_agent.uplink.tls.renewal import RenewalParts, keep_certificate
+from protocols.consent.reduction import finest_spans
 from protocols.consent.rules import ConsentSet
 from protocols.errors import InputError, SettingsError
 from protocols.quantities import Gap
@@ -203,11 +205,20 @@ class AgentProgram:
             log.warning(
                 "battery %r: no inverter is read on its unit, so the solar power behind it is unknown", battery.device
             )
+        seen_since_s = found.now_s if begun_s is None else begun_s
+        whole = first_whole_slot(
+            metering.next_slot, seen_since_s, window_s=settings.boundary_window_s, goes_on=bool(bases)
+        )
+        allowed = finest_spans(parts.consent_filter.consent, whole)
+        sends_amounts = any(measure in allowed for place in self._places for measure in place.measures)
         log.info(
-            "agent %s reads %s; the first readings are sent at %s, then each quarter hour",
+            "agent %s reads %s; the first readings are sent at %s, then each quarter hour"
+            if sends_amounts
+            else "agent %s reads %s; messages are sent at %s, then each quarter hour, without amounts until a rule in"
+            " consent.toml allows them",
             parts.signer.agent,
             ", ".join(d.name for d in settings.devices),
-            format_slot(metering.next_slot + 1),
+            format_slot(whole + 1),
         )
         return metering, [*(reader.run() for reader in readers), closing.run(uplink.wake)]
 

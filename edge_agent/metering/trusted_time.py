@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from protocols.quantities import Gap
-from protocols.slots import Slot, slot_of
+from protocols.slots import Slot, slot_of, start_of
 from protocols.timeline import Clock
 from protocols.wire.readings import ClockTrust
 
@@ -177,6 +177,19 @@ def first_slot(now_s: float, resumed: Slot | None, *, begun_s: float | None = No
     wanted = resumed if resumed is not None else slot_of(now_s if begun_s is None else begun_s)
     first = max(wanted, current - MAX_SKIPPED_SLOTS)
     return first, first - wanted if resumed is not None else 0
+
+
+def first_whole_slot(next_slot: Slot, seen_since_s: float, *, window_s: float, goes_on: bool) -> Slot:
+    """The first slot an agent sees from its beginning to its end; the one it started in the middle of is a gap.
+
+    `next_slot` is the one to close next; an agent that `goes_on` knows what the counters showed at its beginning.
+    `window_s` is how late after a boundary a reading still counts as taken there.
+    """
+    started_in = slot_of(seen_since_s)
+    if goes_on and next_slot >= started_in:
+        return next_slot
+    is_late = seen_since_s > start_of(started_in) + window_s
+    return max(next_slot, started_in + is_late)
 
 
 def gap_of_absence(waited_for_clock: bool) -> Gap:

@@ -72,6 +72,20 @@ async def test_a_day_in_the_life(tmp_path: Path) -> None:
         assert "10.5" not in said
 
 
+async def test_the_log_names_the_first_quarter_hour_that_is_seen_whole(tmp_path: Path) -> None:
+    stand = Stand(meter_words(10_000))
+    async with agent_home(tmp_path, stand) as home:
+        home.set_time(start_of(FIRST) + 400)
+        home.start()
+        await until(lambda: "readings are sent at" in home.log.read_text(), 60, "the agent's word")
+        assert f"the first readings are sent at {format_slot(FIRST + 2)}" in home.log.read_text()
+        await until(lambda: stand.requests, 60, "the first reading")
+        for at in range(1, 3):
+            step(home, at)
+            await has_batch(home, FIRST + at - 1)
+        assert [import_column(batch).energy_wh for batch in home.hub.batches] == [None, STEP_WH]
+
+
 async def test_a_prompt_is_answered_beside_the_running_agent(tmp_path: Path) -> None:
     async with agent_home(tmp_path, Stand(meter_words(10_000))) as home:
         home.start()

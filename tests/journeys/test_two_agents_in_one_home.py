@@ -65,7 +65,7 @@ class House(Demo):
         """Start it, and let time go on to the quarter hour before the first one that it says it will send."""
         options = {"--config": folder / "agent.toml", "--clock": self.clock.path}
         started = self._start(name, "edge_agent", "run", options=options)
-        said = re.compile(r"the first readings are sent at (\S+)Z")
+        said = re.compile(r"(?:the first readings|messages) are sent at (\S+)Z")
         self.programs.wait("the agent's word", lambda: said.search(started.log_path.read_text()) is not None)
         found = said.search(started.log_path.read_text())
         assert found is not None
@@ -78,6 +78,9 @@ class House(Demo):
         self.programs.running.remove(running)
         running.log_path.rename(running.log_path.with_suffix(".before"))
         self.start_agent(name, folder)
+
+    def log_of(self, name: str) -> str:
+        return next(one for one in self.programs.running if one.name == name).log_path.read_text()
 
     def pass_slots(self, count: int, *agents: str) -> range:
         """Let quarter hours pass, each until these agents' batches of it have arrived; which slots they were."""
@@ -137,6 +140,7 @@ def test_a_second_agent_brings_the_sun_and_takes_it_back_and_the_grid_stays(hous
     assert any(wh > 0 for wh in sunny.values()), "the inverter's energy has come"
     consent.write_text(given.replace("version = 1", "version = 3"))
     house.restart_agent("second", house.second_folder)
+    assert "without amounts until a rule in consent.toml allows them" in house.log_of("second")
     after = house.pass_slots(2, first, second)
     assert house.stored(SUN, range(after.start + 1, after.stop)) == {}, "nothing of the sun leaves any more"
     assert house.stored(SUN, both) == sunny, "what came before stays"

@@ -11,6 +11,7 @@ from edge_agent.metering.trusted_time import (
     ClockBounds,
     TrustedTime,
     first_slot,
+    first_whole_slot,
     gap_of_absence,
     judge_clock,
     trusted_now,
@@ -35,6 +36,24 @@ def test_a_first_start_begins_with_the_slot_it_is_in_or_was_first_read_in() -> N
 @pytest.mark.parametrize(("away", "left_out"), [(0, 0), (3, 0), (MAX_SKIPPED_SLOTS, 0), (MAX_SKIPPED_SLOTS + 9, 9)])
 def test_a_restart_goes_on_where_it_ended_but_for_very_long_absences(away: int, left_out: int) -> None:
     assert first_slot(NOW, FIRST - away, begun_s=NOW - 50) == (FIRST - away + left_out, left_out)
+
+
+@pytest.mark.parametrize(
+    ("next_slot", "after_s", "goes_on", "whole"),
+    [
+        (FIRST, 0, False, FIRST),
+        (FIRST, 60, False, FIRST),
+        (FIRST, 61, False, FIRST + 1),
+        (FIRST, 899, False, FIRST + 1),
+        (FIRST, 400, True, FIRST),
+        (FIRST - 3, 400, True, FIRST + 1),
+        (FIRST + 2, -400, False, FIRST + 2),
+    ],
+)
+def test_the_first_whole_slot_is_not_the_one_it_started_in_the_middle_of(
+    next_slot: int, after_s: float, goes_on: bool, whole: int
+) -> None:
+    assert first_whole_slot(next_slot, start_of(FIRST) + after_s, window_s=60, goes_on=goes_on) == whole
 
 
 @given(TIMES, TIMES, TIMES, st.booleans(), st.floats(0, 2 * PATIENCE_S))
