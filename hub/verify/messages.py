@@ -15,7 +15,7 @@ from hub.storage.life_records import HomeErasure
 from hub.storage.records import Access, Agent
 from hub.storage.rule_records import day_of
 from hub.verify.check_result import CheckResult
-from hub.verify.signed_rows import SignedHome, of_one_home, wrong_takeovers
+from hub.verify.signed_rows import FirstEnergy, SignedHome, of_one_home, wrong_takeovers
 from protocols.public_keys import is_name_of
 from protocols.wire.chain import FIRST_PREVIOUS
 from protocols.wire.envelope import batch_hash, open_sealed
@@ -93,7 +93,8 @@ async def check_messages(
             check.note(sentence)
     for home in sorted(of_home):
         seats = {agent.id: agent.seat for agent in of_home[home]}
-        signed, consents = SignedHome(history=SourceHistory(of_one_home(sources, home), seats=seats)), 0
+        own_sources, energy = of_one_home(sources, home), FirstEnergy(of_home[home])
+        signed, consents = SignedHome(history=SourceHistory(own_sources, seats=seats)), 0
         with check.reading(f"home {home}"):
             for agent in of_home[home]:
                 head = heads.get(agent.id)
@@ -102,10 +103,15 @@ async def check_messages(
                 ):
                     consents += isinstance(body, ConsentNotice)
                     _remember(signed, row, body, agent=agent, check=check)
+                    if isinstance(body, Batch):
+                        energy.add(body, agent, position=row.position, received_at=row.received_at)
                     report("messages", check.messages, expected)
             stored = await store.stored_home(home, access=ACCESS)
             check.readings += len(signed.readings)
             for sentence in signed.differences(home, stored):
+                check.note(sentence)
+            # Once a home's messages are erased, nobody can say any more who sent energy first.
+            for sentence in energy.contradictions(home, own_sources) if home not in erased else ():
                 check.note(sentence)
         check.consents += consents
     return check

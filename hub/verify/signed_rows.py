@@ -1,10 +1,10 @@
 """The rows that a home's signed messages must have become, and how the stored rows differ from them; no I/O."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from hub.core.homes.measure_sources import MeterSource, SourceHistory
+from hub.core.homes.measure_sources import MeterSource, SourceHistory, meter_of
 from hub.storage.audit_records import StoredHome
 from hub.storage.records import Agent
 from protocols.consent.rules import decode_consent
@@ -16,6 +16,86 @@ MEASURES: Final = {int(measure): measure.name.lower() for measure in Measure}
 
 Place = tuple[int, int, int]
 """(measure, slot, span) of a reading, or (measure, first_slot, slots) of a long interval."""
+
+
+class FirstEnergy:
+    """When each agent of one home first sent energy of each meter, and so who had to be the meter's first source.
+
+    A store from before homes had several agents may hold energy without a source, all of it from the first seat: of
+    agents that were gone by then, and totals alone. It is spared only if it came before an agent of another seat.
+    """
+
+    def __init__(self, agents: Iterable[Agent]) -> None:
+        self._agents = {agent.id: agent for agent in agents}
+        self._came_at = min((agent.enrolled_at for agent in self._agents.values() if agent.seat > 1), default=None)
+        self._has_several_seats = len({agent.seat for agent in self._agents.values()}) > 1
+        self._first: dict[Measure, dict[str, int]] = {}
+        self._beyond_doubt: dict[Measure, dict[str, int]] = {}
+        """Without the totals that may be from before homes had several agents."""
+
+    def add(self, batch: Batch, agent: Agent, *, position: int, received_at: int) -> None:
+        """Take in what an agent signed; `position` is that of its message, `received_at` in unix seconds."""
+        if not self._has_several_seats:
+            return
+        measured = {meter_of(column.measure) for column in batch.columns if column.energy_wh is not None}
+        totals = {meter_of(total.measure) for total in batch.long_intervals}
+        is_old = agent.seat == 1 and self._came_at is not None and received_at <= self._came_at
+        for found, meters in (
+            (self._first, measured | totals),
+            (self._beyond_doubt, measured if is_old else measured | totals),
+        ):
+            for meter in meters:
+                of_meter = found.setdefault(meter, {})
+                of_meter[agent.id] = min(position, of_meter.get(agent.id, position))
+
+    def contradictions(self, home: str, sources: Iterable[MeterSource]) -> Iterator[str]:
+        """One sentence for each meter whose first source is another than the first agent that sent energy of it."""
+        firsts: dict[Measure, MeterSource] = {}
+        for source in sorted(sources, key=lambda source: source.after_position):
+            firsts.setdefault(source.meter, source)
+        for meter, sent in sorted(self._first.items()):
+            held = firsts.get(meter)
+            problem = self._problem(sent, held)
+            if problem and self._problem(self._without_old(meter, held), held):
+                yield f"{home} {meter.code}: {problem}"
+
+    def _problem(self, sent: Mapping[str, int], source: MeterSource | None) -> str | None:
+        """`sent` gives the position of each agent's first energy."""
+        first = min(sent, key=sent.__getitem__, default=None)
+        if first is None:
+            return None
+        if source is None:
+            return f"nobody is called its source, and {first} sent energy of it"
+        if self._agents[first].seat != source.seat:
+            return f"{source.agent} is called its first source, and {first} sent energy of it before"
+        for agent, position in sent.items():
+            if position <= source.after_position and self._agents[agent].seat != source.seat:
+                return f"{agent} sent energy of it that counts beside that of {source.agent}"
+        if source.seat > 1 and sent.get(source.agent) != source.after_position + 1:
+            return f"{source.agent} is called its first source from another message on than the first with its energy"
+        return None
+
+    def _without_old(self, meter: Measure, source: MeterSource | None) -> dict[str, int]:
+        """The energy that must have made a source: what may have stood without one when the store was upgraded goes."""
+        certain = self._beyond_doubt.get(meter, {})
+        kept = {agent: at for agent, at in certain.items() if not self._was_gone(self._agents[agent])}
+        if source is None:
+            return kept
+        # From the source's message on, what another seat sent does not count, and cannot be what stood before it.
+        held = {agent: at for agent, at in self._first[meter].items() if at > source.after_position}
+        return kept | held
+
+    def _was_gone(self, agent: Agent) -> bool:
+        """Whether nobody worked in the home at some time between this agent's end and the first further agent."""
+        if agent.seat != 1 or agent.revoked_at is None or self._came_at is None:
+            return False
+        first_seat = [other for other in self._agents.values() if other.seat == 1]
+        return any(
+            other.revoked_at is not None
+            and agent.revoked_at <= other.revoked_at <= self._came_at
+            and not any(_works(each, other.revoked_at) for each in first_seat)
+            for other in first_seat
+        )
 
 
 @dataclass
@@ -169,10 +249,12 @@ def wrong_takeovers(sources: Sequence[MeterSource], agents: Iterable[Agent]) -> 
             worked = [
                 agent.id
                 for agent in known.values()
-                if (agent.home_id, agent.seat) == (source.home, earlier.seat)
-                and agent.enrolled_at <= source.since_at
-                and (agent.revoked_at is None or agent.revoked_at > source.since_at)
+                if (agent.home_id, agent.seat) == (source.home, earlier.seat) and _works(agent, source.since_at)
             ]
             if worked:
                 yield f"{name}: {source.agent} became its source while {worked[0]} still worked"
         before[source.home, source.meter] = source
+
+
+def _works(agent: Agent, at: int) -> bool:
+    return agent.enrolled_at <= at and (agent.revoked_at is None or agent.revoked_at > at)
