@@ -15,7 +15,7 @@ from hub.folder.clock import open_clock
 from hub.folder.opening import OpenHub, opened_hub
 from hub.folder.setting_values import is_name
 from hub.storage.household_records import HomeAdult, new_member
-from hub.storage.life_records import ROLES, LoggedChange, MemberEdit, end_of_membership, is_email
+from hub.storage.life_records import ROLES, ChangeKind, LoggedChange, MemberEdit, end_of_membership, is_email
 from hub.storage.records import Home, Member
 from hub.storage.rule_records import day_of
 from protocols.errors import RequestError
@@ -215,9 +215,10 @@ def member_lines(rows: list[dict[str, object]]) -> list[str]:
 
 
 def line_of(change: LoggedChange, tz: str) -> dict[str, object]:
-    """A line of the log with its local time, for JSON."""
+    """A line of the log with its local time, for JSON. Whoever objects to an agent does so for themselves."""
     at = datetime.fromtimestamp(change.at, UTC).astimezone(ZoneInfo(tz)).isoformat(timespec="minutes")
-    return change.plain() | {"time": at}
+    by = change.member if change.kind == ChangeKind.AGENT_OBJECTED else change.by
+    return change.plain() | {"by": by, "time": at}
 
 
 def _link(row: dict[str, object]) -> str:

@@ -188,6 +188,18 @@ def _renew(args: argparse.Namespace, *, settings: HubSettings, now_s: int) -> No
     sys.stdout.write(f"hub key {held.number} is valid until {_day(held.valid_until)}; no home enrols again\n")
     if is_running(folder):
         sys.stdout.write("the running hub signs with it within seconds\n")
+    if args.stolen:
+        sys.stdout.write(_after_theft(folder, is_new_root=args.new_root))
+
+
+def _after_theft(folder: Path, *, is_new_root: bool) -> str:
+    said = "homes refuse what the hub's earlier keys sign from now on, each as soon as it has heard of the new key\n"
+    if is_new_root:
+        return said
+    return said + (
+        "if the server or a copy of its files was stolen too, its certificate needs a new root; stop the hub, then:\n"
+        f"  commonwatt-hub authority renew --new-root --data {folder}\n"
+    )
 
 
 def _shown(folder: Path, *, as_json: bool, now_s: int) -> str:

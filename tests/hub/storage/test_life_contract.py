@@ -140,6 +140,26 @@ async def test_a_member_counts_until_the_membership_ends_and_not_after(store: St
     ]
 
 
+async def test_no_membership_lasts_into_that_of_a_successor_at_the_same_connection(store: Store) -> None:
+    end, day_s = 1_782_856_800, 86_400  # 2026-07-01 begins in Madrid
+    assert await store.set_left("m03", end, last_day="2026-06-30", by="m01") is None
+    successor = Member("m04", "Member 4", "m4@x.org", "en", False, end)
+    await store.add_member(successor, Home("h04", "Home 4", "m04", "h03"), by="m01")
+    before = await lines(store)
+    for left_at in (None, end + day_s):
+        said = await store.set_left("m03", left_at, last_day="2026-07-01", by="m01") or ""
+        assert said.startswith("m04 follows in home h04 from 2026-07-01, and m03 is a member until then at the longest")
+        assert "invite --new-home-for m03 --home NAME --follows h04" in said
+    member = await store.member("m03")
+    assert member is not None
+    assert member.left_at == end
+    assert await lines(store) == before
+    assert await store.set_left("m03", end - day_s, last_day="2026-06-29", by="m01") is None
+    assert await store.set_left("m03", end, last_day="2026-06-30", by="m01") is None
+    assert await store.set_left("m04", end + day_s, last_day="2026-07-01", by="m01") is None
+    assert await store.set_left("m04", None, last_day="2026-07-01", by="m01") is None
+
+
 async def test_who_holds_a_role_ends_it_before_moving_out(store: Store) -> None:
     said = await store.set_left("m02", start_of(SLOT), last_day="2026-10-01", by="m01")
     assert said == "m02 holds a role (board): end it first"

@@ -1,6 +1,8 @@
 """Changes to members, roles and agents in SQLite, each with its line in the log of changes."""
 
+from datetime import UTC, datetime
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import aiosqlite
 
@@ -21,6 +23,10 @@ ORDER BY member"""
 _ENDED_SQL: Final = """SELECT agent.id, member.id FROM agent JOIN home ON home.id = agent.home_id
 JOIN member ON member.id = home.member_id
 WHERE member.left_at < ? AND agent.revoked_at IS NULL ORDER BY agent.id"""
+# Whose home follows a home of this member, and whose time there would begin before the member's ends.
+_SUCCESSOR_SQL: Final = """SELECT next.id, after.id, after.joined_at, coop.tz FROM home AS own
+JOIN home AS next ON next.follows = own.id JOIN member AS after ON after.id = next.member_id CROSS JOIN coop
+WHERE own.member_id = ?1 AND (?2 IS NULL OR after.joined_at < ?2) ORDER BY after.joined_at LIMIT 1"""
 TOLD_WITHIN_S: Final = 3 * 86_400
 """So long a mail server that puts the mail to a former address off is tried again."""
 
@@ -135,7 +141,7 @@ class SqliteLife(SqliteConnections):
     async def set_left(
         self, member: str, left_at: int | None, *, last_day: str, by: str, link_by: str = ""
     ) -> str | None:
-        """Set when the membership ends, or that it goes on."""
+        """Set when the membership ends, or that it goes on; never into a successor's membership."""
 
         async def work(db: aiosqlite.Connection) -> str | None:
             problem = await by_problem(db, by)
@@ -148,6 +154,8 @@ class SqliteLife(SqliteConnections):
                 return f"the data of {member} were erased: nothing was changed"
             if held[2] == left_at:
                 return f"{member} {'moves out then already' if left_at else 'is not moving out'}: nothing was changed"
+            if overlap := await _successor_problem(db, member, held[4] or member, left_at=left_at):
+                return overlap
             if left_at is not None and (tie := await _last_tie(db, member, held[4] or member, after=left_at)):
                 return tie
             kind = ChangeKind.MOVE_OUT_CANCELLED if left_at is None else ChangeKind.MOVE_OUT_PLANNED
@@ -214,6 +222,18 @@ async def _lasts(db: aiosqlite.Connection, person: str, *, after: int, without: 
     """Whether a membership of this person lasts beyond a time, not counting one of them."""
     sql = "SELECT 1 FROM member WHERE ? IN (id, held_by) AND id <> ? AND (left_at IS NULL OR left_at > ?) LIMIT 1"
     return bool(list(await db.execute_fetchall(sql, (person, without, after))))
+
+
+async def _successor_problem(db: aiosqlite.Connection, member: str, person: str, *, left_at: int | None) -> str | None:
+    """Why a membership cannot last until `left_at`, or go on if None, beside a successor's at the same connection."""
+    for home, successor, joined_at, tz in await db.execute_fetchall(_SUCCESSOR_SQL, (member, left_at)):
+        since = datetime.fromtimestamp(joined_at, UTC).astimezone(ZoneInfo(str(tz))).date().isoformat()
+        return (
+            f"{successor} follows in home {home} from {since}, and {member} is a member until then at the longest:"
+            f" nothing was changed; for a return after {successor}, enter the last day of {successor} with members"
+            f" move-out, then use invite --new-home-for {person} --home NAME --follows {home} --since with a later day"
+        )
+    return None
 
 
 async def _last_tie(db: aiosqlite.Connection, member: str, person: str, *, after: int) -> str | None:

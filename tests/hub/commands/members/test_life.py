@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from hub.__main__ import main
+from hub.commands.members.life import change_lines, line_of
+from hub.storage.life_records import ChangeKind, LoggedChange
 from hub.storage.sqlite.store import SqliteStore
 
 
@@ -115,6 +117,14 @@ def test_an_agent_that_is_not_there_cannot_be_shut_out(hub: Path, capsys: pytest
     assert "there is no agent 'a-1'" in said(capsys)
 
 
+def test_an_objection_to_an_agent_names_who_objects() -> None:
+    objected = LoggedChange(7, 1_800_000_000, "", ChangeKind.AGENT_OBJECTED, "m03", "a-3", "")
+    enrolled = LoggedChange(8, 1_800_000_000, "", ChangeKind.AGENT_ENROLLED, "m03", "a-3", "")
+    rows = [line_of(each, "Europe/Madrid") for each in (objected, enrolled)]
+    assert [row["by"] for row in rows] == ["m03", ""]
+    assert [line.split("  ")[-1] for line in change_lines(rows)] == ["by m03", "by nobody named"]
+
+
 def test_status_says_that_one_board_member_cannot_publish(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(hub, "status") == 0
     assert "board: only m01 is on the board: a run needs 2 members of it" in capsys.readouterr().out
@@ -145,8 +155,14 @@ def test_a_successor_gets_a_home_of_their_own_from_the_day_after(hub: Path, caps
     other = ("invite", "--member", "Eva", "--email", "eva@example.org", "--follows", "h03", "--since", "2099-08-01")
     assert run(hub, *other, "--by", "m01") == 1
     assert "home h04 has taken its place already" in said(capsys)
+    for again in (("stay", "--member", "m03", "--by", "m01"), (*move[1:-3], "2099-07-01", "--by", "m01")):
+        assert run(hub, "members", *again) == 1
+        assert "m04 follows in home h04 from 2099-07-01" in said(capsys)
     assert run(hub, "invite", "--email", "Cem@example.org", "--by", "m01") == 1
     assert "m03, who has moved out or will" in said(capsys)
     assert run(hub, "members", "log", "--json") == 0
     assert json.loads(capsys.readouterr().out)[-1]["by"] == "m01"
+    assert run(hub, "members", "move-out", "--member", "m04", "--last-day", "2099-07-31", "--by", "m01") == 0
+    back = ("--new-home-for", "m03", "--home", "Again", "--follows", "h04", "--since", "2099-08-01", "--by", "m01")
+    assert run(hub, "invite", *back) == 0, "the way that the refusal names"
     assert run(hub, "verify") == 0

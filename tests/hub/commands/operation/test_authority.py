@@ -177,6 +177,19 @@ def test_a_hub_of_one_key_gets_a_hub_key_by_renewing_but_not_after_a_theft(
     assert (after["identity"], after["number"]) == (one["identity"], 1)
 
 
+def test_a_renewal_after_a_theft_says_what_homes_refuse_and_what_a_stolen_server_needs(
+    tmp_path: Path, passphrase: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub, known = tmp_path / "hub", ("--passphrase-file", passphrase)
+    refused, way = "homes refuse what the hub's earlier keys sign", f"authority renew --new-root --data {hub}"
+    assert run(hub, "init", *INIT, *known) == 0
+    for words, is_refused, has_way in (((), False, False), (("--stolen",), True, True)):
+        capsys.readouterr()
+        assert run(hub, "authority", "renew", *words, *known) == 0
+        out = capsys.readouterr().out
+        assert (refused in out, way in out) == (is_refused, has_way)
+
+
 def test_a_new_root_needs_the_identity_key_alone_and_a_hub_that_rests(
     tmp_path: Path, passphrase: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from hub.storage.records import Agent
+from hub.storage.records import Agent, Home, Member
 from hub.storage.sqlite.store import SqliteStore
 from hub.web.frame.tokens import hash_token
 from tests.hub.web.conftest import SignIn, browser_on
@@ -98,6 +98,20 @@ async def test_what_cannot_be_is_said_and_nothing_is_written(
 ) -> None:
     before = await lines(store)
     assert (await board.post(PAGE, data={**sent, "confirmed": "yes"})).status_code == status
+    assert await lines(store) == before
+
+
+@pytest.mark.parametrize("sent", [{"do": "stay"}, {"do": "move-out", "last_day": "2026-07-31"}])
+async def test_nobody_stays_into_the_membership_of_a_successor(
+    board: httpx.AsyncClient, store: SqliteStore, sent: dict[str, str]
+) -> None:
+    assert await store.set_left("m03", int(NOW_S), last_day="2026-06-11", by="m01") is None
+    successor = Member("m77", "New Neighbour", "new@example.org", "en", False, int(NOW_S))
+    await store.add_member(successor, Home("h77", "Flat", "m77", "h03"), by="m01")
+    before = await lines(store)
+    answer = await board.post(PAGE, data={**sent, "confirmed": "yes"})
+    assert answer.status_code == 409
+    assert "m77 follows in home h77 from 2026-06-1" in answer.text
     assert await lines(store) == before
 
 
