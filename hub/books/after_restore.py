@@ -21,7 +21,7 @@ def restore_words(restore: RestoreRow) -> str:
     return (
         f"this hub was restored on {_utc(restore.restored_at)} from a backup of {_utc(restore.backup_made_at)}: nothing"
         " is published or paid until the board has looked at what happened in between (docs/the-server-died.md) and"
-        " confirmed it with: commonwatt-hub restore confirm --by ID"
+        " confirmed it with: commonwatt-hub restore confirm --data DIR --by ID"
     )
 
 

@@ -72,8 +72,8 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write("no agents yet\n")
     if args.what == REVOKE:
         sys.stdout.write(
-            "what it sent before stays valid; for a new agent in that home: commonwatt-hub invite --email ADDRESS --by"
-            " ID, with --another-agent if others work there\n"
+            "what it sent before stays valid; for a new agent in that home: commonwatt-hub invite"
+            f" --data {args.data} --email ADDRESS --by ID, with --another-agent if others work there\n"
         )
     return 0
 

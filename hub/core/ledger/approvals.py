@@ -69,5 +69,5 @@ def lone_board(board: Collection[str], *, members: int) -> str | None:
     by = f" --by {only}" if only else ""
     return (
         f"{who}: a run needs {APPROVALS_NEEDED} members of it, so nothing can be published; add one with"
-        f" `commonwatt-hub members begin-role --role board --member ID{by}`"
+        f" `commonwatt-hub members begin-role --data DIR --role board --member ID{by}`"
     )

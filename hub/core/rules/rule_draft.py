@@ -92,7 +92,7 @@ def _percents(value: object, members: Sequence[str]) -> dict[str, int]:
 
 
 def _prices(base: Prices, changes: Mapping[str, object]) -> Prices:
-    given = {name: _bounded(changes[name], name) for name in PRICES if name in changes}
+    given = {name: _price(changes[name], name) for name in PRICES if name in changes}
     return replace(base, **given)
 
 
@@ -106,6 +106,14 @@ def _estimate(base: EstimateRule, changes: Mapping[str, object]) -> EstimateRule
     if not 1 <= longest <= MOST_ESTIMATED:
         raise RejectedInputError("out_of_range", f"estimate_longest is not from 1 to {MOST_ESTIMATED}")
     return replace(base, method=METHODS_OF_ESTIMATE[name], longest=longest)
+
+
+def _price(value: object, where: str) -> int:
+    if isinstance(value, float):
+        raise RejectedInputError(
+            "not_integer", f"{where} is in millionths of the currency per kWh, without a decimal point: 160000 for 0.16"
+        )
+    return _bounded(value, where)
 
 
 def _bounded(value: object, where: str) -> int:

@@ -54,9 +54,9 @@ async def test_bills_and_payments_wait_for_the_board_and_no_number_is_given_twic
     with pytest.raises(RequestError, match="nothing is published or paid until the board"):
         await publish(store, run.run_key)
     wish = OrderRequest(COLLECTIONS, MAY, PAY_ON, OWN)
-    with pytest.raises(RequestError, match="restore confirm --by ID"):
+    with pytest.raises(RequestError, match="restore confirm --data DIR --by ID"):
         await make_order(store, wish, at=AT, key=KEY, access=ACCESS, write_file=write_file)
-    with pytest.raises(RequestError, match="restore confirm --by ID"):
+    with pytest.raises(RequestError, match="restore confirm --data DIR --by ID"):
         await order_file(store, "street-P", at=AT, key=KEY, access=ACCESS, write_file=write_file)
     assert await store.confirm_restores(by="m04", at=AT) == "'m04' is not on the board"
     assert await store.confirm_restores(by="m02", at=AT) is None

@@ -9,6 +9,7 @@ import pytest
 from hub.__main__ import main
 from hub.commands.members.life import change_lines, line_of
 from hub.storage.life_records import ChangeKind, LoggedChange
+from hub.storage.records import Agent
 from hub.storage.sqlite.store import SqliteStore
 
 
@@ -115,6 +116,18 @@ def test_an_agent_that_is_not_there_cannot_be_shut_out(hub: Path, capsys: pytest
     assert "agents revoke: give --reason" in said(capsys)
     assert run(hub, "agents", "revoke", "--agent", "a-1", "--by", "m01", "--reason", "stolen") == 1
     assert "there is no agent 'a-1'" in said(capsys)
+
+
+def test_the_command_after_an_agent_is_shut_out_is_whole(hub: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    async def enrol() -> None:
+        store = await SqliteStore.open(hub / "hub.sqlite", now=lambda: 1_800_000_000)
+        await store.add_invite(b"3" * 32, home_id="h03", expires_at=100)
+        assert await store.redeem_invite(b"3" * 32, agent=Agent("a-3", "", 3, b"k" * 32, 50, None), now=50) is None
+        await store.close()
+
+    asyncio.run(enrol())
+    assert run(hub, "agents", "revoke", "--agent", "a-3", "--by", "m01", "--reason", "stolen") == 0
+    assert f"commonwatt-hub invite --data {hub} --email ADDRESS --by ID" in capsys.readouterr().out
 
 
 def test_an_objection_to_an_agent_names_who_objects() -> None:

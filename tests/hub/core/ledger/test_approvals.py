@@ -67,5 +67,5 @@ def test_fewer_than_two_board_members_are_named_with_the_way_on() -> None:
     assert lone_board(["m01", "m03"], members=3) is None
     one = lone_board(["m01"], members=3) or ""
     assert one.startswith("only m01 is on the board: a run needs 2 members of it, so nothing can be published")
-    assert "begin-role --role board --member ID --by m01`" in one
+    assert "begin-role --data DIR --role board --member ID --by m01`" in one
     assert (lone_board([], members=1) or "").startswith("nobody is on the board")

@@ -45,6 +45,7 @@ def test_each_countrys_preset_becomes_a_rule(preset: Any) -> None:
         ({"buy_micro_per_kwh": 1}, "prices.sell 150000 is above prices.buy 1"),
         ({"buy_micro_per_kwh": 10**9 + 1}, "buy_micro_per_kwh is greater than"),
         ({"retail_micro_per_kwh": -1}, "retail_micro_per_kwh is negative"),
+        ({"buy_micro_per_kwh": 0.17}, "buy_micro_per_kwh is in millionths of the currency per kWh"),
         ({"estimate": "guess"}, "estimate 'guess' is not one of"),
         ({"estimate_longest": 97}, "estimate_longest is not from 1 to 96"),
         ({"method": "weighted", "params": {"weights": {"ann": 1}}}, "must name every member and nobody else"),
