@@ -111,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
     made = asyncio.run(invite(args.data, wish, clock=open_clock(args.clock), is_mailed=args.mail))
     text = whole_invitation(load_settings(args.data), made.token)
     if args.json:
-        sys.stdout.write(json.dumps(_record(made) | ({} if text is None else {"invitation": text})) + "\n")
+        sys.stdout.write(json.dumps(_record(made, text)) + "\n")
     else:
         _tell(made, text, folder=args.data, is_mailed=args.mail)
     if args.qr is not None and text is not None:
@@ -165,8 +165,9 @@ def _write_picture(path: Path, text: str) -> None:
         raise RequestError(f"--qr {path}: cannot be written: {cause.strerror}; the invitation was made") from None
 
 
-def _record(made: Invitation) -> dict[str, str]:
-    return {"member": made.member.id, "home": made.home.id, "token": made.token}
+def _record(made: Invitation, text: str | None) -> dict[str, str]:
+    whole = {} if text is None else {"invitation": text}
+    return {"member": made.member.id, "home": made.home.id, "token": made.token} | whole
 
 
 def _invite_everybody(args: argparse.Namespace) -> int:
@@ -182,10 +183,19 @@ def _invite_everybody(args: argparse.Namespace) -> int:
     )
     invited = [each for each in everybody if isinstance(each, Invitation)]
     skipped = [each for each in everybody if isinstance(each, ListedInvitation)]
-    lines = [json.dumps([_record(each) for each in invited])]
-    if not args.json:
-        lines = ["  ".join(_record(each).values()) for each in invited]
+    settings = load_settings(args.data)
+    whole = [whole_invitation(settings, each.token) for each in invited]
+    if args.json:
+        found = [_record(each, text) for each, text in zip(invited, whole, strict=True)]
+        lines = [json.dumps(found)]
+    else:
+        lines = [
+            f"{each.member.id}  {each.home.id}  {text or each.token}" for each, text in zip(invited, whole, strict=True)
+        ]
+        lines += [str(line) for line in agent_install_lines(args.data, settings)] if any(whole) else []
     sys.stdout.write("".join(f"{line}\n" for line in lines))
+    if not all(each.is_new for each in invited):
+        sys.stderr.write("earlier tokens of the homes invited again that were not used are void\n")
     for each in skipped:
         sys.stderr.write(
             f"{each.member}  {each.home}  has the agent {each.agent}: left as it is; to replace the agent, invite"

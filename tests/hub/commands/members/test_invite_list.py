@@ -36,8 +36,13 @@ def test_a_list_is_invited_in_its_order_and_again_adds_nobody(
     assert [(row["member"], row["home"]) for row in rows] == [("m01", "h01"), ("m02", "h02")]
     assert main(["invite", "--data", str(hub), "--list", str(path)]) == 1
     assert "members.csv: say who invites: --by with a board member's id" in capsys.readouterr().err
+    whole = "commonwatt:?hub=http://127.0.0.1:8400&coop=sol&token="
+    assert [row["invitation"] for row in rows] == [whole + row["token"] for row in rows]
     assert main(["invite", "--data", str(hub), "--list", str(path), "--by", "m01"]) == 0
-    capsys.readouterr()
+    again = capsys.readouterr()
+    assert [line.rpartition("  ")[0] for line in again.out.splitlines()] == ["m01  h01", "m02  h02"]
+    assert all(line.partition(whole)[2] for line in again.out.splitlines()), "a home needs the hub's address as well"
+    assert again.err == "earlier tokens of the homes invited again that were not used are void\n"
     assert members(hub, capsys) == 2
 
 
