@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -12,20 +11,9 @@ import pytest
 from hub.folder.opening import open_store
 from hub.processes import running
 from hub.storage.sqlite.row_log.protection import LOGGED
-from hub.storage.sqlite.schema import known_migrations
 from tests.hub.verify.tampering import CLOCK, STORE, findings_of
 
 GONE = "log of rows: its beginning is gone; this store's log was begun, and a log is never begun again"
-STEPS_AGAIN = "".join(
-    f"DELETE FROM migration WHERE number = {step.number};"
-    + "".join(f"DROP TABLE {table};" for table in re.findall(r"^CREATE TABLE (\w+)", step.sql, re.MULTILINE))
-    + "".join(
-        f"ALTER TABLE {table} DROP COLUMN {column};"
-        for table, column in re.findall(r"^ALTER TABLE (\w+) ADD COLUMN (\w+)", step.sql, re.MULTILINE)
-    )
-    for step in known_migrations()
-    if step.number >= 22
-)
 
 
 def remove_log(hub: Path, *, more: str = "") -> None:
@@ -48,9 +36,8 @@ def write_something(hub: Path) -> None:
     asyncio.run(write())
 
 
-@pytest.mark.parametrize("more", ["", STEPS_AGAIN], ids=["no step", "steps of the schema are applied again"])
-def test_a_removed_log_is_not_begun_again(hub: Path, caplog: pytest.LogCaptureFixture, more: str) -> None:
-    remove_log(hub, more="UPDATE home SET name = 'x' WHERE id = 'h02';" + more)
+def test_a_removed_log_is_not_begun_again(hub: Path, caplog: pytest.LogCaptureFixture) -> None:
+    remove_log(hub, more="UPDATE home SET name = 'x' WHERE id = 'h02';")
     with caplog.at_level(logging.ERROR):
         write_something(hub)
     (line,) = caplog.messages
