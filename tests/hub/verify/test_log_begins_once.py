@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,9 +12,37 @@ import pytest
 from hub.folder.opening import open_store
 from hub.processes import running
 from hub.storage.sqlite.row_log.protection import LOGGED
+from hub.storage.sqlite.schema import known_migrations
 from tests.hub.verify.tampering import CLOCK, STORE, findings_of
 
 GONE = "log of rows: its beginning is gone; this store's log was begun, and a log is never begun again"
+
+
+FIRST_AGAIN = 22
+
+
+def take_back_steps(db: sqlite3.Connection) -> None:
+    """Leave the store as if the schema's newest steps had never been applied, so that the hub applies them again."""
+    for (name,) in db.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'").fetchall():
+        db.execute(f'DROP TRIGGER "{name}"')  # they name tables and columns that go
+    steps = known_migrations()
+    for step in reversed(steps[FIRST_AGAIN - 1 :]):
+        earlier = "".join(each.sql for each in steps[: step.number - 1])
+        for name in re.findall(r"^DROP INDEX (\w+);", step.sql, re.MULTILINE):
+            db.execute(f"DROP INDEX {name}")
+            (older,) = re.findall(rf"^CREATE (?:UNIQUE )?INDEX {name} [^;]*;", earlier, re.MULTILINE)
+            db.execute(older)
+        for table in re.findall(r"^CREATE TABLE (\w+)", step.sql, re.MULTILINE):
+            # A table that took an older one's place keeps its new form: the step copies from it as from the older one.
+            if f"ALTER TABLE {table} RENAME" not in step.sql:
+                db.execute(f"DROP TABLE {table}")
+        for table, column in re.findall(r"^ALTER TABLE (\w+) ADD COLUMN (\w+)", step.sql, re.MULTILINE):
+            db.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        db.execute("DELETE FROM migration WHERE number = ?", (step.number,))
+    older = "".join(each.sql for each in steps[: FIRST_AGAIN - 1])
+    triggers = dict(re.findall(r"^(?=CREATE TRIGGER (\w+))(CREATE TRIGGER .*?END;)$", older, re.MULTILINE | re.DOTALL))
+    for sql in triggers.values():
+        db.execute(sql)
 
 
 def remove_log(hub: Path, *, more: str = "") -> None:
@@ -36,8 +65,12 @@ def write_something(hub: Path) -> None:
     asyncio.run(write())
 
 
-def test_a_removed_log_is_not_begun_again(hub: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("is_again", [False, True], ids=["no step", "steps of the schema are applied again"])
+def test_a_removed_log_is_not_begun_again(hub: Path, caplog: pytest.LogCaptureFixture, is_again: bool) -> None:
     remove_log(hub, more="UPDATE home SET name = 'x' WHERE id = 'h02';")
+    if is_again:
+        with closing(sqlite3.connect(hub / STORE, isolation_level=None)) as db:
+            take_back_steps(db)
     with caplog.at_level(logging.ERROR):
         write_something(hub)
     (line,) = caplog.messages
