@@ -237,7 +237,7 @@ def of_one_home(sources: Iterable[MeterSource], home: str) -> list[MeterSource]:
 
 
 def wrong_takeovers(sources: Sequence[MeterSource], agents: Iterable[Agent]) -> Iterator[str]:
-    """One sentence for each source that is no agent of the home, or that followed an agent which still worked."""
+    """One sentence for each source that is not an agent of the home, or that took over from an agent still at work."""
     known = {agent.id: agent for agent in agents}
     before: dict[tuple[str, Measure], MeterSource] = {}
     for source in sources:

@@ -46,7 +46,7 @@ def keys() -> tuple[str, str]:
 
 
 def wg_settings() -> dict[str, str]:
-    """Both files of the page, which stand beside each other, with keys in the places of the words."""
+    """The two files that the page shows side by side, with real keys in place of its placeholders."""
     lines = blocks()[0].splitlines()
     middle = lines[0].index("# hub:")
     made = {"relay": keys(), "hub": keys()}
@@ -150,7 +150,7 @@ def until(log: Path, says: str, *, within_s: float = 120) -> None:
     end_s = time.monotonic() + within_s
     while says not in log.read_text():
         assert time.monotonic() < end_s, log.read_text()[-2000:]
-        time.sleep(0.2)
+        time.sleep(0.2)  # the log of another process: nothing here tells when it has written a line
 
 
 @pytest.mark.timeout(900)

@@ -140,7 +140,7 @@ def last_backup(hub: DebianRoot, *, to: Path) -> tuple[Path, str]:
 
 
 def more_from(home: DebianRoot, *, version: int) -> None:
-    """The household decides anew: one more message."""
+    """The household changes its consent, which sends one more message."""
     consent = home.folder / "var/lib/commonwatt-agent/consent.toml"
     text, changed = re.subn(
         rf"(?m)^version = {version - 1}$", f"version = {version}", consent.read_text(encoding="utf-8")

@@ -75,7 +75,7 @@ def _keys(content: bytes, passphrase: bytes) -> list[object]:
     """Every key in this text; a file for the safe holds two."""
     blocks = _BLOCK.findall(content)
     if not 0 < len(blocks) <= _MAX_BLOCKS:
-        raise RequestError(f"this is no file of keys: expected 1 to {_MAX_BLOCKS} encrypted private keys in PEM form")
+        raise RequestError(f"this file holds no keys: expected 1 to {_MAX_BLOCKS} encrypted private keys in PEM form")
     try:
         return [load_pem_private_key(block, password=passphrase) for block in blocks]
     except ValueError:

@@ -30,8 +30,8 @@ def identity_file(folder: Path) -> Path:
 def make_identity(folder: Path, *, coop: str, passphrase: bytes, now_s: int) -> HubKeyCertificate:
     """Turn the hub's one key into the co-op's identity key, encrypted, and make hub key number 1 under it.
 
-    Agents and members who know the one key know the identity key by it: nobody enrols again. What was begun and
-    interrupted is begun anew. Raises: RequestError if it was done already, IdentityError if a file cannot be written.
+    Agents and members who know the one key know the identity key by it: nobody enrols again. A run that
+    was interrupted starts over. Raises: RequestError if it was done already, IdentityError if a file cannot be written.
     """
     if load_signer(folder).certificate is not None:
         raise RequestError(f"{folder}: the co-op has an identity key already; nothing was changed")

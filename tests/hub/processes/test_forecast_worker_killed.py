@@ -15,7 +15,8 @@ from protocols.slots import Slot, slot_of
 from protocols.timeline import Timeline
 from simulator.demo.processes import tree_of
 from tests.benchmarks.attacks.running_hub import REAL, prepare, running
-from tests.hub.processes.test_running import Running, wait_for
+from tests.hub.processes.test_running import Running
+from tests.hub.processes.waiting import wait_for
 from tests.hub.sending_home import COOP, SendingHome
 from tests.hub.test_planned_jobs import columns, consent
 

@@ -7,7 +7,6 @@ import signal
 import socket
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +21,13 @@ from protocols.timeline import Timeline
 from simulator.demo.processes import tree_of
 from tests.benchmarks.attacks.running_hub import HonestHome, line_of, prepare, running
 from tests.hub.notices.catch_all import CatchAll, catching_aside
+from tests.hub.processes.waiting import wait_for
 from tests.hub.sending_home import SendingHome
 
 RATE = 30.0
 """A minute of the hub's clock, after which mail is looked for again, takes two seconds."""
 
 PEOPLE = "name,email,home,since,board\nAna,ana@x.org,,,yes\nBen,ben@x.org,,,\nCem,cem@x.org,,,\n"
-
-
-def wait_for(ask: Callable[[], Any]) -> Any:
-    until_s = time.monotonic() + 120
-    while not (found := ask()):
-        assert time.monotonic() < until_s
-        time.sleep(0.05)
-    return found
 
 
 def free_port() -> int:

@@ -8,10 +8,9 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from hub.folder.keys.hub_key import load_key
 from hub.folder.paths import KEY_NAME
 from simulator.demo.processes import tree_of
 from tests.benchmarks.attacks.running_hub import HonestHome, line_of, prepare, running
+from tests.hub.processes.waiting import wait_for
 from tests.hub.sending_home import SendingHome
 
 HALF_OPEN = 1100
@@ -54,14 +54,6 @@ class Running:
         found = wait_for(self.status)["processes"]
         assert set(found) == set(PARTS)
         return dict(found)
-
-
-def wait_for(ask: Callable[[], Any], *, within_s: float = 60) -> Any:
-    until_s = time.monotonic() + within_s
-    while not (found := ask()):
-        assert time.monotonic() < until_s
-        time.sleep(0.05)
-    return found
 
 
 @pytest.fixture(scope="module")

@@ -78,7 +78,7 @@ def test_what_is_not_this_hubs_identity_key_is_refused(folder: Path, tmp_path: P
     content = (folder / "identity.key").read_bytes()
     with pytest.raises(RequestError, match="passphrase is wrong"):
         identity_in(content, folder=folder, passphrase=b"other words", where="x")
-    with pytest.raises(RequestError, match="no file of keys"):
+    with pytest.raises(RequestError, match="this file holds no keys"):
         identity_in(b"", folder=folder, passphrase=PASSPHRASE, where="x")
     other = tmp_path / "other"
     other.mkdir()
