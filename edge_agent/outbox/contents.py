@@ -37,7 +37,7 @@ def _batch_lines(batch: Batch, local: LocalTime) -> list[str]:
         f"  device {device.name}: {device.state.value}, last heard {device.age_s} s before" for device in batch.devices
     ]
     if len(lines) == 1:
-        lines.append("  nothing else: no value may leave")
+        lines.append("  no values and no devices")
     lines.append(f"  made {local.moment(batch.made_at)}; the agent's start number {batch.boot}")
     lines.append(f"  trust in the clock: {batch.clock.name.lower()}")
     return lines

@@ -1,5 +1,6 @@
 """All that a message says can be read at home: each value, gap and device, a consent, an answer to a prompt."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,11 @@ def test_a_batch_says_every_value_gap_total_and_device() -> None:
         "  made 2026-06-01 13:00; the agent's start number 3",
         "  trust in the clock: trusted",
     ]
+
+
+def test_a_batch_without_values_says_so() -> None:
+    empty = replace(BATCH, columns=(), long_intervals=(), devices=())
+    assert message_text("batch", sealed(encode_batch(empty)), TZ).splitlines()[1] == "  no values and no devices"
 
 
 def test_a_consent_and_an_answer_are_told() -> None:
