@@ -21,7 +21,7 @@ demo-once: setup
 
 ## make test       set up, then all tests (the long fault campaigns run a short seeded part)
 test: setup-test
-	@$(PY) -m pytest -n 2 --dist loadfile
+	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 ## make campaign   the long fault campaigns, whole
 campaign: setup-test

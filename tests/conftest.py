@@ -1,10 +1,16 @@
 """Options and settings of the whole test run."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import HealthCheck, settings
 
 COUNTED = "counted"
 """The property under which a test records what it counted."""
+
+TESTS = Path(__file__).parent
+SLOW_FIRST = ("journeys", "simulator/demo", "pages", "simulator/commands", "releases", "hub/processes")
+"""Folders whose tests start whole streets and hubs: begun last, they would keep one of two cores waiting at the end."""
 
 # No verdict about speed: on a shared machine it says nothing of the code. Speed lives in tests/benchmarks.
 settings.register_profile(
@@ -18,6 +24,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """New examples are looked for by the campaign; any other run draws the same ones on every machine."""
     if config.option.markexpr == "campaign":
         settings.load_profile("searching")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow folders first, in the order above; all else stays as collected."""
+
+    def rank(item: pytest.Item) -> int:
+        folder = item.path.parent.relative_to(TESTS).as_posix()
+        return SLOW_FIRST.index(folder) if folder in SLOW_FIRST else len(SLOW_FIRST)
+
+    items.sort(key=rank)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
