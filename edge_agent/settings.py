@@ -43,6 +43,11 @@ class Endpoint:
     stop: int | None = None
 
     @property
+    def is_serial(self) -> bool:
+        """Whether it is a line of this computer, whose time is spent register by register."""
+        return bool(self.path)
+
+    @property
     def shown(self) -> str:
         """The address as people write it."""
         host = f"[{self.host}]" if ":" in self.host else self.host

@@ -9,7 +9,8 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
-from edge_agent.devices.modbus_link import LineSettings, ModbusLink
+from edge_agent.devices.line import RTU_GAP_S, LineSettings, serial_line
+from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.devices.reader import Device
 from edge_agent.settings import DeviceSettings, Endpoint, Settings
 from protocols.errors import SettingsError
@@ -17,7 +18,6 @@ from protocols.maps.loading import load_map
 from protocols.maps.model import DeviceMap, MapError
 
 MAPS = Path(__file__).resolve().parents[2] / "firmware_configs" / "devices"
-RTU_GAP_S = 0.02
 Pause = Callable[[float], Awaitable[None]]
 BusAddress = tuple[str, str, int, str]
 
@@ -80,7 +80,8 @@ def _address(endpoint: Endpoint) -> BusAddress:
 
 def _link(devices: list[Device], source: str) -> ModbusLink:
     """A link that suits all its devices: the longest pauses any of them needs."""
-    lines = {_serial_line(device) for device in devices if device.settings.endpoint.wire == "rtu"}
+    serial = [each for each in devices if each.settings.endpoint.is_serial]
+    lines = {serial_line(each.settings.endpoint, each.device_map.transport) for each in serial}
     if len(lines) > 1:
         names = ", ".join(repr(device.settings.name) for device in devices)
         raise SettingsError(f"{source}: devices {names}: connect: expected the same baud, parity and stop on one bus")
@@ -98,16 +99,6 @@ def _link(devices: list[Device], source: str) -> ModbusLink:
             bits=bits,
             stop=stop,
         ),
-    )
-
-
-def _serial_line(device: Device) -> tuple[int, str, int, int]:
-    endpoint, rtu = device.settings.endpoint, device.device_map.transport.rtu
-    return (
-        endpoint.baud or (rtu.baud if rtu else 9600),
-        endpoint.parity or (rtu.parity if rtu else "N"),
-        rtu.bits if rtu else 8,
-        endpoint.stop or (rtu.stop if rtu else 1),
     )
 
 

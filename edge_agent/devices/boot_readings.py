@@ -11,7 +11,8 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from edge_agent.devices.modbus_link import DeviceReadError, ModbusLink
+from edge_agent.devices.line import DeviceReadError
+from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.devices.reader import Device
 from edge_agent.metering.home_meter import MeasuringPoint, Sample
 from edge_agent.metering.trusted_time import BootClock

@@ -105,7 +105,7 @@ class LearnedMap:
         if unknown := _outside(hole, known):
             limits = replace(limits, no_read=(*limits.no_read, *unknown))
         elif hole.count:
-            limits = replace(limits, bridge=hole.count - 1)
+            limits = replace(limits, holes=(*limits.holes, hole))
         else:
             longest = max(*(half.count for half in halves), *(span.count for span in known))
             limits = replace(limits, max_registers=max(longest, min(limits.max_registers, request.count) // 2))

@@ -13,58 +13,24 @@ import socket
 import termios
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 from pymodbus import FramerType, ModbusException
 from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
+from edge_agent.devices.line import (
+    DeviceBusyError,
+    LineSettings,
+    LinkBrokenError,
+    NoAnswerError,
+    ReadRefusedError,
+)
 from edge_agent.settings import Endpoint
-from protocols.errors import CommonwattError
 
 HOLDING, INPUT = 3, 4
-ILLEGAL_FUNCTION, ILLEGAL_ADDRESS, ILLEGAL_VALUE = 1, 2, 3
 BUSY_CODES = frozenset({5, 6})
 MAX_DRAINS = 20
 TCP_BUFFER_BYTES = 8192
-
-
-class DeviceReadError(CommonwattError):
-    """A read that returned no words. The text names the kind of failure, never a value."""
-
-
-class NoAnswerError(DeviceReadError):
-    """No answer in time."""
-
-
-class DeviceBusyError(DeviceReadError):
-    """The device is present but asks to be left alone for a moment (exception 5 or 6)."""
-
-
-class ReadRefusedError(DeviceReadError):
-    """The device refuses this read. `code` is the Modbus exception: 2 is an address it does not have."""
-
-    def __init__(self, code: int) -> None:
-        hint = " (no such register: are map and unit right?)" if code == ILLEGAL_ADDRESS else ""
-        super().__init__(f"refused with exception {code}{hint}")
-        self.code = code
-
-
-class LinkBrokenError(DeviceReadError):
-    """No connection, or an invalid answer: truncated, of the wrong length, or to another request."""
-
-
-@dataclass(frozen=True, slots=True)
-class LineSettings:
-    """Timing and serial settings of a connection. Units: real seconds; serial settings as on the wire."""
-
-    timeout_s: float = 3.0
-    connect_delay_s: float = 0.0
-    request_gap_s: float = 0.0
-    baud: int = 9600
-    parity: str = "N"
-    bits: int = 8
-    stop: int = 1
 
 
 class ModbusLink:

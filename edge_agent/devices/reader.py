@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from edge_agent.devices.learned import SETTLED_AFTER, SILENT, LearnedMap
-from edge_agent.devices.modbus_link import (
+from edge_agent.devices.line import (
     ILLEGAL_ADDRESS,
-    ILLEGAL_VALUE,
     DeviceBusyError,
     DeviceReadError,
     LinkBrokenError,
-    ModbusLink,
     NoAnswerError,
     ReadRefusedError,
+    request_cost,
 )
+from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.devices.sunspec_search import SunSpecSearch
 from edge_agent.metering.home_meter import MeasuringPoint, Sample, sample_of
 from edge_agent.settings import DeviceSettings
@@ -45,7 +45,7 @@ MAX_SILENCES = 6
 ASKED_AGAIN_AT_ONCE = 4
 DEVICE_FAILURE = 4
 _UNLIMITED = (10_000, 60)
-_SPLITS_ON = frozenset({ILLEGAL_ADDRESS, ILLEGAL_VALUE})
+_SPLITS_ON = frozenset({ILLEGAL_ADDRESS, 3})
 
 
 @dataclass(slots=True)
@@ -279,6 +279,8 @@ class Device:
                 invert=settings.invert,
                 instance=settings.instance,
             )
+            cost = request_cost(settings.endpoint, self.device_map.transport)
+            resolved = replace(resolved, limits=replace(resolved.limits, request_cost=cost))
             resolved.plan()
         except (MapError, PlanError) as complaint:
             raise WrongDeviceError(str(complaint)) from None

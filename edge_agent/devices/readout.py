@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from edge_agent.devices.modbus_link import DeviceReadError, ModbusLink
+from edge_agent.devices.line import DeviceReadError
+from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.devices.reader import Device, Readout
 from edge_agent.metering.home_meter import FIELDS_OF_ROLE, MeasuringPoint
 from protocols.maps.model import MapPoint

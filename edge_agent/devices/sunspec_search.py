@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
-from edge_agent.devices.modbus_link import NoAnswerError, ReadRefusedError
+from edge_agent.devices.line import NoAnswerError, ReadRefusedError
 from protocols.maps.planning import ReadRequest
 from protocols.maps.sunspec import BASES, SunSpecDiscovery, discover
 

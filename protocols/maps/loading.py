@@ -3,7 +3,7 @@
 `placement` decodes registers with the placed map; `roles` turns values into measuring points with our signs.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from protocols.maps.chain import choose_instance
 from protocols.maps.checks import atomic_groups, check_map, span_of
@@ -54,7 +54,7 @@ def resolve_map(
         points={name: points[name] for name in dict.fromkeys(each.point.name for each in placed) if name in points},
         derived={each.name: each for each in device_map.derived if points.keys() >= set(each.inputs)},
         atomic=_groups(device_map, points, found),
-        limits=_limits(device_map, found),
+        limits=_limits(device_map, found, points.values()),
         sign=sign,
         invert=invert,
     )
@@ -111,7 +111,7 @@ def _home(placed: PlacedPoint, models: Sequence[SunSpecModel]) -> SunSpecModel |
     return next(model for model in models if model.address <= placed.addresses[0] < model.end)
 
 
-def _limits(device_map: DeviceMap, models: Sequence[SunSpecModel]) -> BlockLimits:
+def _limits(device_map: DeviceMap, models: Sequence[SunSpecModel], points: Iterable[PlacedPoint]) -> BlockLimits:
     blocks = device_map.blocks
     chain = merge_spans(Span(3, model.address, model.length + 2) for model in models)
     return BlockLimits(
@@ -119,4 +119,5 @@ def _limits(device_map: DeviceMap, models: Sequence[SunSpecModel]) -> BlockLimit
         bridge=blocks.bridge,
         readable=blocks.readable or (chain if device_map.is_sunspec else ()),
         no_read=blocks.no_read,
+        known=merge_spans(each.span for each in points if len(each.addresses) == each.span.count),
     )

@@ -36,16 +36,23 @@ class ReadRequest(Span):
 
 @dataclass(frozen=True, slots=True)
 class BlockLimits:
-    """What one device tolerates in a request.
+    """What one device tolerates in a request, and what a request costs.
 
-    `bridge` is the longest run of unwanted registers that a request may include; None means no limit.
+    `bridge` is the longest run of unwanted registers that a request may include; None means no limit. Registers of
+    `known` do not count in it: they are points of the device's map, so the device has them.
     `readable`, when not empty, lists the only areas a request may touch; a request stays inside one of them.
+    `holes` are gaps that this device would not let a request bridge.
+    `request_cost` is the time of a request without its registers, in registers: a slow serial line carries a hole
+    only if that takes less time than another request. None: the fewest requests, however long.
     """
 
     max_registers: int = MODBUS_MAX_REGISTERS
     bridge: int | None = None
     readable: tuple[Span, ...] = ()
     no_read: tuple[Span, ...] = ()
+    known: tuple[Span, ...] = ()
+    holes: tuple[Span, ...] = ()
+    request_cost: float | None = None
 
     def allows(self, block: Span) -> str | None:
         """None if one request may read all of `block`, otherwise the reason why not."""
@@ -57,27 +64,70 @@ class BlockLimits:
             return "touches a register that must not be read"
         return None
 
+    def may_bridge(self, gap: Span) -> bool:
+        """Whether one request may read over this gap between two wanted spans."""
+        if any(_inside(hole, gap) for hole in self.holes):
+            return False
+        return self.bridge is None or _longest_unknown(gap, self.known) <= self.bridge
+
 
 def plan_requests(wanted: Sequence[Span], limits: BlockLimits) -> tuple[ReadRequest, ...]:
-    """The fewest requests that read every wanted span whole.
+    """The fewest requests that read every wanted span whole; where requests have a cost, the quickest.
 
-    From left to right, each request takes as many spans as it may. That is minimal: spans inside another span
-    are dropped, so starts and ends rise together, an optimal plan cuts the sorted list into runs, and
-    every run inside an allowed run is also allowed.
+    Spans inside another span are dropped, so starts and ends rise together and a best plan cuts the sorted list into
+    runs; every run inside an allowed run is also allowed. So taking as many spans as a request may from left to right
+    gives the fewest requests, and the quickest follow from the quickest plans of all shorter lists.
     Raises PlanError if a single span cannot be read at all.
 
     >>> plan_requests([Span(3, 0, 2), Span(3, 4, 2), Span(3, 300, 1)], BlockLimits())
     (ReadRequest(function=3, address=0, count=6), ReadRequest(function=3, address=300, count=1))
     """
-    requests: list[ReadRequest] = []
-    for span in outermost_spans(wanted):
+    spans = outermost_spans(wanted)
+    for span in spans:
         if reason := limits.allows(span):
             raise PlanError(f"function {span.function} registers {span.address}..{span.end - 1}: {reason}")
+    if limits.request_cost is not None:
+        return _quickest(spans, limits, limits.request_cost)
+    requests: list[ReadRequest] = []
+    for span in spans:
         if requests and (joined := _joined(requests[-1], span, limits)):
             requests[-1] = joined
         else:
-            requests.append(ReadRequest(span.function, span.address, span.count))
+            requests.append(_alone(span))
     return tuple(requests)
+
+
+def _quickest(spans: Sequence[Span], limits: BlockLimits, request_cost: float) -> tuple[ReadRequest, ...]:
+    """For each beginning of the list the least cost, and the request that its quickest plan ends with."""
+    least: list[float] = [0.0]
+    last: list[tuple[int, ReadRequest]] = []
+    for end in range(1, len(spans) + 1):
+        options: list[tuple[float, int, ReadRequest]] = []
+        for start in range(end - 1, -1, -1):
+            block = _run(spans[start:end], limits)
+            if block is None:
+                break
+            options.append((least[start] + request_cost + block.count, start, block))
+        cost, start, block = min(options)
+        least.append(cost)
+        last.append((start, block))
+    plan: list[ReadRequest] = []
+    at = len(spans)
+    while at:
+        at, block = last[at - 1]
+        plan.append(block)
+    return tuple(reversed(plan))
+
+
+def _run(spans: Sequence[Span], limits: BlockLimits) -> ReadRequest | None:
+    """The one request for all these spans, or None if it is not allowed."""
+    block = _alone(spans[0])
+    for span in spans[1:]:
+        joined = _joined(block, span, limits)
+        if joined is None:
+            return None
+        block = joined
+    return block
 
 
 def bisect_request(request: Span, wanted: Iterable[Span]) -> tuple[ReadRequest, ...]:
@@ -116,10 +166,23 @@ def merge_spans(spans: Iterable[Span]) -> tuple[Span, ...]:
 def _joined(request: ReadRequest, span: Span, limits: BlockLimits) -> ReadRequest | None:
     if request.function != span.function:
         return None
-    if limits.bridge is not None and span.address - request.end > limits.bridge:
+    if not limits.may_bridge(Span(request.function, request.end, max(0, span.address - request.end))):
         return None
     block = ReadRequest(request.function, request.address, span.end - request.address)
     return None if limits.allows(block) else block
+
+
+def _alone(span: Span) -> ReadRequest:
+    return ReadRequest(span.function, span.address, span.count)
+
+
+def _longest_unknown(gap: Span, known: Sequence[Span]) -> int:
+    """The longest run of registers of a gap that are in none of these spans (merged, in order)."""
+    longest, at = 0, gap.address
+    for span in known:
+        if span.function == gap.function and span.end > at and span.address < gap.end:
+            longest, at = max(longest, span.address - at), span.end
+    return max(longest, gap.end - at)
 
 
 def _hull(spans: Sequence[Span]) -> ReadRequest:

@@ -17,19 +17,17 @@ from edge_agent.outbox.opening import open_outbox
 from edge_agent.run_loop import LoopParts, SlotCloser
 from edge_agent.uplink.sealing import AgentSigner, ConsentFilter
 from protocols.consent.text import parse_consent
-from protocols.maps.loading import load_map
-from protocols.maps.model import DeviceMap
-from protocols.maps.planning import outermost_spans
 from protocols.slots import Slot, start_of
 from protocols.timeline import Clock
 from protocols.wire.receipts import Receipt
 from tests.edge_agent.agent_process import FIRST, agent_home
-from tests.edge_agent.devices.test_reader import device, fewest_requests
+from tests.edge_agent.devices.scans import FAMILIES, Recorder, chains, fewest, role_sets, shipped_map, wanted_spans
+from tests.edge_agent.devices.test_reader import device
 from tests.edge_agent.hand_clock import until
-from tests.edge_agent.modbus_stand import MAPS, Stand, meter_words
+from tests.edge_agent.modbus_stand import Stand, meter_words
 
 DAYS = 10
-BARS = {"edge_agent_resident_mb": 64}
+BARS = {"edge_agent_resident_mb": 64, "edge_requests_per_scan_over_optimum": 1.0}
 KEY = Ed25519PrivateKey.generate()
 PLACES = [MeasuringPoint("meter", "grid", 15_000), MeasuringPoint("sun", "pv", 10_000)]
 CONSENT = parse_consent('home="h01"\nversion=2\n[[rule]]\npurpose="forecast.hood"\nvalid_from="2020-01-01T00:00Z"\n')
@@ -61,33 +59,20 @@ async def _resident_mb() -> float:
 
 
 async def _requests_over_optimum() -> float:
-    """Requests of a full scan and of a poll over all shipped maps with fixed addresses, over the fewest possible."""
-    sent = fewest = 0
-    for path in sorted(MAPS.glob("*.toml")):
-        device_map: DeviceMap = load_map(path.read_text(), name=path.stem)
-        if device_map.is_sunspec:
-            continue
-        under_test = device(path.stem, *device_map.roles)
-        stand = await Stand().start()
-        link = _link(stand)
-        await under_test.read(link)
-        stand.requests.clear()
-        await under_test.read(link)
-        await under_test.read_places(link)
-        resolved = under_test.resolved
-        sent += len(stand.requests)
-        for names in (None, under_test.place_names(resolved)):
-            fewest += fewest_requests(outermost_spans(resolved.spans(names)), resolved.limits)
-        await link.close()
-        await stand.stop()
-    return sent / fewest
-
-
-def _link(stand: Stand):
-    from edge_agent.devices.modbus_link import LineSettings, ModbusLink
-    from edge_agent.settings import Endpoint
-
-    return ModbusLink(Endpoint("tcp", "127.0.0.1", stand.port), LineSettings(timeout_s=2))
+    """The worst of all shipped maps and sets of roles: requests of a reading over the fewest possible."""
+    worst = 0.0
+    for family in FAMILIES:
+        device_map = shipped_map(family)
+        for words in chains(device_map):
+            for roles in role_sets(device_map):
+                under_test, link = device(family, *roles), Recorder(words)
+                for read, names in ((under_test.read, None), (under_test.read_places, under_test.place_names)):
+                    await read(link)
+                    link.asked.clear()
+                    await read(link)
+                    wanted = wanted_spans(under_test, names(under_test.resolved) if names else None)
+                    worst = max(worst, len(link.asked) / fewest(wanted, under_test.resolved))
+    return worst
 
 
 async def _batch_cost() -> dict[str, float]:

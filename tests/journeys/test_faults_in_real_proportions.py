@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 import pytest
 
 from edge_agent.devices.buses import Bus, ReadingPace
-from edge_agent.devices.modbus_link import LineSettings, ModbusLink
+from edge_agent.devices.line import LineSettings
+from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.devices.reader import Device
 from edge_agent.metering.home_meter import ClosedSlot, HomeMeter
 from edge_agent.settings import DeviceSettings, Endpoint

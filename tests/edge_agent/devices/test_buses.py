@@ -11,7 +11,8 @@ from decimal import Decimal
 import pytest
 
 from edge_agent.devices.buses import Bus, ReadingPace
-from edge_agent.devices.modbus_link import LineSettings, ModbusLink, NoAnswerError
+from edge_agent.devices.line import LineSettings, NoAnswerError
+from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.devices.reader import Device, Readout
 from edge_agent.metering.home_meter import ClosedSlot, HomeMeter
 from edge_agent.settings import Endpoint

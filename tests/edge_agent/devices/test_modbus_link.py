@@ -12,15 +12,15 @@ import pytest
 from pymodbus import ModbusException
 from pymodbus.client import AsyncModbusTcpClient
 
-from edge_agent.devices.modbus_link import (
+from edge_agent.devices.line import (
     DeviceBusyError,
     DeviceReadError,
     LineSettings,
     LinkBrokenError,
-    ModbusLink,
     NoAnswerError,
     ReadRefusedError,
 )
+from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.settings import Endpoint
 from tests.edge_agent.modbus_stand import Stand, pymodbus_server
 

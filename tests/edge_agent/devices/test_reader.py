@@ -4,32 +4,23 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.devices.modbus_link import (
-    ILLEGAL_ADDRESS,
-    DeviceBusyError,
-    LineSettings,
-    ModbusLink,
-    NoAnswerError,
-    ReadRefusedError,
-)
+from edge_agent.devices.line import ILLEGAL_ADDRESS, DeviceBusyError, LineSettings, NoAnswerError, ReadRefusedError
+from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.devices.reader import Device, WrongDeviceError
 from edge_agent.metering.home_meter import MeasuringPoint
 from edge_agent.settings import DeviceSettings, Endpoint
 from protocols.maps.loading import load_map
 from protocols.maps.model import RoleName
-from protocols.maps.planning import BlockLimits, Span, outermost_spans
 from tests.edge_agent.modbus_stand import MAPS, Stand, meter_words
 
 FAST = LineSettings(timeout_s=0.2)
 IMPATIENT = LineSettings(timeout_s=0.06)
-PLAIN = [path.stem for path in sorted(MAPS.glob("*.toml")) if not path.stem.startswith("sunspec")]
 
 
 def device(
@@ -74,38 +65,6 @@ def sunspec_words(export_power: int = 1500) -> dict[tuple[int, int], int]:
     words |= {base + 14: export_power, base + 15: 0, base + 24: 2, base + 25: 5000, base + 26: 0}
     words |= {base + 52: 0xFFFF, base + 53: 0}
     return {(3, address): word for address, word in words.items()}
-
-
-@pytest.mark.parametrize("family", PLAIN)
-async def test_a_scan_of_a_shipped_map_takes_the_fewest_requests(family: str) -> None:
-    stand = Stand()
-    link = await linked(stand)
-    under_test = device(family, *load_map((MAPS / f"{family}.toml").read_text(), name=family).roles)
-    for read, names in ((under_test.read, None), (under_test.read_places, under_test.place_names)):
-        await read(link)
-        stand.requests.clear()
-        await read(link)
-        resolved = under_test.resolved
-        spans = outermost_spans(resolved.spans(names(resolved) if names else None))
-        assert len(stand.requests) == fewest_requests(spans, resolved.limits)
-    await link.close()
-    await stand.stop()
-
-
-def fewest_requests(spans: list[Span], limits: BlockLimits) -> int:
-    """The true minimum by trying every way to cut the sorted spans into runs."""
-    best = [0]
-    for end in range(1, len(spans) + 1):
-        best.append(min(best[start] + 1 for start in range(end) if may_be_one_request(spans[start:end], limits)))
-    return best[-1]
-
-
-def may_be_one_request(run: list[Span], limits: BlockLimits) -> bool:
-    if len({span.function for span in run}) > 1:
-        return False
-    holes = [right.address - left.end for left, right in pairwise(run)]
-    bridged = limits.bridge is None or all(hole <= limits.bridge for hole in holes)
-    return bridged and limits.allows(Span(run[0].function, run[0].address, run[-1].end - run[0].address)) is None
 
 
 async def test_counters_and_power_of_a_meter() -> None:

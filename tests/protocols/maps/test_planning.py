@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations, pairwise
 
 import pytest
@@ -38,7 +39,14 @@ def maps(draw: st.DrawFn) -> tuple[list[Span], BlockLimits]:
     areas = [Span(function, *area) for function in (3, 4) for area in ((0, border), (border, 100))]
     readable = () if split or draw(st.booleans()) else tuple(area for area in areas if area.count)
     bridge = draw(st.sampled_from([None, 0, 1, 3, 10]))
-    return spans, BlockLimits(longest, bridge, readable, no_read)
+    known = merge_spans(
+        Span(draw(st.sampled_from([3, 4])), draw(st.integers(0, REGISTERS)), draw(st.integers(1, 5)))
+        for _ in range(draw(st.integers(0, 4)))
+    )
+    holes = tuple(
+        Span(draw(st.sampled_from([3, 4])), draw(st.integers(0, REGISTERS)), 1) for _ in range(draw(st.integers(0, 2)))
+    )
+    return spans, BlockLimits(longest, bridge, readable, no_read, known, holes)
 
 
 @settings(max_examples=400)
@@ -46,6 +54,20 @@ def maps(draw: st.DrawFn) -> tuple[list[Span], BlockLimits]:
 def test_plan_is_as_short_as_the_best_of_all_cuts(case: tuple[list[Span], BlockLimits]) -> None:
     spans, limits = case
     assert len(plan_requests(spans, limits)) == _shortest_by_cuts(spans, limits)
+
+
+@settings(max_examples=300)
+@given(case=maps(), cost=st.sampled_from([0, 0.5, 3, 10, 29.6, 1000]))
+def test_where_requests_have_a_cost_no_cut_is_quicker_and_nothing_forbidden_is_read(
+    case: tuple[list[Span], BlockLimits], cost: float
+) -> None:
+    spans, limits = case
+    plan = plan_requests(spans, replace(limits, request_cost=cost))
+    assert sum(cost + request.count for request in plan) == pytest.approx(_quickest_by_cuts(spans, limits, cost))
+    assert all(any(_covers(request, span) for request in plan) for span in spans)
+    assert all(limits.allows(request) is None for request in plan)
+    if cost == 1000:
+        assert len(plan) == len(plan_requests(spans, limits))
 
 
 @settings(max_examples=100, deadline=None)
@@ -122,6 +144,10 @@ def test_bridging_never_any_and_by_width() -> None:
     spans = [Span(3, 0, 2), Span(3, 2, 2), Span(3, 10, 2)]
     assert plan_requests(spans, BlockLimits(bridge=None)) == (ReadRequest(3, 0, 12),)
     assert plan_requests(spans, BlockLimits(bridge=6)) == (ReadRequest(3, 0, 12),)
+    assert plan_requests(spans, BlockLimits(bridge=5, known=(Span(3, 6, 1),))) == (ReadRequest(3, 0, 12),)
+    assert plan_requests(spans, BlockLimits(bridge=6, holes=(Span(3, 6, 1),))) == (
+        ReadRequest(3, 0, 4), ReadRequest(3, 10, 2),
+    )  # fmt: skip
     assert plan_requests(spans, BlockLimits(bridge=5)) == (ReadRequest(3, 0, 4), ReadRequest(3, 10, 2))
     assert plan_requests(spans, BlockLimits(bridge=0)) == (ReadRequest(3, 0, 4), ReadRequest(3, 10, 2))
 
@@ -149,12 +175,34 @@ def _shortest_by_cuts(spans: Sequence[Span], limits: BlockLimits) -> int:
     return best[-1]
 
 
+def _quickest_by_cuts(spans: Sequence[Span], limits: BlockLimits, cost: float) -> float:
+    """The least time over all ways to cut the sorted outermost spans, each tried."""
+    atoms = outermost_spans(spans)
+    best = math.inf
+    for cuts in range(1 << max(0, len(atoms) - 1)):
+        runs, start = [], 0
+        for end in range(1, len(atoms) + 1):
+            if end == len(atoms) or cuts >> (end - 1) & 1:
+                runs.append(atoms[start:end])
+                start = end
+        if all(_is_allowed(run, limits) for run in runs):
+            best = min(best, sum(cost + run[-1].end - run[0].address for run in runs))
+    return best
+
+
 def _is_allowed(run: Sequence[Span], limits: BlockLimits) -> bool:
     if len({span.function for span in run}) > 1:
         return False
-    gaps = [after.address - before.end for before, after in pairwise(run)]
-    if limits.bridge is not None and any(gap > limits.bridge for gap in gaps):
-        return False
+    for before, after in pairwise(run):
+        gap = range(before.end, after.address)
+        if any(each.function == before.function and each.address in gap for each in limits.holes):
+            return False
+        known = {
+            at for each in limits.known if each.function == before.function for at in range(each.address, each.end)
+        }
+        blind = "".join("x" if at in known else "." for at in gap)
+        if limits.bridge is not None and max(map(len, blind.split("x"))) > limits.bridge:
+            return False
     return limits.allows(Span(run[0].function, run[0].address, run[-1].end - run[0].address)) is None
 
 

@@ -3,7 +3,6 @@
 import math
 import re
 from decimal import Decimal
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -154,10 +153,17 @@ def _optimum(spans: tuple[Span, ...], limits: BlockLimits) -> int:
         for start in range(end):
             run = atoms[start:end]
             hull = Span(run[0].function, run[0].address, run[-1].end - run[0].address)
-            bridged = all(b.address - a.end <= (limits.bridge or 0) for a, b in pairwise(run)) or limits.bridge is None
+            bridged = limits.bridge is None or _longest_blind_run(run, hull, limits) <= limits.bridge
             if len({atom.function for atom in run}) == 1 and bridged and limits.allows(hull) is None:
                 best[end] = min(best[end], best[start] + 1)
     return int(best[-1])
+
+
+def _longest_blind_run(run: list[Span], hull: Span, limits: BlockLimits) -> int:
+    """The longest run of registers inside `hull` that are neither wanted nor a point of the map."""
+    seen = {(each.function, at) for each in (*run, *limits.known) for at in range(each.address, each.end)}
+    marks = "".join("x" if (hull.function, at) in seen else "." for at in range(hull.address, hull.end))
+    return max(map(len, marks.split("x")))
 
 
 @pytest.mark.parametrize("resolved", PLACEMENTS.values(), ids=PLACEMENTS)
