@@ -25,7 +25,9 @@ ROLES: tuple[RoleName, ...] = get_args(RoleName)
 SIGNS: tuple[Sign, ...] = get_args(Sign)
 CONNECT_EXPECTED = "'tcp://host:port', 'rtu+tcp://host:port' or 'rtu:///dev/name?baud=9600&parity=N'"
 
-_DEVICE_KEYS = ("name", "map", "role", "connect", "unit", "instance", "sign", "invert", "max_power_w", "timeout_ms")
+_DEVICE_KEYS = (
+    "name", "map", "variant", "role", "connect", "unit", "instance", "sign", "invert", "max_power_w", "timeout_ms",
+)  # fmt: skip
 
 Wire = Literal["tcp", "rtu+tcp", "rtu"]
 
@@ -69,6 +71,9 @@ class DeviceSettings:
     timeout_ms: int | None
     instance: int | None = None
     """Which of several like devices in one SunSpec chain, counted from 1."""
+
+    variant: str | None = None
+    """Which variant of its map the device is, by firmware, access path, model or setting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +238,9 @@ def _device(fields: TomlFields) -> DeviceSettings:
         max_power_w=fields.whole("max_power_w", 10, 10_000_000),
         timeout_ms=fields.whole_or_none("timeout_ms", 50, 60_000),
         instance=fields.whole_or_none("instance", 1, 32),
+        variant=fields.name("variant", r"[a-z0-9]+(-[a-z0-9]+)*", "the name of a variant")
+        if fields.has("variant")
+        else None,
     )
 
 

@@ -34,9 +34,10 @@ def make_fleet(
     for each in settings.devices:
         if each.map not in found:
             found[each.map] = _map(each, settings.source, maps)
-        _check_roles(each, found[each.map], settings.source)
-        _check_choices(each, found[each.map], settings.source)
-        together.setdefault(_address(each.endpoint), []).append(Device(each, found[each.map], sleep=pause))
+        device_map = _varied(each, found[each.map], settings.source)
+        _check_roles(each, device_map, settings.source)
+        _check_choices(each, device_map, settings.source)
+        together.setdefault(_address(each.endpoint), []).append(Device(each, device_map, sleep=pause))
     return [(_link(devices, settings.source), devices) for devices in together.values()]
 
 
@@ -51,6 +52,13 @@ def _map(device: DeviceSettings, source: str, maps: Path) -> DeviceMap:
         ) from None
     except (OSError, UnicodeDecodeError, MapError) as cause:
         raise SettingsError(f"{source}: device {device.name!r}: map: {cause}".splitlines()[0]) from None
+
+
+def _varied(device: DeviceSettings, family: DeviceMap, source: str) -> DeviceMap:
+    try:
+        return family.varied(device.variant)
+    except MapError as cause:
+        raise SettingsError(f"{source}: device {device.name!r}: map {cause}") from None
 
 
 def _check_roles(device: DeviceSettings, device_map: DeviceMap, source: str) -> None:

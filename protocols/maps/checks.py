@@ -22,6 +22,8 @@ from protocols.maps.planning import Span
 # 100 W over 15 minutes. With a coarser counter, power must show how each step was spread over the slots.
 COARSE_STEP_WH = Decimal(25)
 
+_METERED = ("grid", "load")
+
 
 def check_map(device_map: DeviceMap, name: str) -> None:
     """Raise MapError, naming the file and the place, unless the map is sound."""
@@ -49,8 +51,27 @@ def _complaints(device_map: DeviceMap) -> Iterator[str]:
         if role.counts == "source_ac" and "hybrid" in device_map.kinds:
             # With a battery on its DC side, no AC value of an inverter shows its panels alone.
             yield f"roles.{role.name}: counts: expected inverter_output or source_dc on a hybrid, found source_ac"
+    yield from _standing_complaints(device_map)
     if device_map.inverted_for and not any(point.vendor_sign for point in device_map.points):
         yield "sign: inverted_for: expected a point with vendor_sign = true"
+
+
+def _standing_complaints(device_map: DeviceMap) -> Iterator[str]:
+    """What the map's quality rests on, as far as the map alone shows; the rest is in its vectors."""
+    if device_map.quality != "bronze":
+        if len(device_map.sources) < 2:
+            yield f"quality: {device_map.quality} needs two sources that do not copy each other: expected bronze"
+        if any(role.side == "unknown" for role in device_map.roles.values()):
+            yield f"quality: a battery whose side is unknown is bronze, found {device_map.quality}"
+    if device_map.metering is None and (role := _metered(device_map)):
+        yield f"metering: missing, roles.{role} is a meter's: expected phases and metrology, each with its source"
+
+
+def _metered(device_map: DeviceMap) -> str | None:
+    """A role that counts what a meter measured."""
+    is_meter = bool({"grid-meter", "sub-meter"} & set(device_map.kinds))
+    counted = (role.name for role in device_map.roles.values() if role.counters and (is_meter or role.name in _METERED))
+    return next(counted, None)
 
 
 def _name_complaints(device_map: DeviceMap) -> Iterator[str]:

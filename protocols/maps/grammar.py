@@ -3,7 +3,8 @@
 `checks` decides whether the parts fit together. No key accepts a Modbus write function, so no map can request a write.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, get_args
 
@@ -21,14 +22,20 @@ from protocols.maps.model import (
     MapError,
     MapPoint,
     MapRole,
+    MapVariant,
+    Metering,
+    Metrology,
+    Phases,
     Poll,
     Positive,
+    Quality,
     RoleName,
     Serial,
     Transport,
 )
 from protocols.maps.planning import MODBUS_MAX_REGISTERS, BlockLimits, Span
 from protocols.maps.registers import RegisterError, RegisterType, Sentinel, WordOrder, parse_sentinel, register_type
+from protocols.maps.variants import vary
 from protocols.toml_text import TomlTextError, read_toml
 
 MAX_MAP_BYTES = 256 * 1024
@@ -40,8 +47,13 @@ UNITS = (
 )  # fmt: skip
 _KEYS: Mapping[str, tuple[str, ...]] = {
     "map": (
-        "id", "version", "vendor", "models", "kinds", "verification", "sources", "caveats", "transport", "blocks",
-        "identify", "tables", "derived", "roles", "sign",
+        "id", "version", "vendor", "models", "kinds", "verification", "quality", "sources", "caveats", "transport",
+        "blocks", "identify", "tables", "derived", "roles", "sign", "metering", "variants",
+    ),
+    "metering": ("phases", "phases_source", "metrology", "metrology_source"),
+    "variant": (
+        "name", "title", "firmware", "path", "model", "quality", "kinds", "caveats", "transport", "blocks", "metering",
+        "identify", "points", "derived", "without", "roles",
     ),
     "transport": (
         "framing", "tcp", "rtu", "unit_ids", "timeout_ms", "connect_delay_ms", "request_gap_ms", "max_registers",
@@ -63,8 +75,28 @@ _ORDERS: tuple[WordOrder, ...] = get_args(WordOrder)
 
 
 def parse_map(text: str, name: str) -> DeviceMap:
-    """The map in this TOML text. `name` is the file's name in error messages. Raises MapError."""
-    top = TomlFields(name, _toml(text, name)).only(*_KEYS["map"])
+    """The map in this TOML text, with its variants. `name` is the file's name in error messages. Raises MapError."""
+    table = _toml(text, name)
+    variants = TomlFields(name, {"variants": table.pop("variants", [])}).tables("variants")
+    family = _map(table, name)
+    return replace(family, variants=tuple(_variants(variants, table, name)))
+
+
+def _variants(given: list[TomlFields], family: Mapping[str, Any], name: str) -> Iterator[MapVariant]:
+    seen: set[str] = set()
+    for fields in given:
+        fields.only(*_KEYS["variant"])
+        word = fields.name("name", r"[a-z0-9]+(-[a-z0-9]+)*", "a name like 'firmware-2'")
+        if word in seen:
+            raise MapError(f"{fields.where}: name: expected unique names, found {word!r} twice")
+        seen.add(word)
+        texts = {key: fields.text(key) if fields.has(key) else None for key in ("firmware", "path", "model")}
+        title = fields.text("title")
+        yield MapVariant(name=word, title=title, **texts, map=_map(vary(family, fields), f"{name} variant {word!r}"))
+
+
+def _map(table: Mapping[str, Any], name: str) -> DeviceMap:
+    top = TomlFields(name, table).only(*_KEYS["map"])
     return DeviceMap(
         id=top.name("id", r"[a-z0-9]+(-[a-z0-9]+)*", "a name like 'eastron-sdm630'"),
         version=top.whole("version", 1, 9999),
@@ -72,6 +104,7 @@ def parse_map(text: str, name: str) -> DeviceMap:
         models=top.texts("models", needed=True),
         kinds=top.choices("kinds", KINDS),
         verification=top.choice("verification", ("A", "B", "C")),
+        quality=top.choice("quality", get_args(Quality)),
         sources=top.texts("sources", needed=True),
         caveats=top.texts("caveats"),
         transport=_transport(top.table("transport")),
@@ -81,6 +114,17 @@ def parse_map(text: str, name: str) -> DeviceMap:
         derived=tuple(_derived(each) for each in top.tables("derived")),
         roles=_roles(top),
         inverted_for=_inverted_for(top.table("sign")),
+        metering=_metering(top.table("metering")) if top.has("metering") else None,
+    )
+
+
+def _metering(fields: TomlFields) -> Metering:
+    fields.only(*_KEYS["metering"])
+    return Metering(
+        phases=fields.choice("phases", get_args(Phases)),
+        phases_source=fields.text("phases_source"),
+        metrology=fields.choice("metrology", get_args(Metrology)),
+        metrology_source=fields.text("metrology_source"),
     )
 
 

@@ -21,6 +21,8 @@ def load_map(text: str, *, name: str) -> DeviceMap:
     """
     device_map = parse_map(text, name)
     check_map(device_map, name)
+    for variant in device_map.variants:
+        check_map(variant.map, f"{name} variant {variant.name!r}")
     return device_map
 
 
@@ -31,14 +33,16 @@ def resolve_map(
     sign: Sign = "as_documented",
     invert: bool = False,
     instance: int | None = None,
+    variant: str | None = None,
 ) -> ResolvedMap:
-    """The map with absolute addresses for one device.
+    """The map, or a variant of it, with absolute addresses for one device.
 
     `models` are those a SunSpec walk found (needed for SunSpec maps). `sign="inverted"` negates the powers whose
     sign is the vendor's choice; `invert` is for swapped wiring: power is negated, import and export are exchanged.
     `instance` says which of several like devices in the chain is meant.
     Raises MapError if a model that the map needs was not found, or if the chain holds several and none is chosen.
     """
+    device_map = device_map.varied(variant)
     if device_map.is_sunspec and models is None:
         raise MapError(f"{device_map.id}: expected the models of a SunSpec walk, positions depend on the device")
     if sign == "inverted" and not any(point.vendor_sign for point in device_map.points):

@@ -20,7 +20,15 @@ Sign = Literal["as_documented", "inverted"]
 # What a production counter counts: the panels or turbine themselves, on the DC or on the AC side, or everything an
 # inverter gives on its AC side. The last contains what a battery on its DC side gives, and lacks what that one takes.
 Counted = Literal["source_dc", "source_ac", "inverter_output"]
-BatterySide = Literal["dc", "ac"]
+BatterySide = Literal["dc", "ac", "unknown"]
+# Bronze: loads and can be read. Silver: golden vectors for all a role rests on, and two sources. Gold: recordings too.
+Quality = Literal["bronze", "silver", "gold"]
+# How a three-phase counter adds its phases: as one sum that can cancel out, each by itself, or a meter of one phase.
+Phases = Literal["netted", "separate", "single", "unknown"]
+Metrology = Literal[
+    "MID A", "MID B", "MID C", "class 0.2", "class 0.2S", "class 0.5", "class 0.5S", "class 1", "class 1.5", "class 2",
+    "none", "unknown",
+]  # fmt: skip
 
 COUNTERS_OF_ROLE: Mapping[RoleName, tuple[str, ...]] = {
     "grid": ("import", "export"),
@@ -191,10 +199,21 @@ class IdentifyRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Metering:
+    """What a meter's import and export counters count, and how well they are certified; each with its source."""
+
+    phases: Phases
+    phases_source: str
+    metrology: Metrology
+    metrology_source: str
+
+
+@dataclass(frozen=True, slots=True)
 class DeviceMap:
     """A checked device family. `points` may contain the same name several times, for different SunSpec models.
 
     `inverted_for` lists manufacturers known to report the `vendor_sign` points with the opposite sign.
+    `variants` are complete maps of their own; each has the family's id.
     """
 
     id: str
@@ -203,6 +222,7 @@ class DeviceMap:
     models: tuple[str, ...]
     kinds: tuple[str, ...]
     verification: str
+    quality: Quality
     sources: tuple[str, ...]
     caveats: tuple[str, ...]
     transport: Transport
@@ -213,6 +233,8 @@ class DeviceMap:
     derived: tuple[DerivedValue, ...]
     roles: Mapping[RoleName, MapRole]
     inverted_for: tuple[str, ...]
+    metering: Metering | None = None
+    variants: tuple["MapVariant", ...] = ()
 
     @property
     def is_sunspec(self) -> bool:
@@ -222,6 +244,29 @@ class DeviceMap:
     def named(self, name: str) -> tuple[MapPoint, ...]:
         """All points of this name."""
         return tuple(point for point in self.points if point.name == name)
+
+    def varied(self, variant: str | None) -> "DeviceMap":
+        """The map of a variant, or this one for None. Raises MapError, naming those there are."""
+        if variant is None:
+            return self
+        for each in self.variants:
+            if each.name == variant:
+                return each.map
+        known = ", ".join(each.name for each in self.variants)
+        expected = f"one of {known}" if known else "none, this family has no variants"
+        raise MapError(f"{self.id}: variant: expected {expected}, found {variant!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class MapVariant:
+    """A firmware, access path, model or setting that moves or rescales registers; the texts are for people."""
+
+    name: str
+    title: str
+    firmware: str | None
+    path: str | None
+    model: str | None
+    map: DeviceMap
 
 
 PointValues = Mapping[str, Value]

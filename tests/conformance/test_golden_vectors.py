@@ -1,6 +1,7 @@
-"""Golden vectors: raw words of real device families and the values they must decode to.
+"""Golden vectors in the form of a foreign list: raw words and the values they must decode to; ours are the traps of
+real register tables. The vectors of our own families are in firmware_configs/vectors (test_settled_registers).
 
-`pytest tests/conformance/test_golden_vectors.py --golden FILE` checks any file of the same format: a JSON
+`pytest tests/conformance/test_golden_vectors.py --golden FILE` checks any file of the same form: a JSON
 list of objects with device, quantity, address ("+14" is an offset in a SunSpec model), function_code, type,
 word_order, registers, scale or scale_factor_register, sentinel, expected_value, unit, note.
 Every vector is decoded from its own fields; where a shipped map has the point, through that map as well.
@@ -28,7 +29,7 @@ from protocols.maps.registers import (
 )
 from protocols.maps.sunspec import SunSpecModel
 
-OWN_VECTORS = Path(__file__).with_name("golden_vectors.json")
+OWN_VECTORS = Path(__file__).with_name("trap_vectors.json")
 MAPS = Path(__file__).parents[2] / "firmware_configs" / "devices"
 TOLERANCE = Decimal("1e-9")
 MODEL_ADDRESS = 40070

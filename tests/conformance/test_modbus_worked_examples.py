@@ -28,6 +28,7 @@ vendor = "Modbus Organization"
 models = ["sections 6.3 and 6.4"]
 kinds = ["sub-meter"]
 verification = "A"
+quality = "bronze"
 sources = ["MODBUS Application Protocol Specification V1.1b3"]
 [transport]
 framing = ["tcp"]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.devices.assembly import make_fleet
+from edge_agent.devices.assembly import MAPS, make_fleet
 from edge_agent.settings import Endpoint, parse_endpoint, parse_settings, read_settings, require_close_readings
 from protocols.errors import SettingsError
 
@@ -205,6 +205,21 @@ def test_only_a_chain_has_instances() -> None:
     ):
         fleet(GOOD + "instance = 1\n")
     fleet(GOOD.replace("eastron-sdm630", "sunspec-meter") + "instance = 1\n")
+
+
+def test_a_variant_is_one_of_those_its_map_has(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="device 'meter': map eastron-sdm630: variant: expected none, this family"):
+        fleet(GOOD + 'variant = "old"\n')
+    with pytest.raises(SettingsError, match="variant: expected the name of a variant, found 'Old 1'"):
+        fleet(GOOD + 'variant = "Old 1"\n')
+    shipped = (MAPS / "eastron-sdm630.toml").read_text(encoding="utf-8")
+    more = '\n[[variants]]\nname = "slow"\ntitle = "S"\ntransport = { timeout_ms = 4000 }\nwithout = ["roles.load"]\n'
+    (tmp_path / "eastron-sdm630.toml").write_text(shipped + more, encoding="utf-8")
+    chosen = GOOD + 'variant = "slow"\n'
+    (made,) = make_fleet(parse_settings(chosen.encode(), name="agent.toml", folder=Path()), tmp_path)
+    assert made[0].line.timeout_s == 4
+    with pytest.raises(SettingsError, match="role: eastron-sdm630 has no 'load'"):
+        make_fleet(parse_settings(chosen.replace('"grid"', '"load"').encode(), name="a", folder=Path()), tmp_path)
 
 
 def test_one_bus_has_one_speed() -> None:

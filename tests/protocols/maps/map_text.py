@@ -13,7 +13,14 @@ vendor = "Example"
 models = ["M1"]
 kinds = ["grid-meter"]
 verification = "A"
+quality = "bronze"
 sources = ["worked out for this test"]
+
+[metering]
+phases = "netted"
+phases_source = "manual, page 2"
+metrology = "MID B"
+metrology_source = "nameplate"
 
 [transport]
 framing = ["tcp"]
@@ -53,6 +60,7 @@ vendor = "Example"
 models = ["T1"]
 kinds = ["hybrid"]
 verification = "B"
+quality = "bronze"
 sources = ["worked out for this test"]
 """
 TRANSPORT = """
@@ -68,8 +76,15 @@ vendor = "Example"
 models = ["H1", "H2"]
 kinds = ["hybrid", "battery"]
 verification = "B"
+quality = "bronze"
 sources = ["manual 3.1", "measured"]
 caveats = ["no counter"]
+
+[metering]
+phases = "separate"
+phases_source = "manual, page 3"
+metrology = "class 0.5S"
+metrology_source = "nameplate"
 
 [transport]
 framing = ["rtu", "rtu_over_tcp"]
