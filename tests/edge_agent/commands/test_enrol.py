@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.__main__ import _token, main
+from edge_agent.__main__ import main
+from edge_agent.commands.enrol import _token
 from edge_agent.devices.silence import TroubleLog
 from edge_agent.outbox.schema import SCHEMA
 from protocols.consent.rules import default_consent

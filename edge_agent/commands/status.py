@@ -1,0 +1,47 @@
+"""`status`: who this agent is, what waits, and which devices are silent."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import TYPE_CHECKING
+
+from edge_agent.commands.arguments import add_command, add_json
+from edge_agent.settings import read_settings
+
+if TYPE_CHECKING:
+    from edge_agent.commands.arguments import Commands
+
+
+def add(commands: Commands) -> None:
+    """Name the command and its arguments."""
+    words = "show who this agent is, what waits, and which devices are silent"
+    add_json(add_command(commands, "status", run=_status, words=words))
+
+
+def _status(options: argparse.Namespace) -> int:
+    from edge_agent.devices.limits import role_limits
+    from edge_agent.devices.silence import read_troubles
+    from edge_agent.outbox.opening import FILE_NAME
+    from edge_agent.outbox.view import read_overview
+    from edge_agent.status_text import status_record, status_text, trouble_lines
+    from edge_agent.uplink.identity import hub_keys_of, load_enrolment, tls_of
+    from edge_agent.uplink.tls.certificate_text import connection_lines
+
+    settings = read_settings(options.config)
+    enrolment, limits = load_enrolment(settings.data), role_limits(settings.devices)
+    found = read_overview(settings.data, limit=0) if (settings.data / FILE_NAME).exists() else None
+    names = {device.name for device in settings.devices}
+    troubles = [each for each in read_troubles(settings.data) if each.device in names]
+    tls = tls_of(settings.data, enrolment)
+    validity = None if tls is None else tls.validity()
+    who = (enrolment.agent, enrolment.home)
+    if options.json:
+        print(status_record(*who, found, limits=limits, troubles=troubles, certificate=validity))
+    else:
+        lines = trouble_lines(troubles, settings.devices, enrolment.tz)
+        if (trouble := hub_keys_of(settings.data, enrolment, now=time.time).trouble()) is not None:
+            lines.insert(0, f"NO RECEIPTS: {trouble}")
+        lines = connection_lines(enrolment, validity, now_s=time.time()) + lines
+        print(status_text(*who, found, limits=limits, troubles=lines))
+    return 0
