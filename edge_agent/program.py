@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,10 @@ from edge_agent.devices.buses import Bus, ReadingPace
 from edge_agent.devices.limits import limit_lines, role_limits, unlimited
 from edge_agent.devices.silence import TroubleLog
 from edge_agent.history import LONGEST_HOLE_S, RecordingRow, read_rows, replay
+from edge_agent.home_store.keeping import HomeKeeper, open_home_store
+from edge_agent.home_store.live_values import LiveValues, WatchedMeter
 from edge_agent.household import consent_in_force
+from edge_agent.hub_link import make_uplink, renewing
 from edge_agent.metering.dc_side import unassigned_batteries
 from edge_agent.metering.home_meter import HomeMeter, read_checkpoint
 from edge_agent.metering.sample_feed import SampleFeed
@@ -32,16 +33,15 @@ from edge_agent.metering.trusted_time import (
 )
 from edge_agent.outbox.messages import OutboxError
 from edge_agent.outbox.opening import open_outbox
-from edge_agent.outbox.store import Outbox
-from edge_agent.run_loop import LoopParts, SlotCloser, forget, send_answers
+from edge_agent.page.running_home import RunningHome
+from edge_agent.page.serving import make_page
+from edge_agent.run_loop import BusReader, LoopParts, SlotCloser, forget, send_answers
 from edge_agent.settings import Settings
-from edge_agent.setup.hub_site import fetch_root_of, post_renewal
 from edge_agent.timekeeping import RememberedAnswer, Timekeeper
-from edge_agent.uplink.identity import Identity, hub_keys_of
+from edge_agent.uplink.identity import Identity
 from edge_agent.uplink.mqtt_link import Uplink
-from edge_agent.uplink.sealing import ConsentFilter, reseal_message
-from edge_agent.uplink.tls.new_root import RootParts, keep_root
-from edge_agent.uplink.tls.renewal import RenewalParts, keep_certificate
+from edge_agent.uplink.sealing import ConsentFilter
+from edge_agent.uplink.sending_switch import SendingSwitch
 from protocols.consent.reduction import finest_spans
 from protocols.consent.rules import ConsentSet
 from protocols.errors import InputError, SettingsError
@@ -49,7 +49,7 @@ from protocols.quantities import Gap
 from protocols.service_manager import keep_service_manager_told
 from protocols.slots import SLOT_S, Slot, format_slot, slot_of, start_of
 from protocols.timeline import Clock
-from protocols.wire.readings import ClockTrust
+from protocols.wire.readings import ClockTrust, DeviceState
 
 log = logging.getLogger("commonwatt.agent")
 
@@ -84,6 +84,10 @@ class AgentProgram:
         self._boot_clock = boot_clock
         self._fleet = make_fleet(settings, pause=self._clock.pause)
         self._places = [place for _, devices in self._fleet for device in devices for place in device.places]
+        self._live_values = LiveValues()
+        self._keeper = HomeKeeper(None, self._live_values)
+        self._switch = SendingSwitch(settings.data)
+        self._readers: list[BusReader] = []
 
     async def run(self, recording: Iterable[str] | None, *, name: str = "recording") -> None:
         """Send the recording, if any, then go live until cancelled. `name` identifies the recording in errors.
@@ -102,6 +106,8 @@ class AgentProgram:
                 name=settings.consent.name if settings.consent else "consent",
                 now_s=now_s,
             )
+            home_store = await asyncio.to_thread(open_home_store, settings.data, now_s=now_s)
+            self._keeper = HomeKeeper(home_store, self._live_values)
             parts = LoopParts(
                 self._clock,
                 self._identity.signer,
@@ -112,20 +118,37 @@ class AgentProgram:
             )
             try:
                 rows = None if recording is None else read_rows(recording, name=name)
-                await self._work(parts, self._uplink(outbox), rows)
+                uplink = make_uplink(
+                    settings,
+                    self._identity,
+                    outbox=outbox,
+                    timekeeper=self._time,
+                    boot_clock=self._boot_clock,
+                    is_stopped=lambda: self._switch.is_stopped,
+                )
+                await self._work(parts, uplink, rows)
             except BaseExceptionGroup as group:
                 raise _reported(group) from None
             finally:
                 for link, _ in self._fleet:
                     await link.close()
+                if home_store is not None:
+                    home_store.close()
 
     async def _work(self, parts: LoopParts, uplink: Uplink, recording: Iterable[RecordingRow] | None) -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(keep_service_manager_told())
             tasks.create_task(uplink.run())
-            if (renewal := self._renewal(uplink)) is not None:
-                tasks.create_task(keep_certificate(renewal))
-                tasks.create_task(keep_root(self._root_parts(renewal, uplink)))
+            for work in renewing(
+                self._identity,
+                uplink,
+                timekeeper=self._time,
+                boot_clock=self._boot_clock,
+                is_stopped=lambda: self._switch.is_stopped,
+            ):
+                tasks.create_task(work)
+            if self._settings.page is not None:
+                tasks.create_task(make_page(self._settings.page, self._running_home(uplink)).run())
             tasks.create_task(send_answers(parts, uplink.wake))
             if recording is not None:
                 await self._replay(parts, recording, uplink)
@@ -148,12 +171,18 @@ class AgentProgram:
 
         def make(first: Slot) -> tuple[HomeMeter, SlotCloser]:
             next_slot, bases = resumed or (first, {})
-            metering = HomeMeter(self._places, next_slot=next_slot, longest_hole_s=LONGEST_HOLE_S, bases=bases)
-            return metering, SlotCloser(parts, metering)
+            metering = WatchedMeter(self._places, next_slot=next_slot, longest_hole_s=LONGEST_HOLE_S, bases=bases)
+            return metering, self._closer(parts, metering)
 
         log.info("sending the recording through the meter")
         through_s = await replay(rows, make=make, window_s=self._settings.boundary_window_s, stored=uplink.wake)
         log.info("recording: everything up to %s is in the outbox", format_slot(slot_of(through_s)))
+
+    def _closer(self, parts: LoopParts, metering: WatchedMeter) -> SlotCloser:
+        metering.live = self._live_values
+        closing = SlotCloser(parts, metering)
+        closing.keep_at_home = self._keeper.keep
+        return closing
 
     async def _live(self, parts: LoopParts, uplink: Uplink) -> tuple[HomeMeter, list[Coroutine[Any, Any, None]]]:
         """The meter of a live agent, continuing after the last batch, and its tasks."""
@@ -174,10 +203,10 @@ class AgentProgram:
         if left_out:
             log.warning("the agent was off for so long that %d slots get no message", left_out)
         hole_s = max(HOLE_INTERVALS * settings.interval_s, SLOT_S / 3)
-        metering = HomeMeter(self._places, next_slot=next_slot, longest_hole_s=hole_s, bases=bases)
+        metering = WatchedMeter(self._places, next_slot=next_slot, longest_hole_s=hole_s, bases=bases)
         if kept is None:
             await parts.outbox.append([], now_s=found.now_s, checkpoint=metering.first_checkpoint())
-        closing = SlotCloser(parts, metering)
+        closing = self._closer(parts, metering)
         if moments:
             await self._fill_back(moments, metering, closing=closing, trust=found.trust)
             uplink.wake()
@@ -196,7 +225,7 @@ class AgentProgram:
             )
             for link, devices in self._fleet
         ]
-        closing.readers = readers
+        closing.readers = self._readers = list[BusReader](readers)
         closing.trouble_log = TroubleLog(settings.data, started_s=self._clock.now())
         limits = role_limits(settings.devices)
         for line in limit_lines(unlimited(limits)):
@@ -222,6 +251,29 @@ class AgentProgram:
         )
         return metering, [*(reader.run() for reader in readers), closing.run(uplink.wake)]
 
+    def _running_home(self, uplink: Uplink) -> RunningHome:
+        settings, enrolment = self._settings, self._identity.enrolment
+
+        def states() -> list[DeviceState]:
+            return [state for reader in self._readers for state in reader.states()]
+
+        return RunningHome(
+            folder=settings.data,
+            agent=enrolment.agent,
+            home=enrolment.home,
+            coop=enrolment.coop,
+            tz=enrolment.tz,
+            interval_s=settings.interval_s,
+            devices=settings.devices,
+            places=tuple(self._places),
+            live=self._live_values,
+            switch=self._switch,
+            now=self._clock.now,
+            states=states,
+            is_connected=lambda: uplink.is_connected,
+            wake=uplink.wake,
+        )
+
     async def _find_time(self, bounds: ClockBounds) -> tuple[TrustedTime, list[TimedSamples]]:
         """The time once it can be trusted, and what was read meanwhile."""
         finding = self._time.find(bounds)
@@ -246,54 +298,6 @@ class AgentProgram:
             missed = Gap.DEVICE_SILENT
         await closing.store_closed(ClockTrust.BACKFILLED if trust is ClockTrust.TRUSTED else trust)
         log.info("the time is known: %d earlier readings were assigned to slots", len(moments))
-
-    def _uplink(self, outbox: Outbox) -> Uplink:
-        enrolment = self._identity.enrolment
-        return Uplink(
-            outbox,
-            coop=enrolment.coop,
-            agent=enrolment.agent,
-            hub_keys=hub_keys_of(self._settings.data, enrolment, now=self._real_now),
-            broker=(enrolment.broker_host, enrolment.broker_port),
-            now=self._clock.now,
-            monotonic=time.monotonic,
-            reseal=partial(reseal_message, self._identity.signer),
-            hub_time=self._time.hub_time,
-            tls=self._identity.tls,
-        )
-
-    @property
-    def _real_now(self) -> Callable[[], float]:
-        """What certificates go by: real time, also where a developer's timeline is ahead of it."""
-        return time.time if self._boot_clock is None else self._clock.now
-
-    def _renewal(self, uplink: Uplink) -> RenewalParts | None:
-        """How the certificate is renewed; None for an agent that has none."""
-        enrolment, tls = self._identity.enrolment, self._identity.tls
-        if tls is None:
-            return None
-
-        def post(body: bytes) -> bytes:
-            # The root may have changed since the start.
-            return post_renewal(enrolment.broker_host, enrolment.enrol_port, root=tls.root)(body)
-
-        return RenewalParts(
-            tls,
-            self._identity.signer,
-            post=post,
-            now=self._real_now,
-            random=random.random,
-            renewed=uplink.use_renewed,
-        )
-
-    def _root_parts(self, renewal: RenewalParts, uplink: Uplink) -> RootParts:
-        enrolment = self._identity.enrolment
-        return RootParts(
-            renewal,
-            identity=enrolment.hub_public_key,
-            fetch=partial(fetch_root_of, enrolment.broker_host, enrolment.enrol_port),
-            is_connected=lambda: uplink.is_connected,
-        )
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -77,6 +77,7 @@ class SlotCloser:
         self.left_out = 0
         self.readers: Sequence[BusReader] = ()
         self.trouble_log: TroubleLog | None = None
+        self.keep_at_home: Callable[[Sequence[ClosedSlot]], Awaitable[None]] | None = None
         self.event = asyncio.Event()
 
     async def run(self, wake: Callable[[], None]) -> None:
@@ -93,8 +94,16 @@ class SlotCloser:
         if self.trouble_log is not None:
             self.trouble_log.note(states, now_s=self._parts.clock.now())
         context = self._context(trust)
+        found: list[ClosedSlot] = []
         while closed := self._metering.next_closed_slot():
             self._waiting.append(_QueuedSlot(*closed, states, context))
+            found.append(closed[0])
+        stored = await self._store_waiting()
+        if found and self.keep_at_home is not None:
+            await self.keep_at_home(found)
+        return stored
+
+    async def _store_waiting(self) -> bool:
         stored = False
         while self._sealed or self._waiting or self._left_out:
             self._sealed = self._sealed or self._seal_next()

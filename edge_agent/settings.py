@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import parse_qs, urlsplit
 
+from edge_agent.page_settings import PageSettings, parse_page
 from protocols.errors import SettingsError
 from protocols.maps.fields import TomlFields
 from protocols.maps.model import MapError, RoleName, Sign
@@ -90,6 +91,7 @@ class Settings:
     consent: Path | None
     keep_days: int
     outbox_max_mb: int
+    page: PageSettings | None = None
 
 
 def read_settings(path: Path) -> Settings:
@@ -121,7 +123,7 @@ def parse_toml(text: bytes, name: str) -> dict[str, Any]:
 
 
 def _settings(top: TomlFields, *, name: str, folder: Path) -> Settings:
-    top.only("data", "hub", "poll", "outbox", "device", "consent")
+    top.only("data", "hub", "poll", "outbox", "device", "consent", "page")
     hub, poll = top.table("hub").only("url", "coop"), top.table("poll").only("interval_s", "boundary_window_s")
     outbox = top.table("outbox").only("keep_days", "max_mb")
     settings = Settings(
@@ -135,6 +137,7 @@ def _settings(top: TomlFields, *, name: str, folder: Path) -> Settings:
         consent=folder / top.text("consent") if top.has("consent") else None,
         keep_days=outbox.whole("keep_days", 0, 366, default=7),
         outbox_max_mb=outbox.whole("max_mb", 1, 4096, default=64),
+        page=parse_page(top.table("page")),
     )
     if 900 % settings.interval_s or settings.interval_s > LONGEST_SIMULATED_S:
         wanted = f"a divisor of 900 up to {LONGEST_INTERVAL_S}, such as 10, 30 or 60"

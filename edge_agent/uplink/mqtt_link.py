@@ -61,6 +61,7 @@ class Uplink:
         resend_first_s: float = RESEND_FIRST_S,
         hub_time: HubTime | None = None,
         tls: TlsFiles | None = None,
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._outbox = outbox
         self._agent = agent
@@ -71,6 +72,7 @@ class Uplink:
         self._reseal = reseal
         self._topics = {kind: topics.downlink_topic(coop, agent, kind=kind) for kind in topics.DOWN_KINDS}
         self._hub_time = hub_time
+        self._is_stopped = is_stopped
         self._revocation = RevocationWatch(outbox, agent=agent)
         self._client = BrokerConnection(
             lambda context: BrokerSession(
@@ -121,7 +123,7 @@ class Uplink:
         await self._revocation.start()
         try:
             while True:
-                await self._client.keep()
+                await self._keep_session()
                 await self._wait()
                 try:
                     await self._take_inbox()
@@ -138,6 +140,14 @@ class Uplink:
             except OutboxError as error:
                 log.error("could not record what was sent last; it will be sent again: %s", error)
             await self._client.leave()
+
+    async def _keep_session(self) -> None:
+        """Hold the session, or end it while the household wants nothing sent: not even being there is told."""
+        if self._is_stopped():
+            self.note_down(None)
+            await self._client.leave()
+        else:
+            await self._client.keep()
 
     async def _wait(self) -> None:
         """Wait until there is something to do or something is due."""

@@ -46,6 +46,10 @@ def agent_text(home: SimulatedHome, connects: Mapping[tuple[str, str], str], man
         "[poll]",
         f"interval_s = {manners.interval_s}",
         f"boundary_window_s = {manners.boundary_window_s}",
+        "",
+        "# Many homes on one computer: only one of them could have the page's usual port.",
+        "[page]",
+        'listen = "off"',
     ]
     for device in home.devices:
         if device.role is not None:

@@ -33,6 +33,8 @@ timeout_ms = 300
 [poll]
 interval_s = 300
 boundary_window_s = 240
+[page]
+listen = "off"
 """
 
 

@@ -20,6 +20,7 @@ from protocols.errors import IdentityError
 log = logging.getLogger("commonwatt.agent")
 
 LOOK_EVERY_S = 3600.0
+STOPPED_LOOK_S = 30.0
 RETRY_FIRST_S = 60.0
 RETRY_MAX_S = 6 * 3600.0
 SPREAD = 1 / 60
@@ -37,12 +38,17 @@ class RenewalParts:
     random: Callable[[], float]
     renewed: Callable[[], None]
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
+    is_stopped: Callable[[], bool] = lambda: False
+    """Whether the household wants nothing sent; then nothing is asked for either."""
 
 
 async def keep_certificate(parts: RenewalParts) -> None:
     """Renew in time, until cancelled. Never raises for anything the hub or the network does."""
     share, wait_s, said = parts.random(), RETRY_FIRST_S, ""
     while True:
+        if parts.is_stopped():
+            await parts.pause(STOPPED_LOOK_S)
+            continue
         left_s = _due_at(parts.tls.validity(), share=share) - parts.now()
         if left_s > 0:
             # Not at once until then: the clock may be set meanwhile.

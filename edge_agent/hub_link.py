@@ -1,0 +1,87 @@
+"""Builds the running agent's side towards the hub: the uplink, and what renews its certificate and root."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Coroutine
+from functools import partial
+from typing import Any
+
+from edge_agent.metering.trusted_time import BootClock
+from edge_agent.outbox.store import Outbox
+from edge_agent.settings import Settings
+from edge_agent.setup.hub_site import fetch_root_of, post_renewal
+from edge_agent.timekeeping import Timekeeper
+from edge_agent.uplink.identity import Identity, hub_keys_of
+from edge_agent.uplink.mqtt_link import Uplink
+from edge_agent.uplink.sealing import reseal_message
+from edge_agent.uplink.tls.new_root import RootParts, keep_root
+from edge_agent.uplink.tls.renewal import RenewalParts, keep_certificate
+
+
+def make_uplink(
+    settings: Settings,
+    identity: Identity,
+    *,
+    outbox: Outbox,
+    timekeeper: Timekeeper,
+    boot_clock: BootClock | None,
+    is_stopped: Callable[[], bool],
+) -> Uplink:
+    """The connection to the hub, not yet open."""
+    enrolment = identity.enrolment
+    return Uplink(
+        outbox,
+        coop=enrolment.coop,
+        agent=enrolment.agent,
+        hub_keys=hub_keys_of(settings.data, enrolment, now=_real_now(timekeeper, boot_clock)),
+        broker=(enrolment.broker_host, enrolment.broker_port),
+        now=timekeeper.clock.now,
+        monotonic=time.monotonic,
+        reseal=partial(reseal_message, identity.signer),
+        hub_time=timekeeper.hub_time,
+        tls=identity.tls,
+        is_stopped=is_stopped,
+    )
+
+
+def renewing(
+    identity: Identity,
+    uplink: Uplink,
+    *,
+    timekeeper: Timekeeper,
+    boot_clock: BootClock | None,
+    is_stopped: Callable[[], bool],
+) -> list[Coroutine[Any, Any, None]]:
+    """The work that keeps certificate and root current; none for an agent without a certificate."""
+    enrolment, tls = identity.enrolment, identity.tls
+    if tls is None:
+        return []
+
+    def post(body: bytes) -> bytes:
+        # The root may have changed since the start.
+        return post_renewal(enrolment.broker_host, enrolment.enrol_port, root=tls.root)(body)
+
+    renewal = RenewalParts(
+        tls,
+        identity.signer,
+        post=post,
+        now=_real_now(timekeeper, boot_clock),
+        random=random.random,
+        renewed=uplink.use_renewed,
+        is_stopped=is_stopped,
+    )
+    root = RootParts(
+        renewal,
+        identity=enrolment.hub_public_key,
+        fetch=partial(fetch_root_of, enrolment.broker_host, enrolment.enrol_port),
+        # Looking for a new root is talking to the hub too.
+        is_connected=lambda: uplink.is_connected or is_stopped(),
+    )
+    return [keep_certificate(renewal), keep_root(root)]
+
+
+def _real_now(timekeeper: Timekeeper, boot_clock: BootClock | None) -> Callable[[], float]:
+    """What certificates go by: real time, also where a developer's timeline is ahead of it."""
+    return time.time if boot_clock is None else timekeeper.clock.now
