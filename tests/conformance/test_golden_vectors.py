@@ -102,6 +102,8 @@ def _through_map(device_map: DeviceMap, point: MapPoint, vector: Vector) -> Valu
     resolved = resolve_map(device_map, models)
     placed = resolved.points[point.name]
     words = {(point.function, at): word for at, word in zip(placed.addresses, vector["registers"], strict=True)}
+    # The form has no ratios of transformers: a vector means a meter without them.
+    words |= resolved.encode(dict.fromkeys(point.scale_by, Decimal(1)))
     if point.scale_factor:
         factor = resolved.points[point.scale_factor]
         words[factor.point.function, factor.addresses[0]] = vector["scale_factor_register"] & 0xFFFF
