@@ -1,9 +1,9 @@
 """The project's own source files and what they import, read as text; nothing of the project is run."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property, wraps
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,9 +27,18 @@ class Source:
     text: str
     tree: ast.Module
 
-    def imports(self) -> Iterator[Import]:
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Every node of the syntax tree; walking it takes most of the time of the tests that read it."""
+        return tuple(ast.walk(self.tree))
+
+    @cached_property
+    def imports(self) -> tuple[Import, ...]:
         """Every module imported anywhere in the file, names of `from x import y` as x and as x.y."""
-        for node in ast.walk(self.tree):
+        return tuple(self._imports())
+
+    def _imports(self) -> Iterator[Import]:
+        for node in self.nodes:
             if isinstance(node, ast.Import):
                 for alias in node.names:
                     yield Import(alias.name, node.lineno)
@@ -57,3 +66,24 @@ def sources() -> tuple[Source, ...]:
 def in_room(source: Source, room: str) -> bool:
     """Whether the module belongs to the room (a dotted prefix)."""
     return source.name == room or source.name.startswith(f"{room}.")
+
+
+def held_by_all(checked: Iterable[Source]) -> Callable[[Callable[[Source], None]], Callable[[], None]]:
+    """One test of a rule that each of the modules must hold; it names all that do not."""
+
+    def with_sources(check: Callable[[Source], None]) -> Callable[[], None]:
+        @wraps(check)
+        def test() -> None:
+            complaints = []
+            for source in checked:
+                try:
+                    check(source)
+                except AssertionError as complaint:
+                    complaints.append(str(complaint).splitlines()[0])
+            assert not complaints, "\n".join(complaints)
+
+        # pytest looks at what a wrapper wraps, and would ask for a fixture called source.
+        del test.__wrapped__  # type: ignore[attr-defined]
+        return test
+
+    return with_sources

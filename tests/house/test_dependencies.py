@@ -88,7 +88,7 @@ def test_a_room_imports_only_what_its_extras_install(room: str) -> None:
     for source in sources():
         if not in_room(source, room):
             continue
-        for found in source.imports():
+        for found in source.imports:
             top = found.module.split(".")[0]
             if top in sys.stdlib_module_names or top in ROOMS:
                 continue

@@ -1,8 +1,6 @@
 """Who may enter whom (docs/architecture.md): the foundation knows nobody, programs never lean on each other."""
 
-import pytest
-
-from tests.house.source_tree import Source, in_room, sources
+from tests.house.source_tree import Source, held_by_all, in_room, sources
 
 OURS = ("protocols", "edge_agent", "hub", "simulator", "tests")
 
@@ -125,10 +123,10 @@ def room_of(source: Source) -> str:
     return max((room for room in MAY_IMPORT if in_room(source, room)), key=len)
 
 
-@pytest.mark.parametrize("source", sources(), ids=lambda s: s.name)
+@held_by_all(sources())
 def test_a_module_imports_only_the_rooms_it_may_enter(source: Source) -> None:
     allowed = MAY_IMPORT[room_of(source)]
-    for found in source.imports():
+    for found in source.imports:
         if found.module.split(".")[0] not in OURS:
             continue
         inside = any(found.module == room or found.module.startswith(f"{room}.") for room in allowed)
@@ -137,15 +135,15 @@ def test_a_module_imports_only_the_rooms_it_may_enter(source: Source) -> None:
         assert inside or is_package_of_allowed, f"{source.path}:{found.line} may not import {found.module}"
 
 
-@pytest.mark.parametrize("source", [s for s in sources() if in_room(s, "hub")], ids=lambda s: s.name)
+@held_by_all([s for s in sources() if in_room(s, "hub")])
 def test_only_the_entry_point_names_the_concrete_store(source: Source) -> None:
     if in_room(source, "hub.storage") or source.name in ENTRY_POINTS:
         return
-    for found in source.imports():
+    for found in source.imports:
         assert not found.module.startswith(CONCRETE_STORE), f"{source.path}:{found.line}: ask the storage contract"
 
 
-@pytest.mark.parametrize("source", sources(), ids=lambda s: s.name)
+@held_by_all(sources())
 def test_the_light_rooms_import_only_their_few_packages(source: Source) -> None:
     import sys
 
@@ -153,7 +151,7 @@ def test_the_light_rooms_import_only_their_few_packages(source: Source) -> None:
     if not rooms:
         return
     allowed = PACKAGES[max(rooms, key=len)]
-    for found in source.imports():
+    for found in source.imports:
         top = found.module.split(".")[0]
         known = top in sys.stdlib_module_names or top in OURS or top in allowed
         assert known, f"{source.path}:{found.line}: {top} is not a package of this room"
@@ -161,31 +159,31 @@ def test_the_light_rooms_import_only_their_few_packages(source: Source) -> None:
 
 def test_statsmodels_and_scipy_stay_in_the_forecast_worker() -> None:
     for source in sources():
-        for found in source.imports():
+        for found in source.imports:
             if found.module.split(".")[0] in {"statsmodels", "scipy", "pandas"} and in_room(source, "hub"):
                 assert in_room(source, STATSMODELS_ONLY_IN), f"{source.path}:{found.line}"
 
 
-@pytest.mark.parametrize("source", sources(), ids=lambda s: s.name)
+@held_by_all(sources())
 def test_nothing_but_the_command_line_imports_a_command(source: Source) -> None:
     if source.name == COMMAND_LINE or in_room(source, "hub.commands"):
         return
-    for found in source.imports():
+    for found in source.imports:
         assert not found.module.startswith("hub.commands"), f"{source.path}:{found.line} may not import a command"
 
 
 PURE = [s for s in sources() if (in_room(s, "protocols") or in_room(s, "hub.core")) and s.name not in SHARED_SHELL]
 
 
-@pytest.mark.parametrize("source", PURE, ids=lambda s: s.name)
+@held_by_all(PURE)
 def test_the_pure_rooms_touch_no_clock_randomness_socket_file_or_database(source: Source) -> None:
     import ast
 
-    for found in source.imports():
+    for found in source.imports:
         top = found.module.split(".")[0]
         assert top not in IMPURE, f"{source.path}:{found.line}: {found.module} is not pure"
         assert not found.module.startswith(SHARED_SHELL), f"{source.path}:{found.line}: {found.module} does I/O"
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
             assert name not in IMPURE_CALLS, f"{source.path}:{node.lineno}: {name}() is not pure"

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from tests.house.source_tree import ROOT, Source, sources
+from tests.house.source_tree import ROOT, Source, held_by_all, sources
 
 FILE_LINES_MAX = 400
 FUNCTION_LINES_MAX = 70
@@ -15,26 +15,26 @@ LEFTOVERS = re.compile(r"\b(TODO|FIXME|XXX|HACK)\b")
 SILENT = re.compile(r"except[^\n]*:\s*\n\s*pass\b")
 
 
-@pytest.mark.parametrize("source", sources(), ids=lambda s: s.name)
+@held_by_all(sources())
 def test_a_module_opens_with_what_it_is_and_stays_readable(source: Source) -> None:
     opening = ast.get_docstring(source.tree)
     assert len(opening or "") >= 20, f"{source.path} does not say what it is"
     assert len(source.text.splitlines()) <= FILE_LINES_MAX, f"{source.path}: is it two things?"
 
 
-@pytest.mark.parametrize("source", sources(), ids=lambda s: s.name)
+@held_by_all(sources())
 def test_functions_fit_a_screen(source: Source) -> None:
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
             assert lines <= FUNCTION_LINES_MAX, f"{source.path}:{node.lineno} {node.name} has {lines} lines"
 
 
-@pytest.mark.parametrize("source", sources(), ids=lambda s: s.name)
+@held_by_all(sources())
 def test_nothing_is_left_for_later_or_swallowed(source: Source) -> None:
     assert not LEFTOVERS.search(source.text), f"{source.path} leaves something for later"
     assert not SILENT.search(source.text), f"{source.path} swallows an error without a word"
-    for node in ast.walk(source.tree):
+    for node in source.nodes:
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Name):
             assert node.exc.id != "NotImplementedError", f"{source.path}:{node.lineno} is a stub"
 
