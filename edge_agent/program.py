@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ from edge_agent.devices.assembly import make_fleet
 from edge_agent.devices.boot_readings import BootReadings, TimedSamples
 from edge_agent.devices.buses import Bus, ReadingPace
 from edge_agent.devices.limits import limit_lines, role_limits, unlimited
+from edge_agent.devices.phase_counting import phase_lines, phase_steps
 from edge_agent.devices.silence import TroubleLog
 from edge_agent.history import LONGEST_HOLE_S, RecordingRow, read_rows, replay
 from edge_agent.home_store.keeping import HomeKeeper, open_home_store
 from edge_agent.home_store.live_values import LiveValues, WatchedMeter
 from edge_agent.household import consent_in_force
 from edge_agent.hub_link import make_uplink, renewing
+from edge_agent.metering.counter_records import SlotBase
 from edge_agent.metering.dc_side import unassigned_batteries
 from edge_agent.metering.home_meter import HomeMeter, read_checkpoint
 from edge_agent.metering.sample_feed import SampleFeed
@@ -83,7 +85,9 @@ class AgentProgram:
         self._wanted = wanted
         self._boot_clock = boot_clock
         self._fleet = make_fleet(settings, pause=self._clock.pause)
-        self._places = [place for _, devices in self._fleet for device in devices for place in device.places]
+        self._devices = [device for _, devices in self._fleet for device in devices]
+        self._places = [place for device in self._devices for place in device.places]
+        self._phase_steps = phase_steps(self._devices, settings.legal_meter.phases)
         self._live_values = LiveValues()
         self._keeper = HomeKeeper(None, self._live_values)
         self._switch = SendingSwitch(settings.data)
@@ -171,7 +175,7 @@ class AgentProgram:
 
         def make(first: Slot) -> tuple[HomeMeter, SlotCloser]:
             next_slot, bases = resumed or (first, {})
-            metering = WatchedMeter(self._places, next_slot=next_slot, longest_hole_s=LONGEST_HOLE_S, bases=bases)
+            metering = self._metering(next_slot, LONGEST_HOLE_S, bases)
             return metering, self._closer(parts, metering)
 
         log.info("sending the recording through the meter")
@@ -203,7 +207,7 @@ class AgentProgram:
         if left_out:
             log.warning("the agent was off for so long that %d slots get no message", left_out)
         hole_s = max(HOLE_INTERVALS * settings.interval_s, SLOT_S / 3)
-        metering = WatchedMeter(self._places, next_slot=next_slot, longest_hole_s=hole_s, bases=bases)
+        metering = self._metering(next_slot, hole_s, bases)
         if kept is None:
             await parts.outbox.append([], now_s=found.now_s, checkpoint=metering.first_checkpoint())
         closing = self._closer(parts, metering)
@@ -230,6 +234,9 @@ class AgentProgram:
         limits = role_limits(settings.devices)
         for line in limit_lines(unlimited(limits)):
             log.warning("%s", line)
+        phases = settings.legal_meter.phases
+        for line in phase_lines(self._devices, phases, interval_s=settings.interval_s):
+            log.warning("%s", line)
         for battery in unassigned_batteries(self._places):
             log.warning(
                 "battery %r: no inverter is read on its unit, so the solar power behind it is unknown", battery.device
@@ -250,6 +257,12 @@ class AgentProgram:
             format_slot(whole + 1),
         )
         return metering, [*(reader.run() for reader in readers), closing.run(uplink.wake)]
+
+    def _metering(self, next_slot: Slot, longest_hole_s: float, bases: Mapping[str, SlotBase]) -> WatchedMeter:
+        steps = self._phase_steps
+        return WatchedMeter(
+            self._places, next_slot=next_slot, longest_hole_s=longest_hole_s, bases=bases, phase_steps=steps
+        )
 
     def _running_home(self, uplink: Uplink) -> RunningHome:
         settings, enrolment = self._settings, self._identity.enrolment

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import parse_qs, urlsplit
 
+from edge_agent.legal_meter import UNKNOWN_METER, LegalMeter, read_legal_meter
 from edge_agent.page_settings import PageSettings, parse_page
 from protocols.errors import SettingsError
 from protocols.maps.fields import TomlFields
@@ -91,6 +92,7 @@ class Settings:
     consent: Path | None
     keep_days: int
     outbox_max_mb: int
+    legal_meter: LegalMeter = UNKNOWN_METER
     page: PageSettings | None = None
 
 
@@ -123,7 +125,7 @@ def parse_toml(text: bytes, name: str) -> dict[str, Any]:
 
 
 def _settings(top: TomlFields, *, name: str, folder: Path) -> Settings:
-    top.only("data", "hub", "poll", "outbox", "device", "consent", "page")
+    top.only("data", "hub", "poll", "outbox", "device", "consent", "page", "meter")
     hub, poll = top.table("hub").only("url", "coop"), top.table("poll").only("interval_s", "boundary_window_s")
     outbox = top.table("outbox").only("keep_days", "max_mb")
     settings = Settings(
@@ -137,6 +139,7 @@ def _settings(top: TomlFields, *, name: str, folder: Path) -> Settings:
         consent=folder / top.text("consent") if top.has("consent") else None,
         keep_days=outbox.whole("keep_days", 0, 366, default=7),
         outbox_max_mb=outbox.whole("max_mb", 1, 4096, default=64),
+        legal_meter=read_legal_meter(top.table("meter")),
         page=parse_page(top.table("page")),
     )
     if 900 % settings.interval_s or settings.interval_s > LONGEST_SIMULATED_S:

@@ -39,6 +39,7 @@ def status_record(
     limits: Sequence[RoleLimit],
     troubles: Sequence[Trouble],
     certificate: Validity | None = None,
+    phases: Sequence[str] = (),
 ) -> str:
     """The same for programs."""
     counts = None
@@ -52,6 +53,7 @@ def status_record(
         "certificate": None if certificate is None else asdict(certificate),
         "troubles": [asdict(trouble) for trouble in troubles],
         "limits": [asdict(limit) for limit in limits],
+        "phases": list(phases),
     }
     return json.dumps(record, indent=2)
 

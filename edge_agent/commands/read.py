@@ -25,6 +25,7 @@ def add(commands: Commands) -> None:
 
 def _read(options: argparse.Namespace) -> int:
     from edge_agent.devices.assembly import make_fleet
+    from edge_agent.devices.phase_counting import phase_lines
     from edge_agent.devices.readout import as_json, as_record, as_table, read_once
 
     settings = read_settings(options.config)
@@ -37,6 +38,9 @@ def _read(options: argparse.Namespace) -> int:
         print(as_json([as_record(device, readout) for device, readout in readings]))
     elif readings:
         print("\n\n".join(as_table(device, readout) for device, readout in readings))
+        found = [device for device, _ in readings]
+        for line in phase_lines(found, settings.legal_meter.phases, interval_s=settings.interval_s):
+            print(line)
     for trouble in troubles:
         print(f"commonwatt-agent: {trouble}", file=sys.stderr)
     return 1 if troubles else 0

@@ -20,7 +20,9 @@ def add(commands: Commands) -> None:
 
 
 def _status(options: argparse.Namespace) -> int:
+    from edge_agent.devices.assembly import make_fleet
     from edge_agent.devices.limits import role_limits
+    from edge_agent.devices.phase_counting import phase_lines
     from edge_agent.devices.silence import read_troubles
     from edge_agent.outbox.opening import FILE_NAME
     from edge_agent.outbox.view import read_overview
@@ -36,12 +38,14 @@ def _status(options: argparse.Namespace) -> int:
     tls = tls_of(settings.data, enrolment)
     validity = None if tls is None else tls.validity()
     who = (enrolment.agent, enrolment.home)
+    devices = [device for _, devices in make_fleet(settings) for device in devices]
+    phases = phase_lines(devices, settings.legal_meter.phases, interval_s=settings.interval_s)
     if options.json:
-        print(status_record(*who, found, limits=limits, troubles=troubles, certificate=validity))
+        print(status_record(*who, found, limits=limits, troubles=troubles, certificate=validity, phases=phases))
     else:
         lines = trouble_lines(troubles, settings.devices, enrolment.tz)
         if (trouble := hub_keys_of(settings.data, enrolment, now=time.time).trouble()) is not None:
             lines.insert(0, f"NO RECEIPTS: {trouble}")
         lines = connection_lines(enrolment, validity, now_s=time.time()) + lines
-        print(status_text(*who, found, limits=limits, troubles=lines))
+        print("\n".join([status_text(*who, found, limits=limits, troubles=lines), *phases]))
     return 0

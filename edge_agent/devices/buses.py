@@ -9,9 +9,9 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from edge_agent.devices.line import DeviceBusyError, DeviceReadError, ReadRefusedError
+from edge_agent.devices.line import DeviceBusyError, DeviceReadError, ReadRefusedError, WrongDeviceError
 from edge_agent.devices.modbus_link import ModbusLink
-from edge_agent.devices.reader import Device, WrongDeviceError
+from edge_agent.devices.reader import Device
 from edge_agent.metering.counter_records import ReadingVerdict
 from edge_agent.metering.home_meter import HomeMeter, MeasuringPoint
 from edge_agent.metering.trusted_time import BootClock

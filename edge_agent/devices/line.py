@@ -46,6 +46,10 @@ class ReadRefusedError(DeviceReadError):
         self.code = code
 
 
+class WrongDeviceError(DeviceReadError):
+    """Something answers, but not the device the map describes; the text says what is missing."""
+
+
 class LinkBrokenError(DeviceReadError):
     """No connection, or an invalid answer: truncated, of the wrong length, or to another request."""
 

@@ -15,10 +15,10 @@ from edge_agent.devices.learned import SETTLED_AFTER, SILENT, LearnedMap
 from edge_agent.devices.line import (
     ILLEGAL_ADDRESS,
     DeviceBusyError,
-    DeviceReadError,
     LinkBrokenError,
     NoAnswerError,
     ReadRefusedError,
+    WrongDeviceError,
     request_cost,
 )
 from edge_agent.devices.modbus_link import ModbusLink
@@ -31,7 +31,7 @@ from protocols.maps.model import DeviceMap, MapError, RoleName
 from protocols.maps.placement import ResolvedMap
 from protocols.maps.planning import PlanError, ReadRequest, Span, bisect_request, outermost_spans
 from protocols.maps.registers import Value
-from protocols.maps.roles import role_names, role_of, role_values, state_names
+from protocols.maps.roles import phase_names, phase_powers_w, role_names, role_of, role_values, state_names
 from protocols.maps.sunspec import SunSpecDiscovery, SunSpecModel
 
 BUSY_TRIES = 3
@@ -65,10 +65,6 @@ class Readout:
     values: dict[str, Value]
 
 
-class WrongDeviceError(DeviceReadError):
-    """Something answers, but not the device the map describes; the text says what is missing."""
-
-
 class Device:
     """A device of the home. Its map is placed on it at the first reading and again after every reconnect."""
 
@@ -84,6 +80,8 @@ class Device:
         self.device_map = device_map
         self.places = tuple(_place(settings, role, device_map) for role in settings.roles)
         self.models: tuple[SunSpecModel, ...] = ()
+        self.reads_phases = False
+        """Also read the power of each phase of the grid, where the legal meter counts each by itself."""
         self._sleep = sleep
         self._monotonic = monotonic
         self._learned: LearnedMap | None = None
@@ -119,7 +117,12 @@ class Device:
     def samples(self, readout: Readout, at_s: float) -> dict[MeasuringPoint, Sample]:
         """What a reading means for each place."""
         return {
-            place: sample_of(role_values(self.resolved, readout.values, place.role), at_s, self._counted(place))
+            place: sample_of(
+                role_values(self.resolved, readout.values, place.role),
+                at_s,
+                self._counted(place),
+                phases_w=phase_powers_w(self.resolved, readout.values, place.role) if self.reads_phases else None,
+            )
             for place in self.places
         }
 
@@ -180,7 +183,9 @@ class Device:
     def place_names(self, resolved: ResolvedMap) -> tuple[str, ...]:
         """The points all places of this device need."""
         roles = [place.role for place in self.places]
-        wanted = (name for role in roles for name in (*role_names(resolved, role), *state_names(resolved, role)))
+        wanted = [name for role in roles for name in (*role_names(resolved, role), *state_names(resolved, role))]
+        if self.reads_phases and "grid" in roles:
+            wanted += phase_names(resolved, "grid")
         return tuple(dict.fromkeys(wanted))
 
     def _counted(self, place: MeasuringPoint) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ from edge_agent.metering.counter_records import CounterLimits, ReadingVerdict, S
 from edge_agent.metering.counters import ClosedCounterSlot, CounterMeter
 from edge_agent.metering.dc_side import DcSide
 from edge_agent.metering.integration import PowerMeter
-from edge_agent.metering.outage_totals import OutageTotals
+from edge_agent.metering.outage_totals import OutageTotals, sum_of_places
+from edge_agent.metering.phases.grid_meter import GridPhases, PhaseStep, certain_totals
 from edge_agent.metering.shaping import CounterShape
 from edge_agent.metering.slot_check import drifting
 from edge_agent.metering.witness import PowerWitness
@@ -34,8 +35,6 @@ FIELDS_OF_ROLE: dict[RoleName, dict[str, Measure]] = {
 }
 _SLEEPING: frozenset[RoleName] = frozenset({"pv", "wind"})
 """What may be switched off at night, and then shows 0."""
-
-_WORST = (Mark.MISSING, Mark.PARTIAL, Mark.DERIVED, Mark.MEASURED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +84,13 @@ class Sample:
     is_recorded: bool = False
     """From a recording of the past, not read from the device now."""
 
+    phases_w: tuple[int, ...] | None = None
+    """The power of each phase, where the legal meter counts each by itself and the device does not."""
 
-def sample_of(reading: RoleReading, at_s: float, counted: Iterable[str]) -> Sample:
+
+def sample_of(
+    reading: RoleReading, at_s: float, counted: Iterable[str], *, phases_w: tuple[Decimal, ...] | None = None
+) -> Sample:
     """The sample in a device's reading; `counted` are the fields the device has a counter for, readable now or not."""
     counters: dict[str, int | None] = {}
     for name in counted:
@@ -96,10 +100,11 @@ def sample_of(reading: RoleReading, at_s: float, counted: Iterable[str]) -> Samp
     return Sample(
         at_s,
         counters,
-        None if power is None else int(power.to_integral_value(rounding=ROUND_HALF_EVEN)),
+        None if power is None else _whole_w(power),
         {name: max(1, _ceil(step)) for name, step in reading.steps_wh.items()},
         {name: int(wrap) for name, wrap in reading.wraps_wh.items() if wrap == int(wrap)},
         reading.shape_by_power,
+        phases_w=None if phases_w is None else tuple(map(_whole_w, phases_w)),
     )
 
 
@@ -134,6 +139,7 @@ class HomeMeter:
         next_slot: Slot,
         longest_hole_s: float,
         bases: Mapping[str, SlotBase] | None = None,
+        phase_steps: Mapping[MeasuringPoint, PhaseStep] | None = None,
     ) -> None:
         self.places = tuple(places)
         self.next_slot = next_slot
@@ -148,6 +154,7 @@ class HomeMeter:
         self._closed: dict[Slot, dict[MeasuringPoint, _PlaceSlot]] = {}
         self._totals = OutageTotals()
         self._dc_side = DcSide(self.places, longest_hole_s)
+        self.phases = {place: GridPhases(step, longest_hole_s) for place, step in (phase_steps or {}).items()}
         for place in self.places:
             for name in FIELDS_OF_ROLE[place.role]:
                 if bases and (base := bases.get(_key(place, name))):
@@ -163,6 +170,9 @@ class HomeMeter:
         if sample.power_w is not None:
             self._good_at[place, "power_w"] = sample.at_s
             self._dc_side.add_power(place, sample.at_s, sample.power_w)
+        if phases := self.phases.get(place):
+            total_w = None if sample.power_w is None else (sample.power_w,)
+            phases.add(sample.at_s + sample.late_s, total_w if phases.step == "net" else sample.phases_w)
         if not sample.counters_wh:
             if sample.power_w is None:
                 return ReadingVerdict.NOTHING if shown_w is None else ReadingVerdict.SUSPECT
@@ -236,6 +246,8 @@ class HomeMeter:
     def step_time(self, place: MeasuringPoint, by_s: float) -> None:
         """Report that the clock was changed since the last sample: the slot's energy is then only a total."""
         self._dc_side.step_time(place, by_s)
+        if phases := self.phases.get(place):
+            phases.step_time(by_s)
         for name in FIELDS_OF_ROLE[place.role]:
             if meter := self._counters.get((place, name)):
                 meter.step_time(by_s)
@@ -248,6 +260,8 @@ class HomeMeter:
     def open(self, place: MeasuringPoint) -> None:
         """Report that the last sample was taken at the start of this point's next slot."""
         self._dc_side.open(place)
+        if phases := self.phases.get(place):
+            phases.open()
         for name in FIELDS_OF_ROLE[place.role]:
             if meter := self._counters.get((place, name)):
                 meter.open(self._next_of[place])
@@ -258,7 +272,7 @@ class HomeMeter:
         """Close this point's next slot; `reason` applies to whatever had no good sample since the slot's end."""
         slot = self._next_of[place]
         self._next_of[place] = slot + 1
-        values = self._close_place(place, slot, reason=reason)
+        values = self._as_legally_counted(place, slot, self._close_place(place, slot, reason=reason))
         self._dc_side.close(place, slot, self._missed(place, "power_w", slot=slot, reason=reason))
         bases = {
             _key(place, name): replace(meter.base, memory=meter.memory)
@@ -277,9 +291,11 @@ class HomeMeter:
         self.next_slot = slot + 1
         closed = _by_measure({place: parts[place].values for place in self.places})
         balanced = _by_measure(self._dc_side.balance(slot, {place: parts[place].values for place in self.places}))
-        values = {measure: _together(each.values()) for measure, each in sorted(balanced.items())}
+        values = {measure: sum_of_places(each.values()) for measure, each in sorted(balanced.items())}
         found = [self._totals.after(measure, slot, closed=each) for measure, each in sorted(closed.items())]
         totals = self._dc_side.balance_totals(each for each in found if each)
+        if any(each.step == "net" for each in self.phases.values()):
+            totals = certain_totals(totals)
         return ClosedSlot(slot, values, tuple(totals)), self._checkpoint(parts)
 
     def first_checkpoint(self) -> bytes:
@@ -314,6 +330,17 @@ class HomeMeter:
             if closed[measure].mark is Mark.MEASURED:
                 closed[measure] = replace(closed[measure], mark=Mark.DERIVED)
         return closed
+
+    def _as_legally_counted(
+        self, place: MeasuringPoint, slot: Slot, values: dict[Measure, ClosedCounterSlot]
+    ) -> dict[Measure, ClosedCounterSlot]:
+        """What the legal meter makes of the slot, where it counts the phases in another way than the device."""
+        meters = [self._counters.get((place, name)) for name in FIELDS_OF_ROLE[place.role]]
+        if (phases := self.phases.get(place)) is None or None in meters:
+            return values
+        step_wh = max(meter.limits.step_wh for meter in meters if meter is not None)
+        is_at_end = self._good_at.get((place, "power_w"), 0.0) >= start_of(slot + 1)
+        return phases.close(values, step_wh=step_wh, is_at_end=is_at_end)
 
     def _missed(self, place: MeasuringPoint, name: str, *, slot: Slot, reason: Gap) -> Gap:
         is_there = self._good_at.get((place, name), 0.0) >= start_of(slot + 1)
@@ -354,15 +381,9 @@ def _by_measure(
     return found
 
 
+def _whole_w(power: Decimal) -> int:
+    return int(power.to_integral_value(rounding=ROUND_HALF_EVEN))
+
+
 def _ceil(value: Decimal) -> int:
     return int(-((-value).to_integral_value(rounding=ROUND_FLOOR)))
-
-
-def _together(parts: Iterable[ClosedCounterSlot]) -> SlotValue:
-    """The sum over the points of one measure, marked like the worst of them."""
-    closed = tuple(parts)
-    worst = next(mark for mark in _WORST if any(each.mark == mark for each in closed))
-    gap = next((each.gap for each in closed if each.mark == worst and each.gap != Gap.NONE), Gap.NONE)
-    if worst == Mark.MISSING:
-        return SlotValue(None, Mark.MISSING, gap)
-    return SlotValue(sum(each.energy_wh or 0 for each in closed), worst, gap)

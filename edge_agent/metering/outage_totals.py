@@ -1,21 +1,34 @@
-"""Energy over an outage: once every device of a measure knows its part, the total over the missing slots.
+"""The sum over all devices of a measure, and over an outage: once each knows its part, the total of the missing slots.
 
 Pure. A home may have two inverters; while one is silent the sum is missing, although the other keeps counting.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from typing import TypeVar
 
 from edge_agent.metering.counters import ClosedCounterSlot, CounterInterval
-from protocols.quantities import Mark, Measure
+from protocols.consent.reduction import SlotValue
+from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import Slot
 from protocols.wire.readings import MAX_LONG_SLOTS, LongInterval
 
 DeviceT = TypeVar("DeviceT", bound=Hashable)
 MAX_PIECES = 4096
 """Per device; a longer outage ends without a total."""
+
+_WORST = (Mark.MISSING, Mark.PARTIAL, Mark.DERIVED, Mark.MEASURED)
+
+
+def sum_of_places(parts: Iterable[ClosedCounterSlot]) -> SlotValue:
+    """The sum over the points of one measure, marked like the worst of them."""
+    closed = tuple(parts)
+    worst = next(mark for mark in _WORST if any(each.mark == mark for each in closed))
+    gap = next((each.gap for each in closed if each.mark == worst and each.gap != Gap.NONE), Gap.NONE)
+    if worst == Mark.MISSING:
+        return SlotValue(None, Mark.MISSING, gap)
+    return SlotValue(sum(each.energy_wh or 0 for each in closed), worst, gap)
 
 
 class OutageTotals:

@@ -85,6 +85,23 @@ def role_names(resolved: ResolvedMap, role: RoleName) -> tuple[str, ...]:
     return (*counters, *((power,) if power and _is_on_device(resolved, power) else ()))
 
 
+def phase_names(resolved: ResolvedMap, role: RoleName) -> tuple[str, ...]:
+    """The power of each phase beside the role's total power, such as active_power_l1; empty if not all three are there.
+
+    Raises: as `role_values`.
+    """
+    total = role_of(resolved, role).power
+    names = tuple(f"{total}_l{phase}" for phase in (1, 2, 3))
+    return names if all(name in resolved.points for name in names) else ()
+
+
+def phase_powers_w(resolved: ResolvedMap, values: PointValues, role: RoleName) -> tuple[Decimal, ...] | None:
+    """The power of each phase in our sign convention; None unless all three are there. Raises: as `role_values`."""
+    found = [_signed_w(resolved, values, role, name=name) for name in phase_names(resolved, role)]
+    powers = tuple(power for power in found if power is not None)
+    return powers if len(powers) == 3 else None
+
+
 def state_names(resolved: ResolvedMap, role: RoleName) -> tuple[str, ...]:
     """The state to read with a role's points, if it has one: whether they are alive."""
     state = role_of(resolved, role).only_while
@@ -120,12 +137,16 @@ def _counters(resolved: ResolvedMap, role: MapRole) -> dict[str, str]:
 def _power_w(resolved: ResolvedMap, values: PointValues, role: MapRole) -> Decimal | None:
     if role.power is None or not _is_on_device(resolved, role.power):
         return None
-    power = _in_unit(resolved, values, role.power, W_PER_UNIT)
+    return _signed_w(resolved, values, role.name, name=role.power)
+
+
+def _signed_w(resolved: ResolvedMap, values: PointValues, role: RoleName, *, name: str) -> Decimal | None:
+    power = _in_unit(resolved, values, name, W_PER_UNIT)
     if power is None or power == 0:
         return power
-    placed = resolved.points.get(role.power)
-    meaning = placed.point if placed else resolved.derived[role.power]
-    sign = POWER_SIGN[role.name][meaning.positive]
+    placed = resolved.points.get(name)
+    meaning = placed.point if placed else resolved.derived[name]
+    sign = POWER_SIGN[role][meaning.positive]
     if resolved.sign == "inverted" and isinstance(meaning, MapPoint) and meaning.vendor_sign:
         sign = -sign
     return EXACT.multiply(power, Decimal(-sign if resolved.invert else sign))

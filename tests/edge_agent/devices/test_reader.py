@@ -10,9 +10,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.devices.line import ILLEGAL_ADDRESS, DeviceBusyError, LineSettings, NoAnswerError, ReadRefusedError
+from edge_agent.devices.line import (
+    ILLEGAL_ADDRESS,
+    DeviceBusyError,
+    LineSettings,
+    NoAnswerError,
+    ReadRefusedError,
+    WrongDeviceError,
+)
 from edge_agent.devices.modbus_link import ModbusLink
-from edge_agent.devices.reader import Device, WrongDeviceError
+from edge_agent.devices.reader import Device
 from edge_agent.metering.home_meter import MeasuringPoint
 from edge_agent.settings import DeviceSettings, Endpoint
 from protocols.maps.loading import load_map

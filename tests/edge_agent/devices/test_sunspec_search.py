@@ -2,8 +2,7 @@
 
 import pytest
 
-from edge_agent.devices.line import NoAnswerError
-from edge_agent.devices.reader import WrongDeviceError
+from edge_agent.devices.line import NoAnswerError, WrongDeviceError
 from tests.edge_agent.devices.test_reader import IMPATIENT, device, linked, sunspec_words
 from tests.edge_agent.modbus_stand import Stand
 

@@ -1,0 +1,72 @@
+"""What the household is told, and what is derived, where its meters and its legal meter count phases differently."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from edge_agent.devices.assembly import make_fleet
+from edge_agent.devices.phase_counting import has_phase_powers, phase_lines, phase_steps
+from edge_agent.devices.reader import Device
+from edge_agent.settings import parse_settings
+
+TOML = """
+[[device]]
+name = "meter"
+map = "{family}"
+role = {role}
+connect = "tcp://127.0.0.1:5020"
+max_power_w = 15000
+[meter]
+{meter}
+"""
+
+
+def devices(family: str, meter: str, role: str = '"grid"') -> tuple[list[Device], str]:
+    text = TOML.format(family=family, meter=meter, role=role)
+    settings = parse_settings(text.encode(), name="agent.toml", folder=Path())
+    return [device for _, found in make_fleet(settings) for device in found], settings.legal_meter.phases
+
+
+@pytest.mark.parametrize(
+    ("family", "meter", "step", "words"),
+    [
+        ("shelly-pro3em", 'country = "DE"', "net", "the netted energy is derived from power"),
+        ("huawei-sun2000", 'country = "LT"', "separate", "the energy of each is derived from power"),
+        ("huawei-sun2000", 'country = "DE"', None, None),
+        ("shelly-pro3em", 'country = "CZ"', None, None),
+        ("eastron-sdm630", 'country = "DE"', None, "not known how the meters of this family add their phases"),
+        ("shelly-pro3em", 'country = "ES"', None, "say in [meter] which"),
+    ],
+)
+def test_each_meter_beside_the_legal_one(family: str, meter: str, step: str | None, words: str | None) -> None:
+    found, legal = devices(family, meter)
+    assert list(phase_steps(found, legal).values()) == ([] if step is None else [step])
+    assert found[0].reads_phases == (step == "separate")
+    lines = phase_lines(found, legal, interval_s=10)
+    assert [words in line for line in lines] == ([True] if words else [])
+
+
+def test_readings_far_apart_are_named_with_what_to_do() -> None:
+    found, legal = devices("shelly-pro3em", 'phases = "netted"')
+    (line,) = phase_lines(found, legal, interval_s=60)
+    assert "with interval_s = 60 many will be: set 10 or less in [poll]" in line
+
+
+def test_a_map_without_the_power_of_each_phase_says_that_it_cannot() -> None:
+    found, legal = devices("huawei-sun2000", 'phases = "separate"')
+    device = found[0]
+    device.device_map = replace(
+        device.device_map, points=tuple(each for each in device.device_map.points if not each.name.endswith("_l2"))
+    )
+    assert not has_phase_powers(device.device_map)
+    (line,) = phase_lines(found, legal, interval_s=10)
+    assert "that cannot be derived" in line
+
+
+def test_only_the_grid_is_derived() -> None:
+    found, legal = devices("shelly-pro3em", 'phases = "netted"', role='"load"')
+    assert phase_steps(found, legal) == {}
+    assert phase_lines(found, legal, interval_s=10) == []
