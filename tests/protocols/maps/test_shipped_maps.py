@@ -93,7 +93,8 @@ def _usual(point: MapPoint) -> Decimal:
     step = abs(point.scale) / (10 if point.scale_factor else 1)
     lowest = max(Decimal(0), point.minimum or Decimal(0))
     wanted = min(max(Decimal(10), lowest), point.maximum if point.maximum is not None else Decimal(10))
-    whole = min((wanted / step).to_integral_value(), Decimal(10_000))  # 16 bits of a fine fraction hold no 10 V
+    most = Decimal(2 ** (point.type.bits - 1) - 1)  # 16 bits of a fine fraction hold no 10 V
+    whole = min((wanted / step).to_integral_value(), most)
     return next(each for each in (whole * step, (whole + 1) * step, (whole - 1) * step) if is_within(point, each))
 
 
