@@ -117,11 +117,16 @@ def _home(placed: PlacedPoint, models: Sequence[SunSpecModel]) -> SunSpecModel |
 
 def _limits(device_map: DeviceMap, models: Sequence[SunSpecModel], points: Iterable[PlacedPoint]) -> BlockLimits:
     blocks = device_map.blocks
-    chain = merge_spans(Span(3, model.address, model.length + 2) for model in models)
+    placed = tuple(points)
+    readable = blocks.readable
+    if device_map.is_sunspec:
+        # Beside the chain of models, a maker's own registers: the areas the map lists, or else just its points.
+        own = readable or tuple(each.span for each in placed if each.point.offset is None)
+        readable = merge_spans((*(Span(3, model.address, model.length + 2) for model in models), *own))
     return BlockLimits(
         max_registers=device_map.transport.max_registers,
         bridge=blocks.bridge,
-        readable=blocks.readable or (chain if device_map.is_sunspec else ()),
+        readable=readable,
         no_read=blocks.no_read,
-        known=merge_spans(each.span for each in points if len(each.addresses) == each.span.count),
+        known=merge_spans(each.span for each in placed if len(each.addresses) == each.span.count),
     )

@@ -46,7 +46,10 @@ def role_sets(device_map: DeviceMap) -> list[tuple[RoleName, ...]]:
 
 
 def chains(device_map: DeviceMap) -> Iterator[dict[tuple[int, int], int] | None]:
-    """The words of each kind of device the map fits: None for fixed addresses, one chain for each SunSpec model."""
+    """The words of each kind of device the map fits: None for fixed addresses, one chain for each SunSpec model.
+
+    Beside its model a chain holds one of each table that has other values, as a battery's beside an inverter's.
+    """
     if not device_map.is_sunspec:
         yield None
         return
@@ -54,9 +57,19 @@ def chains(device_map: DeviceMap) -> Iterator[dict[tuple[int, int], int] | None]
     for point in device_map.points:
         for model in point.models:
             families[model] = max(families.get(model, 0), (point.offset or 0) + point.type.words - 2)
-    needed = {point.models for name in counted(device_map) for point in device_map.named(name)}
-    for model in sorted({model for models in needed for model in models}):
-        yield chain_words([(1, 66), (model, families[model])])
+    tables: dict[tuple[int, ...], set[str]] = {}
+    for name in sorted(counted(device_map)):
+        for point in device_map.named(name):
+            tables.setdefault(point.models, set()).add(name)
+    tables.pop((), None)
+    for models, names in sorted(tables.items()):
+        held, companions = set(names), []
+        for others, more in sorted(tables.items()):
+            if not more & held:
+                held |= more
+                companions.append(others[0])
+        for model in models:
+            yield chain_words([(1, 66), *((each, families[each]) for each in (model, *companions))])
 
 
 def counted(device_map: DeviceMap) -> set[str]:
@@ -112,6 +125,8 @@ def is_allowed(run: Sequence[Span], resolved: ResolvedMap) -> bool:
     if any(area.function == function and at in registers(area) for area in blocks.no_read for at in block):
         return False
     areas = [registers(area) for area in blocks.readable if area.function == function]
+    chain = [at for each in resolved.points.values() if each.point.offset is not None for at in each.addresses]
+    areas += [range(min(chain), max(chain) + 1)] if chain else []
     if blocks.readable and not any(block[0] in area and block[-1] in area for area in areas):
         return False
     if blocks.bridge is None:

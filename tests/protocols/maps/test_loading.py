@@ -82,6 +82,16 @@ def test_a_sunspec_map_reads_only_inside_the_chain_of_models() -> None:
     assert resolved.points["power"].addresses == (40074,)
 
 
+def test_a_makers_own_registers_are_read_beside_the_chain_of_models() -> None:
+    row = '{ name = "own", address = 57716, type = "int16", unit = "1" }'
+    own = f'[[tables]]\ntitle = "Own"\nfunction = 3\nsource = "s"\npoints = [{row}]\n'
+    text = scaled_model_map().replace("[roles.grid]", own + "\n[roles.grid]")
+    chain = [SunSpecModel(1, 40002, 66), SunSpecModel(64, 40070, 60)]
+    resolved = resolve_map(load_map(text, name="x.toml"), chain)
+    assert resolved.limits.readable == (Span(3, 40002, 130), Span(3, 57716, 1))
+    assert resolved.plan(["own"]) == (ReadRequest(3, 57716, 1),)
+
+
 def test_a_point_may_end_with_its_model_and_not_after_it() -> None:
     device_map = load_map(scaled_model_map(), name="x.toml")
     # Offset 40 counts from the id register: it is inside a model of length 39 and behind one of length 38.

@@ -47,6 +47,14 @@ def _placements() -> dict[str, ResolvedMap]:
 PLACEMENTS = _placements()
 
 
+def _whole_device(device_map: DeviceMap) -> ResolvedMap:
+    """The map on a device that has a model of each of its tables."""
+    chain = [SunSpecModel(1, 40002, 66)]
+    for model in dict.fromkeys(point.models[0] for point in device_map.points if point.models and point.models != (1,)):
+        chain.append(SunSpecModel(model, chain[-1].end, LENGTHS.get(model, 160)))
+    return resolve_map(device_map, chain if device_map.is_sunspec else None)
+
+
 def test_every_family_is_shipped_under_its_own_name() -> None:
     assert [_load(path).id for path in MAPS] == [path.stem for path in MAPS]
 
@@ -107,14 +115,22 @@ def _derived(resolved: ResolvedMap, decoded: Mapping[str, Value]) -> dict[str, V
     return {name: decoded[name] for name in resolved.derived}
 
 
+@pytest.mark.parametrize("device_map", [_load(path) for path in MAPS], ids=lambda each: each.id)
+def test_a_device_with_all_models_serves_every_role(device_map: DeviceMap) -> None:
+    for family in (device_map, *(variant.map for variant in device_map.variants)):
+        whole = _whole_device(family)
+        for role in family.roles:
+            assert set(role_names(whole, role)) >= set(family.roles[role].counters.values())
+            assert whole.plan(role_names(whole, role))
+
+
 @pytest.mark.parametrize("resolved", PLACEMENTS.values(), ids=PLACEMENTS)
 def test_every_role_can_be_read_and_every_fact_has_a_source(resolved: ResolvedMap) -> None:
     device_map = resolved.device_map
     assert device_map.roles
-    for role in device_map.roles:
-        names = role_names(resolved, role)
-        assert names
-        assert resolved.plan(names)
+    found = [names for role in device_map.roles if (names := role_names(resolved, role))]
+    assert found or device_map.is_sunspec
+    assert all(resolved.plan(names) for names in found)
     assert all(point.source for point in device_map.points)
     assert device_map.sources
     assert device_map.identify
