@@ -11,6 +11,7 @@ from edge_agent.devices.assembly import make_fleet
 from edge_agent.devices.phase_counting import has_phase_powers, phase_lines, phase_steps
 from edge_agent.devices.reader import Device
 from edge_agent.settings import parse_settings
+from protocols.maps.model import Phases
 
 TOML = """
 [[device]]
@@ -24,25 +25,32 @@ max_power_w = 15000
 """
 
 
-def devices(family: str, meter: str, role: str = '"grid"') -> tuple[list[Device], str]:
-    text = TOML.format(family=family, meter=meter, role=role)
+def devices(counted: Phases, meter: str, *, role: str = '"grid"') -> tuple[list[Device], str]:
+    """A Shelly whose map says that it counts like this."""
+    text = TOML.format(family="shelly-pro3em", meter=meter, role=role)
     settings = parse_settings(text.encode(), name="agent.toml", folder=Path())
-    return [device for _, found in make_fleet(settings) for device in found], settings.legal_meter.phases
+    found = [device for _, found in make_fleet(settings) for device in found]
+    for device in found:
+        assert device.device_map.metering is not None
+        device.device_map = replace(device.device_map, metering=replace(device.device_map.metering, phases=counted))
+    return found, settings.legal_meter.phases
 
 
 @pytest.mark.parametrize(
-    ("family", "meter", "step", "words"),
+    ("counted", "meter", "step", "words"),
     [
-        ("shelly-pro3em", 'country = "DE"', "net", "the netted energy is derived from power"),
-        ("huawei-sun2000", 'country = "LT"', "separate", "the energy of each is derived from power"),
-        ("huawei-sun2000", 'country = "DE"', None, None),
-        ("shelly-pro3em", 'country = "CZ"', None, None),
-        ("eastron-sdm630", 'country = "DE"', None, "not known how the meters of this family add their phases"),
-        ("shelly-pro3em", 'country = "ES"', None, "say in [meter] which"),
+        ("separate", 'country = "DE"', "net", "the netted energy is derived from power"),
+        ("netted", 'country = "LT"', "separate", "the energy of each is derived from power"),
+        ("netted", 'country = "DE"', None, None),
+        ("separate", 'country = "CZ"', None, None),
+        ("single", 'country = "DE"', None, None),
+        ("netted", "", None, None),
+        ("unknown", 'country = "DE"', None, "not known how the meters of this family add their phases"),
+        ("separate", 'country = "ES"', None, "say in [meter] which"),
     ],
 )
-def test_each_meter_beside_the_legal_one(family: str, meter: str, step: str | None, words: str | None) -> None:
-    found, legal = devices(family, meter)
+def test_each_meter_beside_the_legal_one(counted: Phases, meter: str, step: str | None, words: str | None) -> None:
+    found, legal = devices(counted, meter)
     assert list(phase_steps(found, legal).values()) == ([] if step is None else [step])
     assert found[0].reads_phases == (step == "separate")
     lines = phase_lines(found, legal, interval_s=10)
@@ -50,13 +58,13 @@ def test_each_meter_beside_the_legal_one(family: str, meter: str, step: str | No
 
 
 def test_readings_far_apart_are_named_with_what_to_do() -> None:
-    found, legal = devices("shelly-pro3em", 'phases = "netted"')
+    found, legal = devices("separate", 'phases = "netted"')
     (line,) = phase_lines(found, legal, interval_s=60)
     assert "with interval_s = 60 many will be: set 10 or less in [poll]" in line
 
 
 def test_a_map_without_the_power_of_each_phase_says_that_it_cannot() -> None:
-    found, legal = devices("huawei-sun2000", 'phases = "separate"')
+    found, legal = devices("netted", 'phases = "separate"')
     device = found[0]
     device.device_map = replace(
         device.device_map, points=tuple(each for each in device.device_map.points if not each.name.endswith("_l2"))
@@ -67,6 +75,6 @@ def test_a_map_without_the_power_of_each_phase_says_that_it_cannot() -> None:
 
 
 def test_only_the_grid_is_derived() -> None:
-    found, legal = devices("shelly-pro3em", 'phases = "netted"', role='"load"')
+    found, legal = devices("separate", 'phases = "netted"', role='"load"')
     assert phase_steps(found, legal) == {}
     assert phase_lines(found, legal, interval_s=10) == []
