@@ -25,13 +25,23 @@ LONGEST_INTERVAL_S = 60
 LONGEST_SIMULATED_S = 300
 ROLES: tuple[RoleName, ...] = get_args(RoleName)
 SIGNS: tuple[Sign, ...] = get_args(Sign)
-CONNECT_EXPECTED = "'tcp://host:port', 'rtu+tcp://host:port' or 'rtu:///dev/name?baud=9600&parity=N'"
+CONNECT_EXPECTED = (
+    "'tcp://host:port', 'rtu:///dev/name?baud=9600&parity=N', 'rtu+tcp://host:port', 'ascii:///dev/name', "
+    "'ascii+tcp://host:port' or 'tls+tcp://host:port?certificate=/path/to/device.pem'"
+)
 
 _DEVICE_KEYS = (
     "name", "map", "variant", "role", "connect", "unit", "instance", "sign", "invert", "max_power_w", "timeout_ms",
 )  # fmt: skip
 
-Wire = Literal["tcp", "rtu+tcp", "rtu"]
+Wire = Literal["tcp", "tls+tcp", "rtu+tcp", "ascii+tcp", "rtu", "ascii"]
+_NETWORK: dict[str, tuple[Wire, int]] = {
+    "tcp": ("tcp", 502),
+    "tls+tcp": ("tls+tcp", 802),
+    "rtu+tcp": ("rtu+tcp", 502),
+    "ascii+tcp": ("ascii+tcp", 502),
+}
+_LINES: dict[str, Wire] = {"rtu": "rtu", "ascii": "ascii"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +55,13 @@ class Endpoint:
     baud: int | None = None
     parity: str | None = None
     stop: int | None = None
+    certificate: str = ""
+    """The file with the one certificate that a device with TLS must show."""
+
+    @property
+    def has_numbers(self) -> bool:
+        """Whether every answer carries the number of its request."""
+        return self.wire in ("tcp", "tls+tcp")
 
     @property
     def is_serial(self) -> bool:
@@ -55,7 +72,7 @@ class Endpoint:
     def shown(self) -> str:
         """The address as people write it."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"rtu://{self.path}" if self.wire == "rtu" else f"{self.wire}://{host}:{self.port}"
+        return f"{self.wire}://{self.path}" if self.is_serial else f"{self.wire}://{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,18 +291,31 @@ def _endpoint(fields: TomlFields) -> Endpoint:
 def parse_endpoint(text: str) -> Endpoint:
     """The endpoint in a connect text. Raises ValueError."""
     parts = urlsplit(text)
-    if parts.scheme in ("tcp", "rtu+tcp"):
-        is_plain = parts.path in ("", "/") and not (parts.query or parts.fragment or "@" in parts.netloc)
-        if not is_plain or parts.port == 0 or not _is_address(text, parts.hostname):
+    query = parse_qs(parts.query, strict_parsing=True) if parts.query else {}
+    if parts.scheme in _NETWORK:
+        wire, port = _NETWORK[parts.scheme]
+        is_plain = parts.path in ("", "/") and not (parts.fragment or "@" in parts.netloc)
+        if not is_plain or parts.port == 0 or not _is_address(parts.netloc, parts.hostname):
             raise ValueError(text)
-        wire: Wire = "tcp" if parts.scheme == "tcp" else "rtu+tcp"
-        return Endpoint(wire, host=parts.hostname or "", port=parts.port if parts.port is not None else 502)
-    if parts.scheme != "rtu" or parts.netloc or not parts.path.startswith("/"):
+        certificate = _certificate(wire, query)
+        return Endpoint(wire, parts.hostname or "", parts.port if parts.port else port, certificate=certificate)
+    if parts.scheme not in _LINES or parts.netloc or not parts.path.startswith("/"):
         raise ValueError(text)
-    return _serial(parts.path, parse_qs(parts.query, strict_parsing=True) if parts.query else {})
+    return _serial(_LINES[parts.scheme], parts.path, query)
 
 
-def _serial(path: str, query: dict[str, list[str]]) -> Endpoint:
+def _certificate(wire: Wire, query: dict[str, list[str]]) -> str:
+    if wire != "tls+tcp":
+        if query:
+            raise ValueError(wire)
+        return ""
+    files = query.get("certificate", [])
+    if set(query) != {"certificate"} or len(files) != 1 or not files[0].startswith("/"):
+        raise ValueError(wire)
+    return files[0]
+
+
+def _serial(wire: Wire, path: str, query: dict[str, list[str]]) -> Endpoint:
     allowed = {"baud", "parity", "stop"}
     if not set(query) <= allowed or any(len(values) != 1 for values in query.values()):
         raise ValueError(path)
@@ -296,4 +326,4 @@ def _serial(path: str, query: dict[str, list[str]]) -> Endpoint:
     is_baud = baud is None or 300 <= baud <= 1_000_000
     if not is_baud or stop not in (None, 1, 2) or parity not in (None, *"NEO"):
         raise ValueError(path)
-    return Endpoint("rtu", path=path, baud=baud, parity=parity, stop=stop)
+    return Endpoint(wire, path=path, baud=baud, parity=parity, stop=stop)

@@ -112,7 +112,7 @@ def _link(devices: list[Device], source: str) -> ModbusLink:
 
 def _least_gap_s(devices: list[Device]) -> float:
     """A serial bus always gets a pause, so that a duplicate answer shows up before the next request."""
-    return 0.0 if devices[0].settings.endpoint.wire == "tcp" else RTU_GAP_S
+    return 0.0 if devices[0].settings.endpoint.has_numbers else RTU_GAP_S
 
 
 def _longest_s(milliseconds: Iterable[int]) -> float:

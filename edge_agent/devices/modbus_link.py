@@ -1,21 +1,18 @@
-"""Modbus over TCP, serial RTU and RTU over TCP: the only module that uses pymodbus. It can read, never write.
+"""One Modbus connection that hands on no wrong word. It can read, never write.
 
 pymodbus passes on late, duplicate and short answers as good ones. So: one request at a time, no retry inside the
-library, the count is checked, and after anything odd the connection is closed, left quiet and opened again.
+library, the count is checked, and after anything odd the connection is closed, left quiet and opened again. Where
+answers carry no number of their own, `owed` says what must be asked before an answer is believed again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
-import socket
 import termios
 import time
 from collections.abc import Awaitable, Callable
 
-from pymodbus import FramerType, ModbusException
-from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
+from pymodbus import ModbusException
 from pymodbus.pdu import ExceptionResponse, ModbusPDU
 
 from edge_agent.devices.line import (
@@ -25,12 +22,20 @@ from edge_agent.devices.line import (
     NoAnswerError,
     ReadRefusedError,
 )
+from edge_agent.devices.modbus_client import Client, Watch, make_client, reason_of
+from edge_agent.devices.owed import OwedAnswers, Question
 from edge_agent.settings import Endpoint
 
 HOLDING, INPUT = 3, 4
 BUSY_CODES = frozenset({5, 6})
+GATEWAY_CODES = frozenset({10, 11})
 MAX_DRAINS = 20
-TCP_BUFFER_BYTES = 8192
+MAX_NUMBER = 64_000
+MAX_PROOFS = 3
+"""How often a proof is asked again after it met a stray answer; each costs a new connection."""
+
+SUSPECT_TIMEOUTS = 4
+MakeClient = Callable[[Endpoint, LineSettings, Watch, Callable[[], None]], Client]
 
 
 class ModbusLink:
@@ -46,6 +51,7 @@ class ModbusLink:
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        make: MakeClient = make_client,
     ) -> None:
         self.endpoint = endpoint
         self.line = line
@@ -54,11 +60,15 @@ class ModbusLink:
         self._sleep = sleep
         self._monotonic = monotonic
         self._lock = asyncio.Lock()
-        self._client: AsyncModbusTcpClient | AsyncModbusSerialClient | None = None
+        self._make = make
+        self._client: Client | None = None
+        # A frame of a serial line says which unit it is from; a gateway may put one unit's late answer under another's.
+        self._owed = OwedAnswers(SUSPECT_TIMEOUTS * line.timeout_s, mixes_units=endpoint.has_numbers)
         self._free_at = 0.0
         self._is_asking = False
         self._stray_bytes = 0
         self._wrong_frame = False
+        self._is_garbled = False
 
     async def read_words(self, unit: int, function: int, *, address: int, count: int) -> list[int]:
         """`count` registers from `address` of one device, read with function 3 or 4.
@@ -68,32 +78,83 @@ class ModbusLink:
         """
         if function not in (HOLDING, INPUT):
             raise ValueError(f"function {function} does not read registers")
+        question = Question(unit, function, address, count)
         async with self._lock:
-            client = await self._ready()
-            self._free_at = self._monotonic() + self.line.request_gap_s
-            try:
-                answer = await self._ask(client, unit, function=function, address=address, count=count)
-                _raise_lost_cancel()
-                return self._words(answer, unit, function=function, count=count)
-            except (NoAnswerError, LinkBrokenError):
-                self._drop()
-                _raise_lost_cancel()
-                raise
-            except BaseException:
-                # Cancelled during a request: the answer may still arrive and would be taken for the next one's.
-                if self._is_asking:
-                    self._drop()
-                raise
-            finally:
-                self._is_asking = False
-                self._free_at = max(self._free_at, self._monotonic() + self.line.request_gap_s)
+            await self._get_in_step(question)
+            words = await self._exchange(question)
+            if self._owed.is_suspect(question, self._monotonic()):
+                await self._confirm(question)
+            self._owed.remember(question)
+            return words
 
     async def close(self) -> None:
         """Close the connection for good."""
         async with self._lock:
             self._close_client()
 
-    async def _ready(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
+    async def _exchange(self, question: Question) -> list[int]:
+        """One request and its answer."""
+        client = await self._ready()
+        self._free_at = self._monotonic() + self.line.request_gap_s
+        try:
+            answer = await self._ask(client, question)
+            _raise_lost_cancel()
+            return self._words(answer, question)
+        except (NoAnswerError, LinkBrokenError):
+            self._drop(question)
+            _raise_lost_cancel()
+            raise
+        except BaseException:
+            # Cancelled during a request: the answer may still arrive and would be taken for the next one's.
+            if self._is_asking:
+                self._drop(question)
+            raise
+        finally:
+            self._is_asking = False
+            self._free_at = max(self._free_at, self._monotonic() + self.line.request_gap_s)
+
+    async def _get_in_step(self, question: Question) -> None:
+        """Wait for the answer to a request that no older answer fits, if an older one may still come.
+
+        Raises: NoAnswerError if the device is silent, LinkBrokenError if strays keep coming.
+        """
+        for left in reversed(range(MAX_PROOFS)):
+            if not self._owed.must_prove(question):
+                return
+            proof = self._owed.proof(question, self._monotonic())
+            if proof is None:
+                # One register, asked again and again: nothing else is known to be there. The pause must do.
+                self._owed.settle(question)
+                return
+            sent = self.requests
+            try:
+                await self._exchange(proof)
+            except (DeviceBusyError, ReadRefusedError):
+                # Perhaps an older refusal: all refusals look alike. What is asked next is confirmed afterwards instead.
+                self._owed.owe(proof, self._monotonic())
+                if not left:
+                    self._owed.settle(question)
+                    self._owed.doubt(question, self._monotonic())
+            except LinkBrokenError:
+                if not left or sent == self.requests:
+                    raise
+            else:
+                self._owed.settle(question)
+
+    async def _confirm(self, question: Question) -> None:
+        """Whether what came as the answer was not an overtaken older one: then the right one comes before the next."""
+        proof = self._owed.proof(question, self._monotonic())
+        if proof is None:
+            return
+        try:
+            await self._exchange(proof)
+        except (DeviceBusyError, ReadRefusedError):
+            return
+        except (NoAnswerError, LinkBrokenError):
+            self._owed.owe(question, self._monotonic())
+            raise LinkBrokenError("an answer that cannot be told from an older one") from None
+
+    async def _ready(self) -> Client:
         """An open connection that may send now and owes no answer."""
         wait_s = self._free_at - self._monotonic()
         if wait_s > 0:
@@ -106,18 +167,18 @@ class ModbusLink:
             self._client = await self._open()
         return self._client
 
-    async def _open(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
-        client = self._make_client()
+    async def _open(self) -> Client:
+        client = self._make(self.endpoint, self.line, self._watch, self._note_garbage)
         try:
             opened = await client.connect()
             _raise_lost_cancel()
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, LinkBrokenError):
             client.close()
             raise
         except (OSError, ModbusException, RuntimeError, ValueError, termios.error) as cause:
             # termios.error is not an OSError: the adapter lacks this parity, or was just unplugged.
             client.close()
-            raise LinkBrokenError(f"cannot connect to {self.endpoint.shown}: {_reason(cause)}") from None
+            raise LinkBrokenError(f"cannot connect to {self.endpoint.shown}: {reason_of(cause)}") from None
         if not opened:
             client.close()
             raise LinkBrokenError(
@@ -127,6 +188,8 @@ class ModbusLink:
             if self.line.connect_delay_s:
                 await self._sleep(self.line.connect_delay_s)
             await self._drain()
+            # The library numbers each connection's requests from 1; an answer that outlives one would fit the next.
+            client.ctx.next_tid = self.requests % MAX_NUMBER
         except BaseException:
             # Nobody else knows this connection yet: left open it would keep the only place of a one-client device.
             client.close()
@@ -136,10 +199,10 @@ class ModbusLink:
 
     async def _drain(self) -> None:
         """A serial bus outlives the connection: wait until it has been quiet for a moment."""
-        if self.endpoint.wire == "tcp":
+        if self.endpoint.has_numbers:
             self._stray_bytes = 0
             return
-        quiet_s = max(0.005, 40.0 / self.line.baud) if self.endpoint.wire == "rtu" else 0.005
+        quiet_s = max(0.005, 40.0 / self.line.baud) if self.endpoint.is_serial else 0.005
         for _ in range(MAX_DRAINS):
             self._stray_bytes = 0
             await self._sleep(quiet_s)
@@ -147,109 +210,66 @@ class ModbusLink:
                 return
         raise LinkBrokenError(f"{self.endpoint.shown} is never quiet: is another program using this bus?")
 
-    def _make_client(self) -> AsyncModbusTcpClient | AsyncModbusSerialClient:
-        line, endpoint = self.line, self.endpoint
-        if endpoint.wire == "rtu":
-            return AsyncModbusSerialClient(
-                endpoint.path,
-                baudrate=endpoint.baud or line.baud,
-                parity=endpoint.parity or line.parity,
-                bytesize=line.bits,
-                stopbits=endpoint.stop or line.stop,
-                timeout=line.timeout_s,
-                retries=0,
-                reconnect_delay=0,
-                trace_packet=self._watch,
-            )
-        framer = FramerType.SOCKET if endpoint.wire == "tcp" else FramerType.RTU
-        client = AsyncModbusTcpClient(
-            endpoint.host,
-            port=endpoint.port,
-            framer=framer,
-            timeout=line.timeout_s,
-            retries=0,
-            reconnect_delay=0,
-            trace_packet=self._watch,
-        )
-        if endpoint.wire == "tcp":
-            # The library discards everything received once it is more than one frame: a stray answer in front of
-            # the right one would lose the right one, and the next stray one be taken for it.
-            client.ctx.max_buffer_size = TCP_BUFFER_BYTES
-        return client
-
     def _watch(self, is_sending: bool, packet: bytes) -> bytes:
         if is_sending or not packet:
             return packet
         if not self._is_asking:
             self._stray_bytes += len(packet)
-        elif self.endpoint.wire == "tcp" and len(packet) >= 2 and packet[:2] == b"\0\0":
+        elif self.endpoint.has_numbers and len(packet) >= 2 and packet[:2] == b"\0\0":
             # pymodbus accepts transaction 0 for any request; we never send one numbered 0.
             self._wrong_frame = True
         return packet
 
-    async def _ask(
-        self,
-        client: AsyncModbusTcpClient | AsyncModbusSerialClient,
-        unit: int,
-        *,
-        function: int,
-        address: int,
-        count: int,
-    ) -> ModbusPDU:
-        read = client.read_holding_registers if function == HOLDING else client.read_input_registers
-        self._is_asking, self._wrong_frame = True, False
+    def _note_garbage(self) -> None:
+        self._is_garbled = True
+
+    async def _ask(self, client: Client, question: Question) -> ModbusPDU:
+        read = client.read_holding_registers if question.function == HOLDING else client.read_input_registers
+        self._is_asking, self._wrong_frame, self._is_garbled = True, False, False
         self.requests += 1
         try:
             # The library waits `timeout_s` for the answer; the outer limit holds whatever happens inside it.
             async with asyncio.timeout(self.line.timeout_s * 1.5 + 0.2):
-                answer = await read(address, count=count, device_id=unit)
+                answer = await read(question.address, count=question.count, device_id=question.unit)
         except TimeoutError:
             raise NoAnswerError("no answer in time") from None
         except ModbusException:
+            if self._is_garbled:
+                raise LinkBrokenError("an answer that is no Modbus frame") from None
             if client.connected:
                 raise NoAnswerError("no answer in time") from None
             raise LinkBrokenError("the other side closed the connection instead of answering") from None
         except (OSError, termios.error) as cause:
-            raise LinkBrokenError(f"connection lost: {_reason(cause)}") from None
+            raise LinkBrokenError(f"connection lost: {reason_of(cause)}") from None
         self._is_asking = False
         return answer
 
-    def _words(self, answer: ModbusPDU, unit: int, *, function: int, count: int) -> list[int]:
+    def _words(self, answer: ModbusPDU, question: Question) -> list[int]:
         if self._wrong_frame:
             raise LinkBrokenError("an answer to no request of ours")
         if isinstance(answer, ExceptionResponse):
             if answer.exception_code in BUSY_CODES:
                 raise DeviceBusyError("the device is busy")
-            if answer.exception_code in (10, 11):
+            if answer.exception_code in GATEWAY_CODES:
                 raise NoAnswerError("the gateway cannot reach the device")
             raise ReadRefusedError(answer.exception_code)
-        if answer.function_code != function or answer.dev_id != unit:
+        if answer.function_code != question.function or answer.dev_id != question.unit:
             raise LinkBrokenError("an answer to another request")
-        if len(answer.registers) != count:
-            raise LinkBrokenError(f"{len(answer.registers)} registers where {count} were asked for")
+        if len(answer.registers) != question.count:
+            raise LinkBrokenError(f"{len(answer.registers)} registers where {question.count} were asked for")
         return list(answer.registers)
 
-    def _drop(self) -> None:
-        """Close, and stay quiet until anything still in transit must have arrived."""
+    def _drop(self, question: Question | None = None) -> None:
+        """Close, and stay quiet until anything still in transit should have arrived."""
         self._close_client()
+        if question is not None:
+            self._owed.owe(question, self._monotonic())
         self._free_at = self._monotonic() + self.line.timeout_s
 
     def _close_client(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             client.close()
-
-
-def _reason(cause: BaseException) -> str:
-    """Why, in the system's words or ours; what a library writes about itself helps nobody."""
-    number = getattr(cause, "errno", None) or (cause.args[0] if cause.args else None)
-    if isinstance(cause, socket.gaierror):
-        return "no such host name"
-    if isinstance(number, int) and number in errno.errorcode:
-        return os.strerror(number)
-    if isinstance(cause, ValueError | termios.error):
-        return "this adapter does not take these serial settings (baud, parity, stop)"
-    return "is it switched on, and not in use by another program?"
 
 
 def _raise_lost_cancel() -> None:

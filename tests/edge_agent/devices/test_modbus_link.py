@@ -353,3 +353,52 @@ async def test_a_cancelled_read_ends_cancelled_whenever_it_is_cancelled() -> Non
     assert any(kept)
     await first.close()
     await stand.stop()
+
+
+async def test_two_units_behind_a_gateway_never_get_each_others_late_answer() -> None:
+    """It gives the first unit's late answer under the second's name and number: lengths alone tell them apart."""
+    held: list[bytes] = []
+    asked: list[tuple[int, int]] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError):
+            while True:
+                head = await reader.readexactly(12)
+                unit, count = head[6], int.from_bytes(head[10:])
+                asked.append((unit, count))
+                right = bytes([3, 2 * count]) + bytes([unit, unit]) * count
+                held.append(right)
+                if len(asked) == 1:
+                    continue
+                pdu = held.pop(0)
+                writer.write(head[:4] + (len(pdu) + 1).to_bytes(2) + head[6:7] + pdu)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    link = ModbusLink(Endpoint("tcp", "127.0.0.1", server.sockets[0].getsockname()[1]), LineSettings(timeout_s=0.1))
+    with pytest.raises(NoAnswerError):
+        await link.read_words(1, 3, address=0, count=10)
+    for unit in (2, 1, 2):
+        with pytest.raises(LinkBrokenError, match="registers where"):
+            await link.read_words(unit, 3, address=0, count=10)
+    held.clear()
+    assert await link.read_words(2, 3, address=0, count=10) == [0x0202] * 10
+    assert await link.read_words(1, 3, address=0, count=10) == [0x0101] * 10
+    await link.close()
+    server.close()
+
+
+async def test_on_a_bus_a_late_answer_is_met_by_a_question_it_does_not_fit() -> None:
+    """However late it is: the meter answers in order, and the first question after a silence has another length."""
+    stand = Stand(WORDS)
+    with stand.on_a_bus() as path:
+        link = ModbusLink(Endpoint("rtu", path=path), LineSettings(timeout_s=0.1, request_gap_s=0.01, baud=57600))
+        assert await read(link, 10) == expected(10, 4)
+        stand.modes.append("silent")
+        with pytest.raises(NoAnswerError):
+            await read(link, 200)
+        stand.requests.clear()
+        assert await read(link, 300) == expected(300, 4)
+        assert await read(link, 400, 7) == expected(400, 7)
+        await link.close()
+    assert stand.requests == [(1, 3, 10, 2), (1, 3, 300, 4), (1, 3, 10, 2), (1, 3, 400, 7)]

@@ -1,0 +1,171 @@
+"""Connections of every kind against foreign servers and odd adapters: TLS with a pinned certificate, ASCII, echoes."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from pymodbus import FramerType
+from pymodbus.server import ModbusTcpServer
+from pymodbus.simulator import DataType, SimData, SimDevice
+
+from edge_agent.devices.line import LineSettings, LinkBrokenError
+from edge_agent.devices.modbus_link import ModbusLink
+from edge_agent.settings import Endpoint, Wire
+from tests.edge_agent.hostile_device import crc16
+from tests.edge_agent.warped_loop import Wire as MemoryWire
+from tests.edge_agent.warped_loop import run_warped, wired_to
+
+VALUES = [at * 7 for at in range(200)]
+
+
+def certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """A certificate that signed itself, as devices have, and its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    shown, secret = folder / f"{name}.pem", folder / f"{name}.key"
+    shown.write_bytes(signed.public_bytes(serialization.Encoding.PEM))
+    no_password = serialization.NoEncryption()
+    pem = serialization.Encoding.PEM
+    secret.write_bytes(key.private_bytes(pem, serialization.PrivateFormat.PKCS8, no_password))
+    return shown, secret
+
+
+@contextlib.asynccontextmanager
+async def served(**settings: object) -> AsyncIterator[int]:
+    """A foreign server, with the framing given."""
+    device = SimDevice(1, simdata=[SimData(0, values=VALUES, datatype=DataType.REGISTERS)])
+    server = ModbusTcpServer(context=device, address=("127.0.0.1", 0), **settings)  # type: ignore[arg-type]
+    await server.serve_forever(background=True)
+    try:
+        yield server.transport.sockets[0].getsockname()[1]
+    finally:
+        await server.shutdown()
+
+
+@pytest.mark.parametrize(("wire", "framer"), [("ascii+tcp", FramerType.ASCII), ("rtu+tcp", FramerType.RTU)])
+async def test_frames_of_serial_lines_come_over_a_network_too(wire: Wire, framer: FramerType) -> None:
+    async with served(framer=framer) as port:
+        link = ModbusLink(Endpoint(wire, "127.0.0.1", port), LineSettings(timeout_s=2))
+        assert await link.read_words(1, 3, address=10, count=100) == VALUES[10:110]
+        await link.close()
+
+
+@contextlib.asynccontextmanager
+async def served_over_tls(shown: Path, secret: Path) -> AsyncIterator[int]:
+    """A server of our own behind TLS: the frames are those of Modbus TCP (Modbus/TCP Security, chapter 5)."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                asked = await reader.readexactly(12)
+                first, count = int.from_bytes(asked[8:10]), int.from_bytes(asked[10:])
+                content = b"".join(word.to_bytes(2) for word in VALUES[first : first + count])
+                pdu = bytes([3, len(content)]) + content
+                writer.write(asked[:4] + (len(pdu) + 1).to_bytes(2) + asked[6:7] + pdu)
+        writer.close()
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(shown, secret)
+    async with await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context) as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def test_a_device_with_tls_is_read_if_it_shows_the_pinned_certificate(tmp_path: Path) -> None:
+    shown, secret = certificate(tmp_path, "inverter")
+    other, _ = certificate(tmp_path, "stranger")
+    async with served_over_tls(shown, secret) as port:
+        link = ModbusLink(Endpoint("tls+tcp", "127.0.0.1", port, certificate=str(shown)), LineSettings(timeout_s=5))
+        assert await link.read_words(1, 3, address=10, count=100) == VALUES[10:110]
+        await link.close()
+        for file, words in (
+            (other, "another certificate than the one pinned"),
+            (tmp_path / "none.pem", "No such file"),
+            (secret, "no certificate in it"),
+        ):
+            link = ModbusLink(Endpoint("tls+tcp", "127.0.0.1", port, certificate=str(file)), LineSettings(timeout_s=5))
+            with pytest.raises(LinkBrokenError, match=words):
+                await link.read_words(1, 3, address=10, count=100)
+
+
+async def test_a_device_without_tls_is_said_to_speak_none(tmp_path: Path) -> None:
+    shown, _ = certificate(tmp_path, "inverter")
+
+    async def babble(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"not TLS at all, and never will be")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(babble, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        link = ModbusLink(Endpoint("tls+tcp", "127.0.0.1", port, certificate=str(shown)), LineSettings(timeout_s=5))
+        with pytest.raises(LinkBrokenError, match="does not speak TLS on this port"):
+            await link.read_words(1, 3, address=0, count=1)
+
+
+class Adapter:
+    """A serial adapter that hears itself, in pieces, before the meter's answer, in pieces too."""
+
+    def __init__(self, answer: bytes, piece: int) -> None:
+        self.answer, self.piece = answer, piece
+
+    def accept(self, wire: MemoryWire) -> None:
+        pass
+
+    def receive(self, data: bytes, wire: MemoryWire) -> None:
+        heard = data + self.answer
+        for at in range(0, len(heard), self.piece):
+            wire.deliver(heard[at : at + self.piece], 0.01 + at * 0.001)
+
+
+@pytest.mark.parametrize("piece", [1, 3, 8, 13, 100])
+@pytest.mark.parametrize("wire", ["rtu", "rtu+tcp"])
+def test_an_adapter_that_hears_itself_is_understood(piece: int, wire: Wire) -> None:
+    body = bytes.fromhex("01030401020304")
+
+    async def read() -> list[int]:
+        far = Adapter(body + crc16(body), piece)
+        endpoint = Endpoint(wire, path="/dev/it") if wire == "rtu" else Endpoint(wire, "it", 502)
+        link = ModbusLink(endpoint, LineSettings(), monotonic=asyncio.get_running_loop().time, make=wired_to(far))
+        words = await link.read_words(1, 3, address=0x0401, count=2)
+        assert (link.requests, link.opened) == (1, 1)
+        await link.close()
+        return words
+
+    assert run_warped(read) == [0x0102, 0x0304]
+
+
+class Babbler(Adapter):
+    """Something that answers, but not with Modbus."""
+
+    def receive(self, data: bytes, wire: MemoryWire) -> None:
+        wire.deliver(data[:4] + b"\0\3" + data[6:7] + b"\x63\1")
+
+
+def test_an_answer_that_is_no_modbus_is_said_to_be_none() -> None:
+    async def read() -> None:
+        clock = asyncio.get_running_loop().time
+        link = ModbusLink(Endpoint("tcp", "it", 1), LineSettings(), monotonic=clock, make=wired_to(Babbler(b"", 1)))
+        with pytest.raises(LinkBrokenError, match="no Modbus frame"):
+            await link.read_words(1, 3, address=0, count=2)
+        await link.close()
+
+    run_warped(read)
