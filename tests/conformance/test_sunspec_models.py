@@ -15,11 +15,12 @@ MAPS = Path(__file__).parents[2] / "firmware_configs" / "devices"
 MODELS = Path(sunspec2.__file__).parent / "models" / "json"
 NAMES = {
     "manufacturer": {"Mn"}, "model": {"Md"}, "version": {"Vr"}, "serial": {"SN"},
-    "active_power": {"W"}, "active_power_l1": {"WphA", "WL1"}, "active_power_l2": {"WphB", "WL2"},
+    "active_power": {"W", "OutputW"}, "active_power_l1": {"WphA", "WL1"}, "active_power_l2": {"WphB", "WL2"},
     "active_power_l3": {"WphC", "WL3"}, "voltage_l1": {"PhVphA", "VL1"}, "current": {"A"}, "frequency": {"Hz"},
-    "power_factor": {"PF"}, "energy_production_total": {"WH", "TotWhInj"}, "energy_absorbed_total": {"TotWhAbs"},
-    "energy_import_total": {"TotWhImp"}, "energy_export_total": {"TotWhExp"}, "dc_power": {"DCW"}, "status": {"St"},
-    "der_state": {"InvSt"}, "dc_voltage": {"DCV"}, "dc_current": {"DCA"},
+    "power_factor": {"PF"}, "energy_production_total": {"WH", "TotWhInj", "LifeTimeKWHOut"},
+    "energy_absorbed_total": {"TotWhAbs"}, "energy_import_total": {"TotWhImp"}, "energy_export_total": {"TotWhExp"},
+    "dc_power": {"DCW"}, "dc_voltage": {"DCV"}, "dc_current": {"DCA"}, "status": {"St", "ChargerSt"},
+    "der_state": {"InvSt"},
 }  # fmt: skip
 
 
