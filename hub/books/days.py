@@ -25,7 +25,7 @@ from hub.core.ledger.run_calendar import DAILY
 from hub.core.ledger.signed_document import Signer
 from hub.core.rules.estimate_rule import EstimateRule
 from hub.core.rules.part_months import FULL_MONTH
-from hub.core.rules.rulebook import Prices, Rule
+from hub.core.rules.rulebook import NO_NETTING, Prices, Rule
 from hub.core.settlement.period import Settlement, settle
 from hub.core.settlement.prepared_readings import Readings, digest_inputs
 from hub.storage.access_records import AccessLog
@@ -256,6 +256,7 @@ class _RuleDocument(msgspec.Struct, frozen=True):
     connection_w: int = 0
     estimate: EstimateRule = EstimateRule()
     part_month_fee: str = FULL_MONTH
+    netting: str = NO_NETTING
 
 
 def read_rule(canonical: bytes) -> Rule:
@@ -272,4 +273,5 @@ def read_rule(canonical: bytes) -> Rule:
         connection_w=document.connection_w,
         estimate=document.estimate,
         part_month_fee=document.part_month_fee,
+        netting=document.netting,
     )

@@ -29,6 +29,11 @@ def largest(total: int, weights: list[int]) -> list[int]:
     return shares
 
 
+def netted(surplus: int, demand: int) -> list[int]:
+    """Surplus and demand within one time, of which the lesser is taken off both."""
+    return [surplus - min(surplus, demand), demand - min(surplus, demand)]
+
+
 def root_of(leaf: bytes, index: int, size: int, proof: list[bytes]) -> bytes:
     """The root to which this leaf, its index and its proof lead (RFC 6962 section 2.1)."""
     if not 0 <= index < size or (size == 1) != (not proof):
@@ -135,12 +140,16 @@ class RecomputedDays(SignedFiles):
         self.open: list[range] = []
         self.together: list[list[tuple[int, int]]] = []  # bounds of received and sold, by interval told by day only
 
-    def own_reading(self, day: Table, parts: range) -> list[int] | None:
+    def own_reading(self, day: Table, parts: range, netting: str) -> list[int] | None:
         """My settled surplus and demand in one interval; None if missing, held or rejected, or if not a member."""
         marked: Table = {at: energy[:2] for at, _, *energy in day["marks"]}
         pairs: list[Any] = [marked.get(part) or self.readings.get(part, (None, None)) for part in parts]
         known = self.is_member(day, parts) and not any(None in pair for pair in pairs)
-        return [sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)] if known else None
+        if not known:
+            return None
+        pairs = [netted(*pair) for pair in pairs] if netting == "15min" else pairs
+        sums = [sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)]
+        return netted(*sums) if netting == "60min" else sums
 
     def is_member(self, day: Table, parts: range) -> bool:
         first, end = day["window"] or (parts[0], None)
@@ -178,7 +187,7 @@ class RecomputedDays(SignedFiles):
             place, parts = f"day {day['day']} slot {slot['slot']}", range(slot["slot"], slot["slot"] + day["step"])
             same(day["first_slot"] + i * day["step"], slot["slot"], f"{place} number of the interval")
             check_sums(rule, slot, place)
-            mine = self.own_reading(day, parts)
+            mine = self.own_reading(day, parts, rule.get("netting", "none"))
             if self.is_member(day, parts) and (mine is None or estimated & {*parts}):
                 unsure.append(slot["slot"])
             by_day = stated[2:] == [None, None]

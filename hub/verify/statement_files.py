@@ -58,7 +58,7 @@ earlier: format for coop day run rule slots ?salt
 pool.json days: format for coop day run rule slots ?salt
 slots: slot homes ?withheld ?demand ?buy ?sell ?producers
 producers: *
-rule: method params aggregate participation_percent missing prices ?connection_w ?estimate ?part_month_fee
+rule: method params aggregate participation_percent missing prices ?connection_w ?estimate ?part_month_fee ?netting
 params: *
 participation_percent: *
 prices: buy sell retail feedin

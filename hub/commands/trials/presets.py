@@ -57,7 +57,8 @@ def preset_document(preset: Preset) -> dict[str, object]:
         "id": preset.id,
         "country": preset.country,
         "name": preset.name,
-        "rule": {"method": preset.method, "aggregate": preset.aggregate},
+        "rule": {"method": preset.method, "aggregate": preset.aggregate}
+        | ({"netting": preset.netting} if preset.netted else {}),
         "weights": "equal" if preset.equal_weights else None,
         "must_fill": {parameter.place: parameter.meaning for parameter in preset.must_fill},
         "may_fill": {parameter.place: parameter.meaning for parameter in preset.may_fill},
@@ -84,7 +85,8 @@ def _page_lines(presets: Sequence[Preset]) -> Iterator[str]:
             yield ""
             yield f"### `{preset.id}`"
             yield ""
-            yield f"{preset.name}. Method `{preset.method}`, shared by the {preset.step}."
+            netted = f", each member {preset.netted} first" if preset.netted else ""
+            yield f"{preset.name}. Method `{preset.method}`, shared by the {preset.step}{netted}."
             yield ""
             for label, texts in _sections(preset):
                 yield f"- {label}:"
@@ -111,7 +113,8 @@ def _table(presets: Sequence[Preset]) -> Iterator[str]:
 
 def _details(preset: Preset) -> Iterator[str]:
     yield f"{preset.id}: {preset.name}"
-    yield f"method {preset.method}, shared by the {preset.step}"
+    netted = f", each member {preset.netted} first" if preset.netted else ""
+    yield f"method {preset.method}, shared by the {preset.step}{netted}"
     for label, texts in _sections(preset):
         yield f"{label.lower()}:"
         yield from (f"  {text.replace('`', '')}" for text in texts)

@@ -114,7 +114,9 @@ SPAIN: Final = (
         "Spain: fixed beta coefficients",
         "static",
         aggregate=4,
+        netting="60min",
         sources=(
+            "support.somenergia.coop, articles 850 and 856: the distributors net each member hour by hour",
             "Real Decreto 244/2019, annex I, and the order of November 2021 (smartgridsinfo.es, 2021-07-13)",
             "i-DE's coefficient file as lucoenergia/conluz checks it (six decimals, sum exactly 1.000000)",
         ),
@@ -145,13 +147,15 @@ ITALY: Final = (
 )
 
 PORTUGAL_COMMON: Final = ("E-REDES computes the binding values; its file layouts are not reproduced",)
+PORTUGAL_NETTING: Final = "e-redes.pt, Já sou autoconsumidor: each member is netted by the quarter hour (Saldo)"
 PORTUGAL: Final = (
     Preset(
         "pt-fixed",
         "PT",
         "Portugal: fixed coefficients (RAC, article 29)",
         "static",
-        sources=("e-redes.pt: Autoconsumo Coletivo, Partilha Fixa", "Regulamento 815/2023 (ERSE)"),
+        netting="15min",
+        sources=("e-redes.pt: Autoconsumo Coletivo, Partilha Fixa", "Regulamento 815/2023 (ERSE)", PORTUGAL_NETTING),
         must_fill=(WEIGHTS,),
         not_covered=(*PORTUGAL_COMMON, "the variable and proportional sub-modes named in the RAC"),
     ),
@@ -160,7 +164,12 @@ PORTUGAL: Final = (
         "PT",
         "Portugal: hierarchical sharing, one group after the other (pilot, RAC article 46)",
         "priority",
-        sources=("e-redes.pt: self-consumption energy sharing models (pilot)", "Regulamento 815/2023 (ERSE)"),
+        netting="15min",
+        sources=(
+            "e-redes.pt: self-consumption energy sharing models (pilot)",
+            "Regulamento 815/2023 (ERSE)",
+            PORTUGAL_NETTING,
+        ),
         must_fill=(TIERS,),
         not_covered=(*PORTUGAL_COMMON, "more than two levels, and any mode inside a group but by consumption"),
     ),
@@ -169,7 +178,12 @@ PORTUGAL: Final = (
         "PT",
         "Portugal: dynamic sharing by coefficients for pairs of installations (pilot, RAC article 46)",
         "pairwise",
-        sources=("e-redes.pt: self-consumption energy sharing models (pilot)", "Regulamento 815/2023 (ERSE)"),
+        netting="15min",
+        sources=(
+            "e-redes.pt: self-consumption energy sharing models (pilot)",
+            "Regulamento 815/2023 (ERSE)",
+            PORTUGAL_NETTING,
+        ),
         must_fill=(PAIRS,),
         not_covered=(*PORTUGAL_COMMON, STEP_COEFFICIENTS),
     ),

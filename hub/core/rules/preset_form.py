@@ -13,7 +13,10 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One way of sharing energy that is in use somewhere. `equal_weights` sets `params.weights` to 1 for everyone."""
+    """One way of sharing energy that is in use somewhere. `equal_weights` sets `params.weights` to 1 for everyone.
+
+    `netting` is the time within which the country nets each member's import and export before they are shared.
+    """
 
     id: str
     country: str
@@ -22,6 +25,7 @@ class Preset:
     sources: tuple[str, ...]
     not_covered: tuple[str, ...]
     aggregate: int = 1
+    netting: str = "none"
     must_fill: tuple[Parameter, ...] = ()
     may_fill: tuple[Parameter, ...] = ()
     equal_weights: bool = False
@@ -30,3 +34,8 @@ class Preset:
     def step(self) -> str:
         """The interval in which energy is shared."""
         return "hour" if self.aggregate == 4 else "quarter hour"
+
+    @property
+    def netted(self) -> str:
+        """Within what each member is netted first, in words; empty if nothing is."""
+        return {"15min": "netted within the quarter hour", "60min": "netted within the hour"}.get(self.netting, "")

@@ -18,6 +18,7 @@ from hub.core.rules.rulebook import (
     require_known,
     require_method,
     require_missing_policy,
+    require_netting,
     require_params,
     require_part_month,
     require_percents,
@@ -29,7 +30,7 @@ MOST_ESTIMATED: Final = 96
 PRICES: Final = ("buy_micro_per_kwh", "sell_micro_per_kwh", "retail_micro_per_kwh", "feedin_micro_per_kwh")
 KEYS: Final = (
     "method", *PRICES, "connection_w", "estimate", "estimate_longest", "part_month_fee",
-    "params", "aggregate", "participation_percent", "missing",
+    "params", "aggregate", "participation_percent", "missing", "netting",
 )  # fmt: skip
 """The keys of [rules] in hub.toml, and what only a later version can say."""
 
@@ -51,11 +52,13 @@ def draft_rule(
         changes = _with_preset(changes, preset, members)
     method = require_method(changes.get("method", base.method))
     params = changes.get("params", base.params if method == base.method else {})
+    aggregate = require_aggregate(changes.get("aggregate", base.aggregate))
     rule = replace(
         base,
         method=method,
         params=require_params(method, params),
-        aggregate=require_aggregate(changes.get("aggregate", base.aggregate)),
+        aggregate=aggregate,
+        netting=require_netting(changes.get("netting", base.netting), aggregate=aggregate),
         missing=require_missing_policy(changes.get("missing", base.missing)),
         participation_percent=_percents(changes.get("participation_percent", base.participation_percent), members),
         prices=_prices(base.prices, changes),
@@ -68,7 +71,7 @@ def draft_rule(
 
 
 def _refuse_preset_keys(changes: Mapping[str, object], preset: Preset) -> None:
-    for name in ("method", "aggregate"):
+    for name in ("method", "aggregate", "netting"):
         if name in changes:
             raise RejectedInputError("malformed", f"{name} comes from the preset {preset.id}: leave it out of the file")
 
@@ -83,7 +86,8 @@ def _with_preset(changes: Mapping[str, object], preset: Preset, members: Sequenc
             raise RejectedInputError(
                 "malformed", f"the preset {preset.id} needs {parameter.place} in a file: {parameter.meaning}"
             )
-    return {**changes, "method": preset.method, "aggregate": preset.aggregate, "params": params}
+    given = {"method": preset.method, "aggregate": preset.aggregate, "netting": preset.netting, "params": params}
+    return {**changes, **given}
 
 
 def _percents(value: object, members: Sequence[str]) -> dict[str, int]:

@@ -18,6 +18,8 @@ from hub.core.rules.part_months import FULL_MONTH, PART_MONTHS
 VERSION_TAG: Final = b"commonwatt rulebook v1\n"
 AGGREGATES: Final = (1, 4)
 MISSING_POLICIES: Final = ("exclude", "refuse")
+NO_NETTING: Final = "none"
+NETTING_TIMES: Final = (NO_NETTING, "15min", "60min")
 NO_ESTIMATES: Final = EstimateRule()
 
 
@@ -37,7 +39,8 @@ class Rule:
 
     `connection_w` is the most power that a home's grid connection can carry; if 0 (not stated), the usual
     connection of the country counts. `estimate` says how missing readings are filled,
-    `part_month_fee` what of the monthly fee is due from who joins or leaves within the month. Units: W.
+    `part_month_fee` what of the monthly fee is due from who joins or leaves within the month, `netting` within which
+    time each home's import and export are netted before anything is shared. Units: W.
 
     >>> Rule("proportional", prices=Prices(160_000, 150_000)).version()[:16]
     '902656e9eb8e9e5b'
@@ -52,12 +55,13 @@ class Rule:
     connection_w: int = 0
     estimate: EstimateRule = NO_ESTIMATES
     part_month_fee: str = FULL_MONTH
+    netting: str = NO_NETTING
 
     def canonical(self) -> bytes:
         """The bytes of this rule; equal rules have the same bytes, in whatever order their tables were written.
 
-        Connection, estimate and part_month_fee are left out if not set, so that rules older than these fields keep
-        their bytes: without part_month_fee, the whole fee is due for a part of a month.
+        Connection, estimate, part_month_fee and netting are left out if not set, so that rules older than these fields
+        keep their bytes: without part_month_fee, the whole fee is due for a part of a month.
         """
         prices = self.prices
         document: dict[str, object] = {
@@ -79,6 +83,8 @@ class Rule:
             document["estimate"] = asdict(self.estimate)
         if self.part_month_fee != FULL_MONTH:
             document["part_month_fee"] = self.part_month_fee
+        if self.netting != NO_NETTING:
+            document["netting"] = self.netting
         text = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=dict)
         return text.encode("utf-8")
 
@@ -116,6 +122,7 @@ def check_rule(rule: Rule, members: Sequence[str]) -> AllocationKey:
     check_prices(rule.prices)
     require_integer(rule.connection_w, "connection_w")
     require_part_month(rule.part_month_fee)
+    require_netting(rule.netting, aggregate=rule.aggregate)
     return key
 
 
@@ -145,6 +152,18 @@ def require_part_month(value: object) -> str:
     if not isinstance(value, str) or value not in PART_MONTHS:
         ways = ", ".join(PART_MONTHS)
         raise RejectedInputError("malformed", f"part_month_fee {one_line(value)} is not one of {ways}")
+    return value
+
+
+def require_netting(value: object, *, aggregate: int) -> str:
+    """Within which time import and export are netted. Raises: RejectedInputError for anything but a known time.
+
+    The hour can be netted only where hours are shared: a quarter hour of a netted hour is not known.
+    """
+    if not isinstance(value, str) or value not in NETTING_TIMES:
+        raise RejectedInputError("malformed", f"netting {one_line(value)} is not one of {', '.join(NETTING_TIMES)}")
+    if value == "60min" and aggregate != 4:
+        raise RejectedInputError("malformed", "netting 60min needs aggregate 4: energy shared by the hour")
     return value
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from hub.core.allocation.rounding import Energy
 from hub.core.rules.input_checks import MAX_INTEGER, RejectedInputError, one_line, require_integer
 from hub.core.rules.rulebook import (
+    NO_NETTING,
     Prices,
     Rule,
     check_rule,
@@ -23,6 +24,7 @@ from hub.core.rules.rulebook import (
     require_mapping,
     require_method,
     require_missing_policy,
+    require_netting,
     require_params,
     require_percents,
     require_sequence,
@@ -37,7 +39,7 @@ MAX_CASE_BYTES: Final = 64 * 2**20
 MAX_DIGITS: Final = 60
 CASE_KEYS: Final = (
     "method", "params", "members", "intervals", "aggregate", "participation", "windows", "missing", "prices", "day",
-    "tz",
+    "tz", "netting",
 )  # fmt: skip
 # A worked case may carry its name and its answer; neither changes what is settled.
 WORKED_KEYS: Final = ("id", "title", "expect", "expect_error", "resettles", "expect_delta")
@@ -111,10 +113,12 @@ def read_case(case: Table) -> tuple[Readings, Rule]:
     require_known(case, (*CASE_KEYS, *WORKED_KEYS), "the case")
     members = sort_members(require_sequence(_named(case, "members"), "members"))
     method = require_method(case.get("method"))
+    aggregate = require_aggregate(case.get("aggregate", 1))
     rule = Rule(
         method=method,
         params=require_params(method, case.get("params", {})),
-        aggregate=require_aggregate(case.get("aggregate", 1)),
+        aggregate=aggregate,
+        netting=require_netting(case.get("netting", NO_NETTING), aggregate=aggregate),
         participation_percent=require_percents(case.get("participation", {}), members),
         missing=require_missing_policy(case.get("missing", "exclude")),
         prices=_read_prices(case.get("prices")),

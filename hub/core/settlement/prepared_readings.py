@@ -17,6 +17,7 @@ from hub.core.allocation.rounding import Energy
 from hub.core.rules.input_checks import MAX_INTEGER, RejectedInputError, one_line, require_integer
 from hub.core.rules.rulebook import Rule
 from hub.core.settlement.slot_marks import SlotMarks, plain_marks
+from hub.core.settlement.time_netting import net_in_time
 
 MISSING_WH: Final = -1
 INPUT_TAG: Final = b"commonwatt settlement input v1\n"
@@ -53,7 +54,7 @@ class PreparedReadings:
 
 
 def prepare_readings(readings: Readings, rule: Rule) -> PreparedReadings:
-    """Ordered readings with windows, gaps and `aggregate` applied.
+    """Ordered readings with windows, gaps, `netting` and `aggregate` applied.
 
     Raises: RejectedInputError for invalid readings or windows, gaps that the rule refuses and incomplete intervals.
     """
@@ -69,8 +70,14 @@ def prepare_readings(readings: Readings, rule: Rule) -> PreparedReadings:
     surplus = np.where(present, readings.surplus_wh, 0)
     demand = np.where(present, readings.demand_wh, 0)
     provisional: Presence = np.any(gaps, axis=1) | _estimated(readings)
+    if rule.netting == "15min":
+        surplus, demand = net_in_time(surplus, demand)
     accepted = PreparedReadings(readings.slots, present, provisional, surplus, demand)
-    return accepted if rule.aggregate == 1 else _aggregate(accepted, rule.aggregate)
+    summed = accepted if rule.aggregate == 1 else _aggregate(accepted, rule.aggregate)
+    if rule.netting != "60min":
+        return summed
+    surplus, demand = net_in_time(summed.surplus_wh, summed.demand_wh)
+    return replace(summed, surplus_wh=surplus, demand_wh=demand)
 
 
 def put_in_order(readings: Readings) -> Readings:

@@ -24,4 +24,4 @@ def chosen_rule(choice: str, *, in_force: Rule, parts: Sequence[Readings]) -> Ru
         return replace(in_force, method=choice, params=usual_params(choice, parts))
     preset = {preset.id: preset for preset in PRESETS}[choice]
     params = usual_params(preset.method, parts)
-    return replace(in_force, method=preset.method, aggregate=preset.aggregate, params=params)
+    return replace(in_force, method=preset.method, aggregate=preset.aggregate, netting=preset.netting, params=params)

@@ -84,6 +84,8 @@ def _lines(canonical: bytes, words: Localizer) -> Iterator[tuple[str, str]]:
     rule: dict[str, Any] = json.loads(canonical)
     yield from rule_lines(rule, words)
     yield words.text("Shared by"), words.text("hour") if rule["aggregate"] == HOUR else words.text("quarter hour")
+    if (time := rule.get("netting", "none")) != "none":
+        yield words.text("Taken and given netted within"), _netting_times(words).get(time, time)
     method = rule.get("estimate", {"method": "none"})["method"]
     yield words.text("Missing readings"), _estimates(words).get(method, method)
     way = rule.get("part_month_fee", "full_month")
@@ -92,6 +94,10 @@ def _lines(canonical: bytes, words: Localizer) -> Iterator[tuple[str, str]]:
         yield words.text("Most power of a home's connection"), f"{words.number(power_w)} W"
     if rule["params"] or rule["participation_percent"]:
         yield words.text("Shares, groups and percentages"), words.text("in the file below")
+
+
+def _netting_times(words: Localizer) -> Mapping[str, str]:
+    return {"15min": words.text("quarter hour"), "60min": words.text("hour")}
 
 
 def _estimates(words: Localizer) -> Mapping[str, str]:

@@ -150,6 +150,31 @@ def test_statements_of_every_rule_are_right(tmp_path: Path, method: str, aggrega
         assert method in whole or (f"within bounds: {few} intervals, withheld" if few else "intervals") in said, said
 
 
+@pytest.mark.parametrize(("method", "aggregate", "netting"), [("static", 4, "60min"), ("proportional", 1, "15min")])
+def test_import_and_export_netted_in_time_are_recomputed(
+    tmp_path: Path, method: str, aggregate: int, netting: str
+) -> None:
+    street = street_of(method, aggregate=aggregate, netting=netting)
+    member = street.days[0].settled.members[0]
+    signed = signed_statement(street, member)
+    code, said = run_script(tmp_path, signed, street.own(member), street.pool(auditor=True))
+    assert code == 0, said
+    gross = street_of(method, aggregate=aggregate)
+    totals = [
+        sum(
+            day["totals"]["demand"]
+            for day in json.loads(json.dumps(signed_statement(each, member)))["document"]["days"]
+        )
+        for each in (street, gross)
+    ]
+    assert totals[0] < totals[1], "netted, the member draws less"
+    own = street.own(member)
+    place = next(n for n, row in enumerate(own["readings"]) if row[1] and row[2])
+    own["readings"][place][1] += 1
+    code, said = run_script(tmp_path, signed, own, street.pool(auditor=True))
+    assert code == 1, said
+
+
 @pytest.mark.parametrize("method", METHODS)
 @given(data=st.data())
 @settings(relaxed, max_examples=25)

@@ -67,10 +67,19 @@ def street_members(count: int) -> tuple[str, ...]:
     return tuple(sorted(NAMES[:count], key=str.encode))
 
 
-def make_rule(method: str, members: Sequence[str], *, seed: int, aggregate: int = 1, percent: bool = False) -> Rule:
+def make_rule(
+    method: str,
+    members: Sequence[str],
+    *,
+    seed: int,
+    aggregate: int = 1,
+    percent: bool = False,
+    netting: str = "none",
+) -> Rule:
     rng = np.random.default_rng(seed)
     participation = {members[0]: 37, members[-1]: 99} if percent else {}
-    return Rule(method, params_of(method, list(members), rng), aggregate, participation, prices=PRICES)
+    params = params_of(method, list(members), rng)
+    return Rule(method, params, aggregate, participation, prices=PRICES, netting=netting)
 
 
 def make_readings(members: Sequence[str], day: str, *, seed: int, gaps: float = 0.0, highest_wh: int = 900) -> Readings:
