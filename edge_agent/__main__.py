@@ -7,10 +7,22 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from edge_agent.commands import enrol, outbox, prompts, read, run, sent, status
+from edge_agent.commands import enrol, household, outbox, prompts, read, run, sent, status
 from protocols.command_line import OneLineParser, run_command
 
-_ADDERS = (enrol.add, run.add, read.add, outbox.add, status.add, prompts.add, sent.add, prompts.add_answer)
+_ADDERS = (
+    household.add_scan,
+    enrol.add,
+    run.add,
+    read.add,
+    outbox.add,
+    status.add,
+    household.add_doctor,
+    household.add_consent,
+    prompts.add,
+    sent.add,
+    prompts.add_answer,
+)
 """In the order of `--help`."""
 
 

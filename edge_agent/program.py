@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from edge_agent.consent.watch import ConsentWatch
 from edge_agent.devices.assembly import make_fleet
 from edge_agent.devices.boot_readings import BootReadings, TimedSamples
 from edge_agent.devices.buses import Bus, ReadingPace
@@ -35,6 +36,7 @@ from edge_agent.metering.trusted_time import (
 )
 from edge_agent.outbox.messages import OutboxError
 from edge_agent.outbox.opening import open_outbox
+from edge_agent.outbox.store import Outbox
 from edge_agent.page.running_home import RunningHome
 from edge_agent.page.serving import make_page
 from edge_agent.run_loop import BusReader, LoopParts, SlotCloser, forget, send_answers
@@ -119,6 +121,7 @@ class AgentProgram:
                 outbox,
                 settings.keep_days,
                 self._time.is_confirmed,
+                self._consent_watch(outbox),
             )
             try:
                 rows = None if recording is None else read_rows(recording, name=name)
@@ -311,6 +314,18 @@ class AgentProgram:
             missed = Gap.DEVICE_SILENT
         await closing.store_closed(ClockTrust.BACKFILLED if trust is ClockTrust.TRUSTED else trust)
         log.info("the time is known: %d earlier readings were assigned to slots", len(moments))
+
+    def _consent_watch(self, outbox: Outbox) -> ConsentWatch | None:
+        """What takes up a new version of the household's consent file; None without such a file."""
+        path = self._settings.consent
+        if path is None:
+            return None
+
+        async def put_into_force(wanted: ConsentSet) -> ConsentSet:
+            now_s = self._clock.now()
+            return await consent_in_force(outbox, self._identity, wanted=wanted, name=path.name, now_s=now_s)
+
+        return ConsentWatch(path, self._identity.enrolment.home, put_into_force)
 
 
 @contextmanager

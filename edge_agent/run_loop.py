@@ -9,9 +9,11 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
+from edge_agent.consent.watch import ConsentWatch
 from edge_agent.devices.silence import TroubleLog
 from edge_agent.metering.home_meter import ClosedSlot, HomeMeter
 from edge_agent.outbox.dropped_slots import DroppedSlots
@@ -25,6 +27,7 @@ from protocols.wire.readings import MAX_DEVICES, ClockTrust, DeviceState
 log = logging.getLogger("commonwatt.agent")
 
 ANSWERS_EVERY_S = 2.0
+CONSENT_EVERY_S = 5.0
 FORGET_EVERY_S = 3600.0
 GROUP = 96
 MAX_PENDING = 2 * GROUP
@@ -47,6 +50,7 @@ class LoopParts:
     outbox: Outbox
     keep_days: int
     is_synchronised: Callable[[], bool]
+    consent_watch: ConsentWatch | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +87,27 @@ class SlotCloser:
     async def run(self, wake: Callable[[], None]) -> None:
         """Seal and store until cancelled."""
         while True:
-            await self.event.wait()
-            self.event.clear()
-            if await self.store_closed():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CONSENT_EVERY_S):
+                    await self.event.wait()
+            if await self.take_up_consent():
                 wake()
+            if self.event.is_set():
+                self.event.clear()
+                if await self.store_closed():
+                    wake()
+
+    async def take_up_consent(self) -> bool:
+        """Put a new version of the household's consent into force; whether there was one.
+
+        Not while batches that were sealed under the old one wait for room: they come before it in the chain.
+        """
+        watch, filtering = self._parts.consent_watch, self._parts.consent_filter
+        if watch is None or self._sealed:
+            return False
+        before = filtering.consent
+        filtering.consent = await watch.look(before)
+        return filtering.consent != before
 
     async def store_closed(self, trust: ClockTrust | None = None) -> bool:
         """Seal and store every closed slot. Returns whether anything was stored. `trust`: overrides the clock's own."""

@@ -21,6 +21,7 @@ from protocols.durable_files import make_private_folder
 from protocols.wire.chain import FIRST_PREVIOUS
 
 FILE_NAME = "outbox.sqlite"
+LOCK_NAME = "outbox.lock"
 
 
 @asynccontextmanager
@@ -43,11 +44,26 @@ async def open_outbox(folder: Path, *, max_mb: int, now_s: float) -> AsyncIterat
         os.close(lock_fd)
 
 
+def is_running(folder: Path) -> bool:
+    """Whether an agent has this folder's outbox open now."""
+    try:
+        lock_fd = os.open(folder / LOCK_NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock_fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(lock_fd)
+    return False
+
+
 def _lock(folder: Path) -> int:
     try:
-        if not (folder / "outbox.lock").exists():
+        if not (folder / LOCK_NAME).exists():
             make_private_folder(folder)
-        lock_fd = os.open(folder / "outbox.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        lock_fd = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as cause:
         raise OutboxError(f"{folder}: cannot be written: {cause.strerror or cause}") from None
     try:

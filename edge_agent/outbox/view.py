@@ -78,6 +78,18 @@ def read_overview(folder: Path, *, limit: int) -> OutboxOverview:
     return OutboxOverview(count, waiting, refused, dropped, size, newest, revoked)
 
 
+def held_consent(folder: Path) -> bytes | None:
+    """The canonical bytes of the consent in force at the end of the chain; None before the agent has run.
+
+    Raises: OutboxError.
+    """
+    if not _has_outbox(folder / FILE_NAME):
+        return None
+    with _reading(folder) as db:
+        row = db.execute("SELECT consent FROM state WHERE consent IS NOT NULL").fetchone()
+    return bytes(row[0]) if row else None
+
+
 def read_message(folder: Path, epoch: int, seq: int) -> tuple[str, bytes]:
     """Kind and sealed bytes of one message that is still kept here. Raises: OutboxError."""
     with _reading(folder) as db:
@@ -169,14 +181,17 @@ def _reading(folder: Path) -> Iterator[sqlite3.Connection]:
 @contextmanager
 def _opened(folder: Path, mode: str) -> Iterator[sqlite3.Connection]:
     path = folder / FILE_NAME
-    try:
-        has_outbox = path.exists()
-    except OSError as cause:
-        raise OutboxError(f"{path}: cannot be read: {cause.strerror}: run this as the user it belongs to") from None
-    if not has_outbox:
+    if not _has_outbox(path):
         raise OutboxError(f"{path}: there is no outbox yet: after `commonwatt-agent enrol`, `run` creates it")
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=5)) as db:
             yield db
     except sqlite3.Error as cause:
         raise OutboxError(f"{path}: cannot be read: {cause}") from None
+
+
+def _has_outbox(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as cause:
+        raise OutboxError(f"{path}: cannot be read: {cause.strerror}: run this as the user it belongs to") from None

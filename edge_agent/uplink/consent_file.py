@@ -1,4 +1,7 @@
-"""Leaves the consent of the enrolment in the household's file, for the household to edit. Never overwrites a file."""
+"""The household's consent file: left there at enrolment, and written again with its next version when it decides.
+
+At enrolment no file is overwritten; a later version replaces the file whole, and the one before is kept beside it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 
 from protocols.consent.rules import ConsentSet
 from protocols.consent.text import consent_toml
+from protocols.durable_files import write_durably
 from protocols.errors import RequestError
 
 CONSENT_HINT = """
@@ -15,7 +19,8 @@ CONSENT_HINT = """
 # contract needs, and whether each device answers (off = ["device.health"] below the version keeps that at home too).
 # What panels, wind turbine and battery do stays here until a rule allows it.
 #
-# To let more leave the home, add rules here: raise the version by one, remove the #, and restart the agent.
+# To change this: `commonwatt-agent consent allow PURPOSE`, or `withdraw`; or edit here and raise the version by one.
+# The running agent takes it up within seconds.
 # It goes for what this agent measures. Another agent of the home has a consent of its own: lowering one is enough for
 # what that one measures; to allow a purpose for the whole home, allow it at each.
 # Purposes: prompt.shift, forecast.hood, forecast.home, peers.view, grid.flex; resolutions: PT15M, PT1H, P1D.
@@ -66,3 +71,19 @@ def consent_draft(path: Path | None) -> Iterator[ConsentDraft]:
         yield ConsentDraft(path, part)
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_next_version(path: Path, consent: ConsentSet) -> Path | None:
+    """Replace the household's file by this version; returns where the one before is kept, if there was one.
+
+    Raises: RequestError; then the file is as it was.
+    """
+    kept = path.with_name(path.name + ".before")
+    try:
+        had = path.read_bytes() if path.exists() else None
+        if had is not None:
+            write_durably(kept, had, replace=True)
+        write_durably(path, (consent_toml(consent) + CONSENT_HINT).encode(), replace=True)
+    except OSError as cause:
+        raise RequestError(f"cannot write {path}: {cause.strerror or cause}: nothing has changed") from None
+    return kept if had is not None else None

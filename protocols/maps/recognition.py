@@ -10,7 +10,7 @@ from typing import Literal
 
 from protocols.maps.model import DeviceMap, IdentifyRule, IdentityCheck
 from protocols.maps.placement import RegisterWords
-from protocols.maps.registers import decode
+from protocols.maps.registers import Value, decode
 from protocols.maps.sunspec import SunSpecModel
 
 Certainty = Literal["certain", "likely"]
@@ -27,26 +27,32 @@ class SunSpecIdentity:
 
 def recognise(device_map: DeviceMap, words: RegisterWords, sunspec: SunSpecIdentity | None = None) -> Certainty | None:
     """How certain it is that this device belongs to the map's family; None if no rule matches."""
-    held = [rule for rule in device_map.identify if _holds(rule, words, sunspec or SunSpecIdentity())]
+    held = held_rules(device_map, words, sunspec)
     if not held:
         return None
     return "certain" if any(rule.certain for rule in held) else "likely"
 
 
-def _holds(rule: IdentifyRule, words: RegisterWords, sunspec: SunSpecIdentity) -> bool:
+def held_rules(
+    device_map: DeviceMap, words: RegisterWords, sunspec: SunSpecIdentity | None = None
+) -> tuple[IdentifyRule, ...]:
+    """The rules of the map that this device fulfils."""
+    return tuple(rule for rule in device_map.identify if _holds(rule, words, sunspec or SunSpecIdentity()))
+
+
+def names_match(rule: IdentifyRule, sunspec: SunSpecIdentity) -> bool:
+    """Whether the SunSpec part of a rule fits: one of its models, and how maker and model begin."""
     if rule.sunspec_models and not {model.id for model in sunspec.models} & set(rule.sunspec_models):
         return False
     named = ((rule.manufacturer, sunspec.manufacturer), (rule.model, sunspec.model))
-    if any(wanted and not found.startswith(wanted) for wanted, found in named):
-        return False
-    return all(_passes(check, words) for check in rule.checks)
+    return not any(wanted and not found.startswith(wanted) for wanted, found in named)
 
 
-def _passes(check: IdentityCheck, words: RegisterWords) -> bool:
-    raw = _words_of(check, words)
-    if raw is None:
+def check_passes(check: IdentityCheck, words: RegisterWords) -> bool:
+    """Whether the words read are what the check wants; False if they were not all read."""
+    value = checked_value(check, words)
+    if value is None and _words_of(check, words) is None:
         return False
-    value = decode(raw, check.type, word_order=check.word_order)
     if check.prefix is not None:
         return isinstance(value, str) and value.startswith(check.prefix)
     if check.values:
@@ -54,6 +60,16 @@ def _passes(check: IdentityCheck, words: RegisterWords) -> bool:
     if check.minimum is not None and check.maximum is not None:
         return isinstance(value, Decimal) and check.minimum <= value <= check.maximum
     return True
+
+
+def checked_value(check: IdentityCheck, words: RegisterWords) -> Value:
+    """What the device shows where the check looks; None if that was not read or is no value."""
+    raw = _words_of(check, words)
+    return None if raw is None else decode(raw, check.type, word_order=check.word_order)
+
+
+def _holds(rule: IdentifyRule, words: RegisterWords, sunspec: SunSpecIdentity) -> bool:
+    return names_match(rule, sunspec) and all(check_passes(check, words) for check in rule.checks)
 
 
 def _words_of(check: IdentityCheck, words: RegisterWords) -> Sequence[int] | None:

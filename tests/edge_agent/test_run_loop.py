@@ -5,13 +5,15 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from edge_agent.consent.watch import ConsentWatch
 from edge_agent.devices.silence import Trouble, TroubleLog, read_troubles
 from edge_agent.metering.home_meter import HomeMeter, MeasuringPoint, Sample, read_checkpoint
 from edge_agent.outbox.messages import ChainLink, OutboxError, SealedMessage, SealMessage
 from edge_agent.outbox.opening import open_outbox
 from edge_agent.run_loop import MAX_PENDING, LoopParts, SlotCloser
 from edge_agent.uplink.sealing import AgentSigner, ConsentFilter
-from protocols.consent.rules import default_consent
+from protocols.consent.rules import ConsentSet, default_consent, encode_consent
+from protocols.consent.text import consent_toml
 from protocols.quantities import Gap, Measure
 from protocols.slots import start_of
 from protocols.timeline import Clock
@@ -120,3 +122,43 @@ async def test_what_a_stuck_outbox_leaves_in_memory_is_bounded_and_what_is_left_
         "149 slots dropped",
     ]
     assert said[2] == "149 slots dropped: outbox full (reported to the hub)"
+
+
+async def test_a_new_consent_holds_from_the_next_sealed_slot_and_not_before_what_waits(tmp_path: Path) -> None:
+    place = MeasuringPoint("meter", "grid", 15_000)
+    path = tmp_path / "consent.toml"
+    first, second = default_consent("h01"), default_consent("h01", version=2)
+    stuck = True
+
+    async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
+
+        async def put(wanted: ConsentSet) -> ConsentSet:
+            await outbox.append_consent(wanted.version, encode_consent(wanted), notice=None, now_s=NOW)
+            return wanted
+
+        signer = AgentSigner("c", "a-1", Ed25519PrivateKey.generate())
+        watch = ConsentWatch(path, "h01", put)
+        parts = LoopParts(Clock(lambda: NOW), signer, ConsentFilter(first), outbox, 7, lambda: True, watch)
+        metering = HomeMeter([place], next_slot=FIRST, longest_hole_s=300)
+        closing = SlotCloser(parts, metering)
+        keep = outbox.append
+
+        async def append(*given: object, **more: object) -> None:
+            if stuck:
+                raise OutboxError("the disk is full")
+            await keep(*given, **more)  # type: ignore[arg-type]
+
+        outbox.append = append  # type: ignore[method-assign]
+        metering.close(place)
+        assert not await closing.store_closed()
+        path.write_text(consent_toml(second))
+        assert not await closing.take_up_consent(), "a batch sealed under version 1 still waits for room"
+        stuck = False
+        assert await closing.store_closed()
+        assert await closing.take_up_consent()
+        assert not await closing.take_up_consent()
+        metering.close(place)
+        assert await closing.store_closed()
+        sealed = await outbox._db.execute_fetchall("SELECT topic, sealed FROM message ORDER BY seq")
+    opened = [decode_batch(open_sealed(row[1], row[0], signer.key.public_key())) for row in sealed]
+    assert [batch.consent_version for batch in opened] == [1, 2]

@@ -1,0 +1,109 @@
+"""The arguments of the household's own commands: `scan`, `doctor` and `consent`. Each loads its work when it runs."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from edge_agent.commands.arguments import add_command, add_json
+from protocols.consent.purposes import CATALOGUE
+from protocols.quantities import Measure
+
+if TYPE_CHECKING:
+    from edge_agent.commands.arguments import Commands
+
+PURPOSES = ", ".join(code for code in CATALOGUE if code != "research")
+MOST_UNITS = 247
+
+
+def add_scan(commands: Commands) -> None:
+    """Name `scan` and its arguments."""
+    parser = add_command(commands, "scan", run=_scan, words="find the home's devices, and propose what they are")
+    add_search(parser)
+    add_json(parser)
+
+
+def add_search(parser: argparse.ArgumentParser) -> None:
+    """Where to search and what for."""
+    parser.add_argument(
+        "--network", action="append", metavar="NETWORK",
+        help="search this network, such as 192.168.1.0/24; may be given several times (default: asks about your own)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--connect", action="append", metavar="ADDRESS",
+        help="ask only this address, as agent.toml writes it, such as tcp://192.168.1.20 or rtu:///dev/ttyUSB0",
+    )  # fmt: skip
+    parser.add_argument(
+        "--units", type=units, metavar="UNITS", help="unit ids to ask, such as 1-5 or 1,3 (default: the usual ones)"
+    )
+    parser.add_argument(
+        "--make", action="append", metavar="NAME",
+        help="a make written on one of your devices, such as Huawei: asked for first; may be given several times",
+    )  # fmt: skip
+
+
+def add_doctor(commands: Commands) -> None:
+    """Name `doctor` and its arguments."""
+    words = "look at everything that could be wrong, and say what to do"
+    add_json(add_command(commands, "doctor", run=_doctor, words=words))
+
+
+def add_consent(commands: Commands) -> None:
+    """Name `consent` and its arguments."""
+    words = "show what may leave the home; allow or withdraw a purpose"
+    parser = add_command(commands, "consent", run=_consent, words=words)
+    parser.add_argument(
+        "action", nargs="?", choices=("show", "allow", "withdraw"), default="show",
+        help="show what may leave the home, allow a purpose, or withdraw one (default: show)",
+    )  # fmt: skip
+    parser.add_argument("purpose", nargs="?", metavar="PURPOSE", help=f"one of {PURPOSES}, or research.NAME")
+    parser.add_argument(
+        "--measures", type=measures, metavar="LIST",
+        help="allow only these, such as pv_production,grid_export (default: all that the purpose uses)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--resolution", choices=("PT15M", "PT1H", "P1D"),
+        help="allow only values this coarse: a quarter hour, an hour or a day (default: what the purpose uses)",
+    )  # fmt: skip
+    add_json(parser)
+
+
+def units(text: str) -> tuple[int, ...]:
+    """Unit ids in a text such as 1-5,126. Raises: ArgumentTypeError."""
+    found: list[int] = []
+    for part in text.split(","):
+        first, dash, last = part.partition("-")
+        numbers = (first, last) if dash else (first,)
+        if not all(each.isascii() and each.isdecimal() and len(each) <= 3 for each in numbers):
+            raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a list of unit ids like 1-5 or 1,3")
+        found += range(int(first), int(numbers[-1]) + 1)
+    if not found or max(found) > 255:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r}: unit ids are 0 to 247, some gateways use 255")
+    return tuple(dict.fromkeys(found))
+
+
+def measures(text: str) -> tuple[Measure, ...]:
+    """Measures in a text such as pv_production,grid_export. Raises: ArgumentTypeError."""
+    known = {measure.code: measure for measure in Measure}
+    names = text.split(",")
+    if unknown := [name for name in names if name not in known]:
+        raise argparse.ArgumentTypeError(f"{unknown[0][:40]!r} is not one of {', '.join(known)}")
+    return tuple(known[name] for name in names)
+
+
+def _scan(options: argparse.Namespace) -> int:
+    from edge_agent.commands import scan
+
+    return scan.run(options)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from edge_agent.commands import doctor
+
+    return doctor.run(options)
+
+
+def _consent(options: argparse.Namespace) -> int:
+    from edge_agent.commands import consent
+
+    return consent.run(options)

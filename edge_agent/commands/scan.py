@@ -1,0 +1,76 @@
+"""`commonwatt-agent scan`: finds devices where the person says, and proposes what they are. Writes nothing."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from edge_agent.finding.families import known_families
+from edge_agent.finding.networks import own_networks, parse_network
+from edge_agent.finding.search import FoundDevice, SearchEvent, SearchPlan, search
+from edge_agent.finding.serial_ports import serial_ports
+from edge_agent.finding.text import found_lines, found_record
+from edge_agent.settings import CONNECT_EXPECTED, Endpoint, Settings, parse_endpoint, read_settings
+from protocols.errors import RequestError
+
+
+def run(options: argparse.Namespace) -> int:
+    """Search, and print what was found. Raises: RequestError."""
+    settings = _settings(options.config)
+    networks = tuple(map(parse_network, options.network or ()))
+    endpoints = tuple(map(_endpoint, options.connect or ()))
+    if not networks and not endpoints:
+        networks, endpoints = _confirmed()
+    taken = {each.endpoint.shown for each in settings.devices} if settings else set()
+    plan = SearchPlan(networks, endpoints, options.units, tuple(options.make or ()))
+    maps, broken = known_families()
+    troubles = list(broken)
+
+    def tell(event: SearchEvent) -> None:
+        if isinstance(event, FoundDevice):
+            if not options.json:
+                print("\n".join(found_lines(event)), flush=True)
+            return
+        if event.is_trouble:
+            troubles.append(event.text)
+        print(event.text, file=sys.stderr, flush=True)
+
+    found = asyncio.run(search(plan, maps, tell))
+    if options.json:
+        print(json.dumps(found_record(found, troubles), indent=2, ensure_ascii=False))
+    elif taken & {each.endpoint.shown for each in found}:
+        print(f"{options.config.name} already reads some of these addresses")
+    return 0 if found else 1
+
+
+def _settings(path: Path) -> Settings | None:
+    return read_settings(path) if path.exists() else None
+
+
+def _confirmed() -> tuple[tuple[IPv4Network, ...], tuple[Endpoint, ...]]:
+    """The home's own networks and serial ports, each after a yes. Nothing is searched that nobody confirmed."""
+    if not sys.stdin.isatty():
+        raise RequestError(
+            "say where to search: --network 192.168.1.0/24, or --connect with an address; nothing was searched"
+        )
+    networks = tuple(each for each in own_networks() if _yes(f"search the network {each}?"))
+    ports = tuple(Endpoint("rtu", path=str(each)) for each in serial_ports() if _yes(f"ask devices on {each}?"))
+    if not networks and not ports:
+        raise RequestError("nothing to search: connect a network or a serial adapter, or give --network")
+    return networks, ports
+
+
+def _yes(question: str) -> bool:
+    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip().casefold() in ("y", "yes")
+
+
+def _endpoint(text: str) -> Endpoint:
+    try:
+        return parse_endpoint(text)
+    except ValueError:
+        raise RequestError(f"--connect: expected {CONNECT_EXPECTED}, found {text[:60]!r}") from None

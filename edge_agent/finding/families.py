@@ -1,0 +1,23 @@
+"""The families this agent knows: every map of the given folders that loads. A broken one is named, not fatal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from edge_agent.devices.assembly import MAPS
+from protocols.maps.loading import load_map
+from protocols.maps.model import DeviceMap, MapError
+
+
+def known_families(folders: Iterable[Path] = (MAPS,)) -> tuple[list[DeviceMap], list[str]]:
+    """The maps in order of their ids, a later folder's in the place of an earlier one's, and a line for each broken."""
+    found: dict[str, DeviceMap] = {}
+    broken: list[str] = []
+    for folder in folders:
+        for path in sorted(folder.glob("*.toml")):
+            try:
+                found[path.stem] = load_map(path.read_text(encoding="utf-8"), name=path.name)
+            except (OSError, UnicodeDecodeError, MapError) as cause:
+                broken.append(f"{path.name}: left out: {cause}".splitlines()[0])
+    return [found[name] for name in sorted(found)], broken

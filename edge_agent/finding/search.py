@@ -1,0 +1,213 @@
+"""The search of a home for devices: only where a person said, few requests a device, and never two at once to one.
+
+First which addresses accept a connection, then one unit after the other behind each of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from ipaddress import IPv4Network
+from typing import Literal
+
+from edge_agent.devices.line import DeviceReadError, LineSettings
+from edge_agent.devices.modbus_link import ModbusLink
+from edge_agent.finding.networks import addresses_in
+from edge_agent.finding.probe import Sighting, identify
+from edge_agent.finding.proposals import FamilyProposal, own_words, proposals_for
+from edge_agent.settings import Endpoint
+from protocols.maps.model import DeviceMap, Serial
+
+CONNECT_TIMEOUT_S = 1.0
+CONNECTS_AT_ONCE = 32
+CONNECTS_APART_S = 0.01
+SETTLE_S = 2.0
+"""A one-client device frees its only place some time after a connection ends, and some need a pause after a connect."""
+
+TCP_LINE = LineSettings(timeout_s=5.0, connect_delay_s=SETTLE_S, request_gap_s=0.1)
+SERIAL_TIMEOUT_S, SERIAL_GAP_S = 0.6, 0.1
+DEFAULT_PORT = 502
+MOST_SERIAL_LINES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class SearchPlan:
+    """What a person confirmed: networks, hosts with ports, serial ports; `units` None for those the families use."""
+
+    networks: tuple[IPv4Network, ...] = ()
+    endpoints: tuple[Endpoint, ...] = ()
+    units: tuple[int, ...] | None = None
+    makes: tuple[str, ...] = ()
+    tcp_line: LineSettings = TCP_LINE
+
+
+@dataclass(frozen=True, slots=True)
+class FoundDevice:
+    """A unit that answers somewhere, and what it may be. `endpoint` has the serial settings that it answered with."""
+
+    endpoint: Endpoint
+    unit: int
+    says: str
+    sighting: Sighting
+    proposals: tuple[FamilyProposal, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchNote:
+    """Something a person should hear while or after the search: progress, or an address that did not work out."""
+
+    text: str
+    is_trouble: bool = False
+
+
+SearchEvent = FoundDevice | SearchNote
+
+
+Tell = Callable[[SearchEvent], None]
+Pause = Callable[[float], Awaitable[None]]
+
+
+async def search(
+    plan: SearchPlan,
+    maps: Sequence[DeviceMap],
+    tell: Tell,
+    *,
+    pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+) -> list[FoundDevice]:
+    """Find devices, in the order of their addresses; `tell` hears of each as soon as it is known, and of troubles."""
+    endpoints = list(plan.endpoints)
+    if plan.networks:
+        tell(SearchNote(f"asking {len(addresses_in(plan.networks))} addresses whether they accept a connection ..."))
+        endpoints += await open_endpoints(plan.networks, tcp_ports(maps))
+    if not endpoints:
+        tell(SearchNote("no address accepted a connection: is Modbus switched on in the devices?", is_trouble=True))
+        return []
+    if any(each.wire != "rtu" for each in endpoints):
+        await pause(plan.tcp_line.connect_delay_s)
+    found = await asyncio.gather(*(_behind(each, plan, maps, tell=tell, pause=pause) for each in endpoints))
+    return [each for behind in found for each in behind]
+
+
+def tcp_ports(maps: Iterable[DeviceMap]) -> tuple[int, ...]:
+    """The ports that the known families listen on, the most usual first."""
+    used = Counter(each.transport.tcp_port for each in maps if each.transport.tcp_port is not None)
+    return tuple(dict.fromkeys((DEFAULT_PORT, *(port for port, _ in used.most_common()))))
+
+
+def usual_units(maps: Iterable[DeviceMap], wire: str) -> tuple[int, ...]:
+    """The unit ids that the families which speak this way come with, the most usual first."""
+    used = Counter(unit for each in _speaking(maps, wire) for unit in each.transport.unit_ids[:3])
+    return tuple(dict.fromkeys((1, *(unit for unit, _ in used.most_common()))))
+
+
+def serial_lines(maps: Iterable[DeviceMap]) -> tuple[Serial, ...]:
+    """The line settings that families come with, the most usual first."""
+    used = Counter(each.transport.rtu for each in maps if each.transport.rtu is not None)
+    return tuple(line for line, _ in used.most_common(MOST_SERIAL_LINES))
+
+
+async def open_endpoints(networks: Sequence[IPv4Network], ports: Sequence[int]) -> list[Endpoint]:
+    """The addresses that accept a connection on one of the ports. Nothing is sent over it."""
+    gate = asyncio.Semaphore(CONNECTS_AT_ONCE)
+
+    async def is_open(host: str, port: int) -> bool:
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                _, writer = await asyncio.open_connection(host, port)
+        except (OSError, TimeoutError):
+            return False
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        return True
+
+    async def tried(host: str, port: int) -> Endpoint | None:
+        try:
+            return Endpoint("tcp", host=host, port=port) if await is_open(host, port) else None
+        finally:
+            gate.release()
+
+    tasks = []
+    for port in ports:
+        for address in addresses_in(networks):
+            await gate.acquire()
+            tasks.append(asyncio.create_task(tried(str(address), port)))
+            await asyncio.sleep(CONNECTS_APART_S)
+    return [each for each in await asyncio.gather(*tasks) if each is not None]
+
+
+async def _behind(
+    endpoint: Endpoint,
+    plan: SearchPlan,
+    maps: Sequence[DeviceMap],
+    *,
+    tell: Tell,
+    pause: Pause,
+) -> list[FoundDevice]:
+    """The devices behind one address or on one serial bus."""
+    speaking = _speaking(maps, endpoint.wire)
+    units = plan.units or usual_units(maps, endpoint.wire)
+    tell(SearchNote(f"{endpoint.shown}: asking what it is ..."))
+    found: list[FoundDevice] = []
+    for line_endpoint, line in _lines(endpoint, plan, maps):
+        link = ModbusLink(line_endpoint, line, sleep=pause)
+        try:
+            for unit in units:
+                sighting = await identify(link, unit, speaking, makes=plan.makes, pause=pause)
+                if sighting is None:
+                    continue
+                proposals = proposals_for(speaking, sighting.known, makes=plan.makes)
+                says = own_words(sighting.known, proposals)
+                found.append(FoundDevice(line_endpoint, unit, says, sighting, proposals))
+                tell(found[-1])
+                if plan.units is None and endpoint.wire != "rtu":
+                    break  # a device with its own address answers to many unit ids: asked once is enough
+        except DeviceReadError as trouble:
+            text = str(trouble)
+            tell(SearchNote(text if endpoint.shown in text else f"{endpoint.shown}: {text}", is_trouble=True))
+            return found
+        finally:
+            await link.close()
+        if found:
+            return found
+    asked = f"unit {units[0]}" if len(units) == 1 else f"units {', '.join(map(str, units))}"
+    advice = "is Modbus switched on, and another program not connected?"
+    tell(SearchNote(f"{endpoint.shown}: nothing answers as {asked}: {advice}", is_trouble=True))
+    return found
+
+
+def _speaking(maps: Iterable[DeviceMap], wire: str) -> list[DeviceMap]:
+    """The families that may be met on this wire; behind a TCP address there may also be a gateway to a serial bus."""
+    if wire == "rtu":
+        return [each for each in maps if each.transport.rtu is not None]
+    return [each for each in maps if {"tcp", "rtu", "rtu_over_tcp"} & set(each.transport.framing)]
+
+
+def _lines(endpoint: Endpoint, plan: SearchPlan, maps: Sequence[DeviceMap]) -> Iterable[tuple[Endpoint, LineSettings]]:
+    """How to talk over this connection: one way over TCP, each usual line setting on a serial bus."""
+    if endpoint.wire != "rtu":
+        yield endpoint, plan.tcp_line
+        return
+    settings = serial_lines(maps)
+    if endpoint.baud is not None:
+        settings = (Serial(endpoint.baud, 8, _parity(endpoint.parity), endpoint.stop or 1),)
+    for line in settings:
+        chosen = replace(endpoint, baud=line.baud, parity=line.parity, stop=line.stop)
+        yield (
+            chosen,
+            LineSettings(
+                timeout_s=SERIAL_TIMEOUT_S,
+                request_gap_s=SERIAL_GAP_S,
+                baud=line.baud,
+                parity=line.parity,
+                bits=line.bits,
+                stop=line.stop,
+            ),
+        )
+
+
+def _parity(text: str | None) -> Literal["N", "E", "O"]:
+    return "E" if text == "E" else "O" if text == "O" else "N"

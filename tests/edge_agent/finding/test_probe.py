@@ -1,0 +1,114 @@
+"""Every family is recognised in few requests, whether the device refuses other registers or answers them all."""
+
+import pytest
+
+from edge_agent.devices.line import DeviceBusyError, LinkBrokenError, NoAnswerError
+from edge_agent.finding.families import known_families
+from edge_agent.finding.probe import MOST_ANSWERS, MOST_REQUESTS, Sighting, identify
+from edge_agent.finding.proposals import own_words, proposals_for
+from tests.edge_agent.finding.invented_devices import InventedDevice, chain_words, words_of
+
+MAPS, BROKEN = known_families()
+RULES = [(each, rule) for each in MAPS for rule in each.identify]
+
+
+async def no_pause(_seconds: float) -> None:
+    return
+
+
+async def sighted(device: InventedDevice, *makes: str, unit: int = 1) -> Sighting:
+    found = await identify(device, unit, MAPS, makes=makes, pause=no_pause)
+    assert found is not None
+    return found
+
+
+def test_every_shipped_map_loads() -> None:
+    assert BROKEN == []
+    assert all(each.identify for each in MAPS), "a family without a rule is never found"
+
+
+@pytest.mark.parametrize("part", [0, pytest.param(1, marks=pytest.mark.campaign)])
+async def test_a_strict_device_is_recognised_without_being_named(part: int) -> None:
+    """Every second family; in the campaign the others too."""
+    lost = []
+    for device_map, rule in RULES[part::2]:
+        found = await sighted(InventedDevice(words_of(device_map, rule)))
+        if device_map.id not in [each.map for each in proposals_for(MAPS, found.known)]:
+            lost.append(device_map.id)
+    assert lost == []
+
+
+async def test_a_lenient_device_whose_make_is_named_takes_five_answers_at_most() -> None:
+    lost = []
+    for device_map, rule in RULES:
+        make = device_map.vendor.split()[0]
+        device = InventedDevice(words_of(device_map, rule), lenient=True)
+        found = await sighted(device, make)
+        proposals = proposals_for(MAPS, found.known, makes=(make,))
+        if device_map.id not in [each.map for each in proposals] or len(device.requests) > MOST_ANSWERS:
+            lost.append((device_map.id, len(device.requests)))
+    assert lost == []
+
+
+@pytest.mark.parametrize("lenient", [True, False])
+async def test_nothing_is_read_that_a_family_still_possible_forbids(lenient: bool) -> None:
+    """Asked of a device of each family that has registers which must not be read."""
+    for device_map in MAPS:
+        for rule in device_map.identify if device_map.blocks.no_read else ():
+            device = InventedDevice(words_of(device_map, rule), lenient=lenient)
+            await sighted(device, device_map.id)
+            for function, address, count in device.requests:
+                for span in device_map.blocks.no_read:
+                    touches = span.function == function and span.address < address + count and address < span.end
+                    assert not touches, f"{device_map.id}: {function} {address} {count}"
+
+
+async def test_a_sunspec_device_says_who_made_it() -> None:
+    device = InventedDevice(chain_words((103, 160), "Fronius", "Symo 5.0"))
+    found = await sighted(device)
+    proposals = proposals_for(MAPS, found.known)
+    assert own_words(found.known, proposals) == "Fronius Symo 5.0"
+    assert "sunspec-inverter" in [each.map for each in proposals]
+
+
+async def test_a_long_chain_of_a_lenient_device_takes_five_requests() -> None:
+    models = (103, 203, 120, 121, 122, 123, 124)
+    device = InventedDevice(chain_words(models, "Acme", "X"), lenient=True)
+    found = await sighted(device)
+    assert found.requests <= MOST_ANSWERS
+    assert found.known.sunspec is not None
+    assert {each.id for each in found.known.sunspec.models} == {1, *models}
+
+
+async def test_a_silent_unit_is_asked_twice() -> None:
+    device = InventedDevice({}, unit=9)
+    assert await identify(device, 1, MAPS, pause=no_pause) is None
+    assert len(device.requests) == 2
+
+
+async def test_a_device_that_refuses_everything_is_there_but_unknown() -> None:
+    device = InventedDevice({})
+    found = await sighted(device)
+    assert proposals_for(MAPS, found.known) == ()
+    assert found.answers == 0
+    assert found.requests <= MOST_REQUESTS
+
+
+async def test_a_busy_device_is_asked_again_and_a_lost_connection_is_the_end() -> None:
+    class Moody(InventedDevice):
+        fails = 2
+
+        async def read_words(self, unit: int, function: int, *, address: int, count: int) -> list[int]:
+            if self.fails:
+                self.fails -= 1
+                raise NoAnswerError("no answer in time") if self.fails % 2 else DeviceBusyError("busy")
+            return await super().read_words(unit, function, address=address, count=count)
+
+    class Gone(InventedDevice):
+        async def read_words(self, unit: int, function: int, *, address: int, count: int) -> list[int]:
+            raise LinkBrokenError("cannot connect")
+
+    shelly = next(each for each in MAPS if each.id == "shelly-pro3em")
+    assert (await sighted(Moody(words_of(shelly, shelly.identify[0])))).answers
+    with pytest.raises(LinkBrokenError):
+        await sighted(Gone({}))

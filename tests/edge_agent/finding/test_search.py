@@ -1,0 +1,112 @@
+"""The search over real connections: what answers is found, everything else is one line; nothing is asked twice."""
+
+import asyncio
+from ipaddress import IPv4Network
+
+import pytest
+
+from edge_agent.devices.line import LineSettings
+from edge_agent.finding import search as searching
+from edge_agent.finding.families import known_families
+from edge_agent.finding.search import (
+    FoundDevice,
+    SearchEvent,
+    SearchNote,
+    SearchPlan,
+    open_endpoints,
+    search,
+    serial_lines,
+    tcp_ports,
+    usual_units,
+)
+from edge_agent.finding.text import connect_text, found_lines, found_record
+from edge_agent.settings import Endpoint
+from tests.edge_agent.modbus_stand import Stand, meter_words
+
+MAPS, _ = known_families()
+QUICK = LineSettings(timeout_s=0.3)
+
+
+def at(port: int) -> Endpoint:
+    return Endpoint("tcp", host="127.0.0.1", port=port)
+
+
+async def searched(*endpoints: Endpoint, **choices: object) -> tuple[list[FoundDevice], list[SearchEvent]]:
+    told: list[SearchEvent] = []
+    plan = SearchPlan(endpoints=endpoints, tcp_line=QUICK, **choices)  # type: ignore[arg-type]
+    found = await search(plan, MAPS, told.append, pause=asyncio.sleep)
+    return found, told
+
+
+async def test_a_meter_is_found_told_at_once_and_named_as_agent_toml_wants_it() -> None:
+    stand = await Stand(meter_words(10_000)).start()
+    found, told = await searched(at(stand.port), makes=("sdm630",))
+    await stand.stop()
+    (meter,) = found
+    assert meter in told
+    assert (meter.unit, meter.proposals[0].map) == (1, "eastron-sdm630")
+    lines = found_lines(meter)
+    assert lines[0].startswith(f"tcp://127.0.0.1:{stand.port} unit 1: eastron-sdm630 (")
+    assert lines[1].startswith("  measures as grid or")
+    record = found_record(found, ["x"])
+    assert record["found"][0]["connect"] == f"tcp://127.0.0.1:{stand.port}"
+    assert record["found"][0]["answered"] <= 5
+    assert record["troubles"] == ["x"]
+
+
+async def test_one_unit_that_answers_is_enough_unless_units_were_named() -> None:
+    stand = await Stand(meter_words(10_000), units=(1, 2)).start()
+    assert [each.unit for each in (await searched(at(stand.port), makes=("sdm630",)))[0]] == [1]
+    found, _ = await searched(at(stand.port), units=(2, 1), makes=("sdm630",))
+    assert [each.unit for each in found] == [2, 1]
+    await stand.stop()
+
+
+async def test_nobody_there_and_a_device_of_no_known_family_are_one_line_each() -> None:
+    stand = await Stand({(3, 7): 7}).start()
+    found, told = await searched(at(stand.port), at(1))
+    await stand.stop()
+    troubles = [each.text for each in told if isinstance(each, SearchNote) and each.is_trouble]
+    assert [each for each in troubles if "cannot connect to tcp://127.0.0.1:1" in each] == troubles
+    (unknown,) = found
+    assert "no family is recognised" in found_lines(unknown)[0]
+    assert "--make" in found_lines(unknown)[0]
+
+
+async def test_a_silent_address_is_asked_as_few_units_and_told() -> None:
+    stand = await Stand(meter_words(1), units=()).start()
+    _, told = await searched(at(stand.port), units=(1,))
+    await stand.stop()
+    assert len(stand.requests) == 2
+    assert isinstance(told[-1], SearchNote)
+    assert "nothing answers as unit 1: is Modbus switched on" in told[-1].text
+
+
+async def test_a_bus_is_found_with_its_line_settings_and_every_usual_unit() -> None:
+    with Stand(meter_words(10_000), units=(2, 3)).on_a_bus() as path:
+        found, _ = await searched(Endpoint("rtu", path=path), units=(1, 2, 3), makes=("sdm630",))
+    assert [each.unit for each in found] == [2, 3]
+    assert connect_text(found[0].endpoint) == f"rtu://{path}?baud=9600&parity=N&stop=1"
+
+
+async def test_only_addresses_that_accept_a_connection_are_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand = await Stand(meter_words(10_000)).start()
+    monkeypatch.setattr(searching, "CONNECTS_APART_S", 0.0)
+    network = IPv4Network("127.0.0.0/30")
+    found = await open_endpoints([network], [stand.port, 1])
+    assert found == [at(stand.port)]
+    told: list[SearchEvent] = []
+    plan = SearchPlan(networks=(network,), tcp_line=QUICK, makes=("sdm630",))
+    monkeypatch.setattr(searching, "tcp_ports", lambda _maps: (stand.port,))
+    assert [each.endpoint for each in await search(plan, MAPS, told.append)] == [at(stand.port)]
+    await stand.stop()
+    assert await search(plan, MAPS, told.append) == []
+    assert isinstance(told[-1], SearchNote)
+    assert told[-1].is_trouble
+
+
+def test_ports_units_and_lines_are_those_of_the_families() -> None:
+    assert tcp_ports(MAPS)[0] == 502
+    assert usual_units(MAPS, "tcp")[0] == 1
+    assert 126 in usual_units(MAPS, "tcp") or 3 in usual_units(MAPS, "tcp")
+    assert (serial_lines(MAPS)[0].baud, serial_lines(MAPS)[0].parity) == (9600, "N")
