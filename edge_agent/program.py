@@ -39,6 +39,7 @@ from edge_agent.outbox.opening import open_outbox
 from edge_agent.outbox.store import Outbox
 from edge_agent.page.running_home import RunningHome
 from edge_agent.page.serving import make_page
+from edge_agent.proxy.server import make_proxies
 from edge_agent.run_loop import BusReader, LoopParts, SlotCloser, forget, send_answers
 from edge_agent.settings import Settings
 from edge_agent.timekeeping import RememberedAnswer, Timekeeper
@@ -156,6 +157,8 @@ class AgentProgram:
                 tasks.create_task(work)
             if self._settings.page is not None:
                 tasks.create_task(make_page(self._settings.page, self._running_home(uplink)).run())
+            for proxy in make_proxies(self._settings.proxies, self._fleet):
+                tasks.create_task(proxy.run())
             tasks.create_task(send_answers(parts, uplink.wake))
             if recording is not None:
                 await self._replay(parts, recording, uplink)

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from edge_agent.legal_meter import UNKNOWN_METER, LegalMeter, read_legal_meter
 from edge_agent.page_settings import PageSettings, parse_page
+from edge_agent.sections.proxy import ProxyChoice, parse_proxies
 from protocols.errors import SettingsError
 from protocols.maps.fields import TomlFields
 from protocols.maps.model import MapError, RoleName, Sign
@@ -111,6 +112,7 @@ class Settings:
     outbox_max_mb: int
     legal_meter: LegalMeter = UNKNOWN_METER
     page: PageSettings | None = None
+    proxies: tuple[ProxyChoice, ...] = ()
 
 
 def read_settings(path: Path) -> Settings:
@@ -142,15 +144,16 @@ def parse_toml(text: bytes, name: str) -> dict[str, Any]:
 
 
 def _settings(top: TomlFields, *, name: str, folder: Path) -> Settings:
-    top.only("data", "hub", "poll", "outbox", "device", "consent", "page", "meter")
+    top.only("data", "hub", "poll", "outbox", "device", "consent", "page", "meter", "proxy")
     hub, poll = top.table("hub").only("url", "coop"), top.table("poll").only("interval_s", "boundary_window_s")
     outbox = top.table("outbox").only("keep_days", "max_mb")
+    devices = _devices(top)
     settings = Settings(
         source=name,
         data=folder / top.text("data", "data"),
         hub_url=_url(hub),
         coop=_coop(hub),
-        devices=_devices(top),
+        devices=devices,
         interval_s=poll.whole("interval_s", 1, 900, default=60),
         boundary_window_s=poll.whole("boundary_window_s", 5, 600, default=60),
         consent=folder / top.text("consent") if top.has("consent") else None,
@@ -158,6 +161,7 @@ def _settings(top: TomlFields, *, name: str, folder: Path) -> Settings:
         outbox_max_mb=outbox.whole("max_mb", 1, 4096, default=64),
         legal_meter=read_legal_meter(top.table("meter")),
         page=parse_page(top.table("page")),
+        proxies=parse_proxies(top, [each.name for each in devices]),
     )
     if 900 % settings.interval_s or settings.interval_s > LONGEST_SIMULATED_S:
         wanted = f"a divisor of 900 up to {LONGEST_INTERVAL_S}, such as 10, 30 or 60"

@@ -60,6 +60,10 @@ class ModbusLink:
         self._sleep = sleep
         self._monotonic = monotonic
         self._lock = asyncio.Lock()
+        self._guests = asyncio.Lock()
+        self._waiting = 0
+        self._none_waits = asyncio.Event()
+        self._none_waits.set()
         self._make = make
         self._client: Client | None = None
         # A frame of a serial line says which unit it is from; a gateway may put one unit's late answer under another's.
@@ -70,22 +74,41 @@ class ModbusLink:
         self._wrong_frame = False
         self._is_garbled = False
 
-    async def read_words(self, unit: int, function: int, *, address: int, count: int) -> list[int]:
+    async def read_words(
+        self, unit: int, function: int, *, address: int, count: int, is_guest: bool = False
+    ) -> list[int]:
         """`count` registers from `address` of one device, read with function 3 or 4.
 
+        A guest's read waits until no other one does, and delays those by at most one exchange.
         Raises: NoAnswerError, DeviceBusyError, ReadRefusedError, LinkBrokenError. After the first and the last
         the connection is closed; the next read waits until a late answer can no longer arrive, then opens it again.
         """
         if function not in (HOLDING, INPUT):
             raise ValueError(f"function {function} does not read registers")
         question = Question(unit, function, address, count)
-        async with self._lock:
-            await self._get_in_step(question)
-            words = await self._exchange(question)
-            if self._owed.is_suspect(question, self._monotonic()):
-                await self._confirm(question)
-            self._owed.remember(question)
-            return words
+        if not is_guest:
+            self._waiting += 1
+            self._none_waits.clear()
+            try:
+                async with self._lock:
+                    return await self._believed(question)
+            finally:
+                self._waiting -= 1
+                if not self._waiting:
+                    self._none_waits.set()
+        async with self._guests:
+            await self._none_waits.wait()
+            async with self._lock:
+                return await self._believed(question)
+
+    async def _believed(self, question: Question) -> list[int]:
+        """The words of an answer that can be no other request's."""
+        await self._get_in_step(question)
+        words = await self._exchange(question)
+        if self._owed.is_suspect(question, self._monotonic()):
+            await self._confirm(question)
+        self._owed.remember(question)
+        return words
 
     async def close(self) -> None:
         """Close the connection for good."""
