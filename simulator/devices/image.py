@@ -161,10 +161,16 @@ def _place(unit: ModbusUnit) -> tuple[tuple[UnitMap, ...], dict[tuple[int, int],
 
 
 def _areas(parts: tuple[UnitMap, ...], base: Mapping[tuple[int, int], int]) -> tuple[Span, ...]:
-    """The registers this unit answers: what its maps call readable, else its points and the gaps between them."""
+    """The registers this unit answers: what its maps call readable, else its points and the gaps between them.
+
+    A SunSpec device answers its whole chain of models, and what its maps read beside it.
+    """
     if base:
         addresses = sorted(address for _, address in base)
-        return (Span(3, addresses[0], len(addresses)),)
+        chain = Span(3, addresses[0], len(addresses))
+        readable = (area for part in parts for area in part.resolved.limits.readable)
+        own = (area for area in readable if area.end <= chain.address or area.address >= chain.end)
+        return merge_spans((chain, *own))
     areas: list[Span] = []
     for part in parts:
         limits = part.resolved.limits
