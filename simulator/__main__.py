@@ -9,7 +9,7 @@ from pathlib import Path
 from protocols.command_line import OneLineParser, run_command
 from simulator.commands.demo import add_demo_command
 from simulator.files.agent import FAST_INTERVAL_S, HUB_URL, INTERVAL_S
-from simulator.world.families import FAMILIES, family_map
+from simulator.world.families import find_map
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -42,7 +42,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_device(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("family", help=f"one of {', '.join(FAMILIES)}")
+    parser.add_argument("family", help="the id of a device family, such as shelly-pro3em; a wrong one names all")
+    parser.add_argument("--maps", type=Path, metavar="PATH", help="a folder of register maps, or one map's file")
+    parser.add_argument("--variant", metavar="NAME", help="which variant of its map the device is")
     parser.add_argument("--port", type=int, default=5020, help="TCP port on 127.0.0.1, 0 for a free one (default 5020)")
     parser.add_argument("--rtu", type=Path, metavar="PATH", help="serve RTU on a pty at this path instead")
     parser.add_argument("--unit", type=int, default=1, help="unit id (default 1)")
@@ -81,7 +83,7 @@ def _add_history(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_device(options: argparse.Namespace) -> None:
-    family_map(options.family)
+    find_map(options.family, options.maps).varied(options.variant)
     from simulator.commands.device import run_device
 
     run_device(options)

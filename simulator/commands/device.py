@@ -8,21 +8,23 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 
-from protocols.maps.model import MapPoint
+from protocols.maps.model import DeviceMap, MapPoint
 from protocols.maps.registers import Value, shortest
 from protocols.maps.roles import role_names
 from simulator.devices.image import DeviceImage, UnitMap
 from simulator.devices.modbus_server import SimulatedLink
 from simulator.errors import SimulatorError
 from simulator.services.clock import open_clock
-from simulator.world.families import FAMILIES
-from simulator.world.homes import ModbusUnit, SimulatedHome
+from simulator.world.families import STREET_FAMILIES, find_map
+from simulator.world.homes import HomeKind, ModbusUnit, SimulatedHome, UnitRole
 from simulator.world.site import day_number
 from simulator.world.street import Street
 
 LIVELY_STEP_S = 1
 _DAYS_BEFORE = 1
 _HOMES = 12
+_FITTING_HOMES: dict[str | None, HomeKind] = {"battery": "pv-battery", "wind": "wind", "pv": "pv", None: "pv"}
+"""The kind of home that has what a role measures."""
 
 
 def run_device(options: argparse.Namespace) -> None:
@@ -31,24 +33,31 @@ def run_device(options: argparse.Namespace) -> None:
         raise SimulatorError("expected --port 0 to 65535 and --unit 1 to 247")
     clock = open_clock(options.clock)
     street = Street(seed=options.seed, homes=_HOMES, first_day=day_number(clock.now()) - _DAYS_BEFORE)
-    home, unit = home_of_family(street, options.family)
+    device_map = find_map(options.family, options.maps).varied(options.variant)
+    home, unit = home_of_family(street, device_map)
+    is_known = device_map.id in STREET_FAMILIES and options.maps is None and options.variant is None
     image = DeviceImage(
-        replace(unit, unit=options.unit, families=(options.family,)),
+        replace(unit, unit=options.unit, families=(device_map.id,)),
         home,
         physics=street.physics(home.id),
         seed=options.seed,
         step_s=LIVELY_STEP_S,
+        device_map=None if is_known else device_map,
     )
     asyncio.run(_serve(image, SimulatedLink([image], clock.now), options))
 
 
-def home_of_family(street: Street, family: str) -> tuple[SimulatedHome, ModbusUnit]:
-    """The first home of a street that has such a device, and its unit. Raises: SimulatorError."""
+def home_of_family(street: Street, device_map: DeviceMap) -> tuple[SimulatedHome, ModbusUnit]:
+    """The first home of a street that has such a device, and its unit; of a family it lacks, where it would fit."""
     for home in street.homes:
         for unit in home.units:
-            if family in unit.families:
+            if device_map.id in unit.families:
                 return home, unit
-    raise SimulatorError(f"no home of this street has a {family!r}: choose one of {', '.join(FAMILIES)}")
+    kind = next(kind for role, kind in _FITTING_HOMES.items() if role in device_map.roles or role is None)
+    home = next(each for each in street.homes if each.kind == kind)
+    places: tuple[UnitRole, ...] = ("grid", "pv", "wind", "battery")
+    place: UnitRole = next((role for role in places if role in device_map.roles), "grid")
+    return home, ModbusUnit("device", 1, (device_map.id,), place, f"{home.id}-D1")
 
 
 async def _serve(image: DeviceImage, link: SimulatedLink, options: argparse.Namespace) -> None:
@@ -85,7 +94,7 @@ def how_to_read(image: DeviceImage, where: str, now_s: float) -> Iterator[str]:
             f"{span.function:>8}  {span.address:>7}  {span.count:>9}  {point.type.name + order:<9}  {scale:<8}  "
             f"{point.unit:<4}  {name} = {_shown(point, decoded.get(name))}"
         )
-    yield f"All {len(part.resolved.points)} points: firmware_configs/devices/{part.family}.toml. Press Ctrl-C to stop."
+    yield f"All {len(part.resolved.points)} points: {part.family}.toml. Press Ctrl-C to stop."
 
 
 def _main_points(part: UnitMap) -> list[str]:

@@ -9,10 +9,12 @@ from decimal import Decimal
 from typing import Protocol
 
 from protocols.maps.loading import resolve_map
+from protocols.maps.model import DeviceMap
 from protocols.maps.placement import ResolvedMap
 from protocols.maps.planning import Span, merge_spans
 from protocols.maps.registers import Value
-from simulator.devices.sunspec_chain import build_sunspec_chain
+from simulator.devices.any_family import any_values, chain_models, identity_words
+from simulator.devices.sunspec_chain import LAYOUTS, build_sunspec_chain
 from simulator.devices.values import (
     Counters,
     FamilyValues,
@@ -71,15 +73,17 @@ class DeviceImage:
 
     def __init__(
         self, unit: ModbusUnit, home: SimulatedHome, *, physics: HomePhysics, seed: int, step_s: int = STEP_S,
-        disturbance: Disturbance | None = None,
+        disturbance: Disturbance | None = None, device_map: DeviceMap | None = None,
     ) -> None:  # fmt: skip
+        """`device_map`: for a unit of one family, a map to use instead of the installed one."""
         self.unit = unit
         self.home = home
         self.step_s = step_s
         self._physics = physics
         self._seed = seed
         self._disturbance = disturbance or NoDisturbance()
-        self.parts, self._base = _place(unit)
+        self.parts, self._base = _place(unit) if device_map is None else _place_any(unit, device_map)
+        self._is_any = device_map is not None
         self.areas = _areas(self.parts, self._base)
         self.functions = tuple(sorted({area.function for area in self.areas}))
         self.max_registers = min(part.resolved.limits.max_registers for part in self.parts)
@@ -97,12 +101,16 @@ class DeviceImage:
             self._shown = dict(self._base)
             for part in self.parts:
                 self._shown.update(part.resolved.encode(self.values(part, at_s)))
+                if self._is_any:
+                    self._shown.update(identity_words(part.resolved.device_map))
             self._shown_at = at_s
         return self._shown
 
     def values(self, part: UnitMap, at_s: float) -> FamilyValues:
         """The values of one of the unit's maps at an instant, in that map's units and directions."""
         seen = self.seen(at_s)
+        if self._is_any:
+            return any_values(part.resolved, seen)
         measured = known_points(part.resolved.device_map, values_of(seen, part.family))
         asleep = self._asleep(at_s)
         shown: dict[str, Value] = {}
@@ -158,6 +166,15 @@ def _place(unit: ModbusUnit) -> tuple[tuple[UnitMap, ...], dict[tuple[int, int],
     placed, words = build_sunspec_chain((1, *models))
     parts = tuple(UnitMap(family, resolve_map(family_map(family), placed)) for family in unit.families)
     return parts, {(3, address): word for address, word in words.items()}
+
+
+def _place_any(unit: ModbusUnit, device_map: DeviceMap) -> tuple[tuple[UnitMap, ...], dict[tuple[int, int], int]]:
+    """A device of which nothing is known but its map."""
+    family = unit.families[0]
+    if not device_map.is_sunspec:
+        return (UnitMap(family, resolve_map(device_map)),), {}
+    placed, words = build_sunspec_chain({1: 66, **chain_models(device_map, LAYOUTS)})
+    return (UnitMap(family, resolve_map(device_map, placed)),), {(3, address): word for address, word in words.items()}
 
 
 def _areas(parts: tuple[UnitMap, ...], base: Mapping[tuple[int, int], int]) -> tuple[Span, ...]:

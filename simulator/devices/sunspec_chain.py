@@ -4,6 +4,8 @@ Every point that no map fills keeps the "not implemented" pattern. Values come f
 Source: SunSpec model definitions 1, 103, 113, 203, 213; Device Information Model Specification, chapter "Values".
 """
 
+from collections.abc import Iterable, Mapping
+
 from protocols.maps.sunspec import END_OF_CHAIN, MARKER, SunSpecModel
 
 BASE = 40000
@@ -39,12 +41,16 @@ def blank_words(model: int) -> list[int]:
     return [word for mark in LAYOUTS[model] if mark != " " for word in _BLANKS[mark]]
 
 
-def build_sunspec_chain(models: tuple[int, ...]) -> tuple[list[SunSpecModel], dict[int, int]]:
-    """The address of each model, and every word of the device from the marker to the end marker."""
+def build_sunspec_chain(models: Iterable[int] | Mapping[int, int]) -> tuple[list[SunSpecModel], dict[int, int]]:
+    """The address of each model, and every word of the device from the marker to the end marker.
+
+    A mapping gives the length of each model whose layout is not known here; its other registers stay 0xFFFF.
+    """
+    lengths = models if isinstance(models, Mapping) else {}
     words = list(MARKER)
     placed = []
     for model in models:
-        points = blank_words(model)
+        points = blank_words(model) if model in LAYOUTS else [0xFFFF] * lengths[model]
         placed.append(SunSpecModel(model, BASE + len(words), len(points)))
         words += [model, len(points), *points]
     words += [END_OF_CHAIN, 0]

@@ -19,7 +19,7 @@ from pymodbus.client import ModbusSerialClient, ModbusTcpClient
 from protocols.consent.text import parse_consent
 from protocols.timeline import Timeline
 from simulator.__main__ import main
-from simulator.world.families import FAMILIES
+from simulator.world.families import STREET_FAMILIES
 from tests.simulator.sim_process import running
 
 START_S = 20640 * 86400 + 9 * 3600 + 20
@@ -91,7 +91,7 @@ def test_a_street_without_a_hub(tmp_path: Path) -> None:
     ) as (_, said):  # fmt: skip
         street = json.loads((data / "street.json").read_text())
         assert [home["id"] for home in street["homes"]] == [f"h{each:02d}" for each in range(1, 13)]
-        assert len({device["map"] for home in street["homes"] for device in home["devices"]}) == len(FAMILIES)
+        assert len({device["map"] for home in street["homes"] for device in home["devices"]}) == len(STREET_FAMILIES)
         for home in street["homes"]:
             folder = data / "homes" / home["id"]
             agent = tomllib.loads((folder / "agent.toml").read_text())

@@ -19,7 +19,7 @@ from simulator.errors import SimulatorError
 from simulator.files.recordings import shown_wh, write_recording
 from simulator.files.street import read_street, write_street
 from simulator.services.truth import MEASURES, slot_energies_ws
-from simulator.world.families import FAMILIES, family_map
+from simulator.world.families import STREET_FAMILIES, family_map
 from simulator.world.homes import AgentDevice, SimulatedHome
 from simulator.world.site import DAY_S, STEP_S
 from simulator.world.street import Street
@@ -96,7 +96,7 @@ def test_a_day_of_slots_read_as_an_agent_does_sums_to_the_truth(street: Street, 
         assert abs(whole[-1] - whole[0] - sum(true) / 3600) <= float(boundaries[-1].steps_wh[field]) + 1
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", STREET_FAMILIES)
 def test_every_point_of_every_map_is_filled_and_within_its_range(street: Street, noon_s: int, family: str) -> None:
     image, part = next(
         (image, part)
@@ -160,7 +160,7 @@ def test_no_register_lies_outside_the_areas_a_unit_answers_for(street: Street, n
 def counter_points() -> list[tuple[str, str]]:
     return [
         (family, point.name)
-        for family in FAMILIES
+        for family in STREET_FAMILIES
         for point in family_map(family).points
         if point.unit in ("Wh", "kWh") and not point.scale_factor
     ]
