@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from edge_agent.commands import enrol, household, outbox, prompts, read, run, sent, status
+from edge_agent.commands import device_maps, enrol, household, outbox, prompts, read, run, sent, status
 from protocols.command_line import OneLineParser, run_command
 
 _ADDERS = (
@@ -22,6 +22,7 @@ _ADDERS = (
     prompts.add,
     sent.add,
     prompts.add_answer,
+    device_maps.add,
 )
 """In the order of `--help`."""
 

@@ -113,6 +113,8 @@ class Settings:
     legal_meter: LegalMeter = UNKNOWN_METER
     page: PageSettings | None = None
     proxies: tuple[ProxyChoice, ...] = ()
+    maps: Path | None = None
+    """A folder of register maps of the household's own."""
 
 
 def read_settings(path: Path) -> Settings:
@@ -144,7 +146,7 @@ def parse_toml(text: bytes, name: str) -> dict[str, Any]:
 
 
 def _settings(top: TomlFields, *, name: str, folder: Path) -> Settings:
-    top.only("data", "hub", "poll", "outbox", "device", "consent", "page", "meter", "proxy")
+    top.only("data", "maps", "hub", "poll", "outbox", "device", "consent", "page", "meter", "proxy")
     hub, poll = top.table("hub").only("url", "coop"), top.table("poll").only("interval_s", "boundary_window_s")
     outbox = top.table("outbox").only("keep_days", "max_mb")
     devices = _devices(top)
@@ -162,6 +164,7 @@ def _settings(top: TomlFields, *, name: str, folder: Path) -> Settings:
         legal_meter=read_legal_meter(top.table("meter")),
         page=parse_page(top.table("page")),
         proxies=parse_proxies(top, [each.name for each in devices]),
+        maps=folder / top.text("maps") if top.has("maps") else None,
     )
     if 900 % settings.interval_s or settings.interval_s > LONGEST_SIMULATED_S:
         wanted = f"a divisor of 900 up to {LONGEST_INTERVAL_S}, such as 10, 30 or 60"

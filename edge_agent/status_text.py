@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from edge_agent.devices.limits import RoleLimit, limit_lines
@@ -40,6 +40,7 @@ def status_record(
     troubles: Sequence[Trouble],
     certificate: Validity | None = None,
     phases: Sequence[str] = (),
+    maps: Sequence[Mapping[str, object]] = (),
 ) -> str:
     """The same for programs."""
     counts = None
@@ -52,6 +53,7 @@ def status_record(
         "revoked": found is not None and found.revoked is not None,
         "certificate": None if certificate is None else asdict(certificate),
         "troubles": [asdict(trouble) for trouble in troubles],
+        "maps": list(maps),
         "limits": [asdict(limit) for limit in limits],
         "phases": list(phases),
     }

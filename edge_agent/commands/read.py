@@ -27,6 +27,7 @@ def _read(options: argparse.Namespace) -> int:
     from edge_agent.devices.assembly import make_fleet
     from edge_agent.devices.phase_counting import phase_lines
     from edge_agent.devices.readout import as_json, as_record, as_table, read_once
+    from edge_agent.maps.words import map_notes
 
     settings = read_settings(options.config)
     fleet = make_fleet(settings)
@@ -34,10 +35,12 @@ def _read(options: argparse.Namespace) -> int:
     if options.device and options.device not in names:
         raise RequestError(f"--device: no device {options.device!r}, expected one of {', '.join(names)}")
     readings, troubles = asyncio.run(read_once(fleet, only=options.device))
+    notes = map_notes((device.settings for device, _ in readings), settings.maps)
+    told = list(zip(readings, notes, strict=True))
     if options.json:
-        print(as_json([as_record(device, readout) for device, readout in readings]))
+        print(as_json([{**as_record(*each), "about_map": note.record} for each, note in told]))
     elif readings:
-        print("\n\n".join(as_table(device, readout) for device, readout in readings))
+        print("\n\n".join(as_table(*each, about=note.line) for each, note in told))
         found = [device for device, _ in readings]
         for line in phase_lines(found, settings.legal_meter.phases, interval_s=settings.interval_s):
             print(line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from edge_agent.commands.arguments import add_command, add_json
@@ -24,6 +25,7 @@ def _status(options: argparse.Namespace) -> int:
     from edge_agent.devices.limits import role_limits
     from edge_agent.devices.phase_counting import phase_lines
     from edge_agent.devices.silence import read_troubles
+    from edge_agent.maps.words import map_notes
     from edge_agent.outbox.opening import FILE_NAME
     from edge_agent.outbox.view import read_overview
     from edge_agent.status_text import status_record, status_text, trouble_lines
@@ -37,15 +39,20 @@ def _status(options: argparse.Namespace) -> int:
     troubles = [each for each in read_troubles(settings.data) if each.device in names]
     tls = tls_of(settings.data, enrolment)
     validity = None if tls is None else tls.validity()
-    who = (enrolment.agent, enrolment.home)
-    devices = [device for _, devices in make_fleet(settings) for device in devices]
+    who, notes = (enrolment.agent, enrolment.home), map_notes(settings.devices, settings.maps)
+    # A broken map is said in its line; of its device nothing else can be.
+    is_whole = not any(note.trouble for note in notes)
+    devices = [device for _, devices in make_fleet(settings) for device in devices] if is_whole else []
     phases = phase_lines(devices, settings.legal_meter.phases, interval_s=settings.interval_s)
     if options.json:
-        print(status_record(*who, found, limits=limits, troubles=troubles, certificate=validity, phases=phases))
+        maps = [note.record for note in notes]
+        about = partial(status_record, *who, found, limits=limits, troubles=troubles, certificate=validity)
+        print(about(phases=phases, maps=maps))
     else:
         lines = trouble_lines(troubles, settings.devices, enrolment.tz)
         if (trouble := hub_keys_of(settings.data, enrolment, now=time.time).trouble()) is not None:
             lines.insert(0, f"NO RECEIPTS: {trouble}")
         lines = connection_lines(enrolment, validity, now_s=time.time()) + lines
-        print("\n".join([status_text(*who, found, limits=limits, troubles=lines), *phases]))
+        print(status_text(*who, found, limits=limits, troubles=lines))
+        print("\n".join([*phases, *(note.line for note in notes)]))
     return 0

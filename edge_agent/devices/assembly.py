@@ -1,6 +1,6 @@
 """Builds the home's devices from the settings: which map, which shared connection, and its timing.
 
-Opens no connection. Reads the maps that ship with the program.
+Opens no connection.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from pathlib import Path
 from edge_agent.devices.line import RTU_GAP_S, LineSettings, serial_line
 from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.devices.reader import Device
+from edge_agent.maps.files import INSTALLED, FoundMap, find_map
 from edge_agent.settings import DeviceSettings, Endpoint, Settings
 from protocols.errors import SettingsError
-from protocols.maps.loading import load_map
 from protocols.maps.model import DeviceMap, MapError
 
-MAPS = Path(__file__).resolve().parents[2] / "firmware_configs" / "devices"
+MAPS = INSTALLED
 Pause = Callable[[float], Awaitable[None]]
 BusAddress = tuple[str, str, int, str]
 
@@ -29,29 +29,23 @@ def make_fleet(
 
     `pause`: how to wait before a busy device is asked again; a developer's faster timeline has shorter pauses.
     """
-    found: dict[str, DeviceMap] = {}
+    found: dict[str, FoundMap] = {}
     together: dict[BusAddress, list[Device]] = {}
     for each in settings.devices:
         if each.map not in found:
-            found[each.map] = _map(each, settings.source, maps)
-        device_map = _varied(each, found[each.map], settings.source)
+            found[each.map] = _map(each, settings, maps)
+        device_map = _varied(each, found[each.map].map, settings.source)
         _check_roles(each, device_map, settings.source)
         _check_choices(each, device_map, settings.source)
         together.setdefault(_address(each.endpoint), []).append(Device(each, device_map, sleep=pause))
-    return [(_link(devices, settings.source), devices) for devices in together.values()]
+    return [(make_link(devices, settings.source), devices) for devices in together.values()]
 
 
-def _map(device: DeviceSettings, source: str, maps: Path) -> DeviceMap:
-    path = maps / f"{device.map}.toml"
+def _map(device: DeviceSettings, settings: Settings, installed: Path) -> FoundMap:
     try:
-        return load_map(path.read_text(encoding="utf-8"), name=path.name)
-    except FileNotFoundError:
-        known = ", ".join(sorted(each.stem for each in maps.glob("*.toml"))) or "none installed"
-        raise SettingsError(
-            f"{source}: device {device.name!r}: map: no family {device.map!r}, expected one of {known}"
-        ) from None
-    except (OSError, UnicodeDecodeError, MapError) as cause:
-        raise SettingsError(f"{source}: device {device.name!r}: map: {cause}".splitlines()[0]) from None
+        return find_map(device.map, settings.maps, installed=installed)
+    except MapError as cause:
+        raise SettingsError(f"{settings.source}: device {device.name!r}: map: {cause}".splitlines()[0]) from None
 
 
 def _varied(device: DeviceSettings, family: DeviceMap, source: str) -> DeviceMap:
@@ -86,8 +80,8 @@ def _address(endpoint: Endpoint) -> BusAddress:
     return endpoint.wire, endpoint.host, endpoint.port, endpoint.path
 
 
-def _link(devices: list[Device], source: str) -> ModbusLink:
-    """A link that suits all its devices: the longest pauses any of them needs."""
+def make_link(devices: list[Device], source: str) -> ModbusLink:
+    """A link that suits all its devices: the longest pauses any of them needs. Raises SettingsError."""
     serial = [each for each in devices if each.settings.endpoint.is_serial]
     lines = {serial_line(each.settings.endpoint, each.device_map.transport) for each in serial}
     if len(lines) > 1:

@@ -69,8 +69,11 @@ def _unbounded(resolved: ResolvedMap) -> ResolvedMap:
     return replace(resolved, points=points)
 
 
-def as_table(device: Device, readout: Readout) -> str:
-    """The reading as a table of at most 80 columns; of a text only the first register is shown."""
+def as_table(device: Device, readout: Readout, *, about: str = "") -> str:
+    """The reading as a table of at most 80 columns; of a text only the first register is shown.
+
+    `about`: a line on the map.
+    """
     rows = [("point", "value", "unit", "raw words")]
     for line in point_lines(device, readout):
         value = "refused" if line.refused else "not available" if line.value is None else line.value
@@ -78,8 +81,13 @@ def as_table(device: Device, readout: Readout) -> str:
         unit = _UNITS_SHOWN.get(line.unit, line.unit)
         rows.append((line.name, value, unit, _hexadecimal(line.words)))
     head = f"{device.settings.name}: {device.device_map.vendor}, {device.settings.map}, unit {device.settings.unit}"
-    meaning = [_meaning(device, readout, place) for place in device.places]
-    return "\n".join([head, *format_table(rows), *_warnings(device, readout), *meaning])
+    known = [about] if about else []
+    return "\n".join([head, *format_table(rows), *_warnings(device, readout), *meanings(device, readout), *known])
+
+
+def meanings(device: Device, readout: Readout) -> list[str]:
+    """One line for each place: what the meter uses of the reading."""
+    return [_meaning(device, readout, place) for place in device.places]
 
 
 def _warnings(device: Device, readout: Readout) -> list[str]:
@@ -197,6 +205,11 @@ def _shown(value: Value) -> str | None:
         whole = format(value.normalize(), "f")
         return whole if len(whole) <= 20 else f"{value:.6f}".rstrip("0").rstrip(".")
     return value
+
+
+def shown_words(line: PointLine) -> str:
+    """The raw words of a point in hexadecimal; of a text only the first."""
+    return _hexadecimal(line.words)
 
 
 def _hexadecimal(words: tuple[int, ...]) -> str:

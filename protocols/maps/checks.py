@@ -27,11 +27,12 @@ _METERED = ("grid", "load")
 
 def check_map(device_map: DeviceMap, name: str) -> None:
     """Raise MapError, naming the file and the place, unless the map is sound."""
-    for complaint in _complaints(device_map):
+    for complaint in find_complaints(device_map):
         raise MapError(f"{name}: {complaint}")
 
 
-def _complaints(device_map: DeviceMap) -> Iterator[str]:
+def find_complaints(device_map: DeviceMap) -> Iterator[str]:
+    """Everything that does not fit together, one line each."""
     if not device_map.points:
         yield "tables: expected at least one point"
     if device_map.transport.tcp_port is None and device_map.transport.rtu is None:
@@ -202,7 +203,9 @@ def _role_complaints(device_map: DeviceMap, role: MapRole) -> Iterator[str]:
         if not parts or any(part.unit not in WH_PER_UNIT for part in parts):
             yield f"{key}: expected the name of an energy counter, found {name!r}"
         for part in parts:
-            if isinstance(part, MapPoint) and (complaint := _counter_complaint(role, part)):
+            if not isinstance(part, MapPoint) or part.unit not in WH_PER_UNIT:
+                continue
+            if complaint := _counter_complaint(role, part):
                 yield f"{key}: {complaint}"
     if role.only_while and not any(each.unit in ("enum", "bits") for each in device_map.named(role.only_while[0])):
         yield f"only_while: expected the name of a state (unit enum or bits), found {role.only_while[0]!r}"

@@ -76,7 +76,12 @@ _ORDERS: tuple[WordOrder, ...] = get_args(WordOrder)
 
 def parse_map(text: str, name: str) -> DeviceMap:
     """The map in this TOML text, with its variants. `name` is the file's name in error messages. Raises MapError."""
-    table = _toml(text, name)
+    return parse_tables(read_tables(text, name), name)
+
+
+def parse_tables(tables: Mapping[str, Any], name: str) -> DeviceMap:
+    """The same from the tables of a TOML text, numbers with a point as Decimal. Raises MapError."""
+    table = dict(tables)
     variants = TomlFields(name, {"variants": table.pop("variants", [])}).tables("variants")
     family = _map(table, name)
     return replace(family, variants=tuple(_variants(variants, table, name)))
@@ -128,7 +133,8 @@ def _metering(fields: TomlFields) -> Metering:
     )
 
 
-def _toml(text: str, name: str) -> dict[str, Any]:
+def read_tables(text: str, name: str) -> dict[str, Any]:
+    """The tables of a map's text, of which nothing is checked yet. Raises MapError."""
     if len(text) > MAX_MAP_BYTES:
         raise MapError(f"{name}: {len(text)} characters, expected at most {MAX_MAP_BYTES}")
     try:

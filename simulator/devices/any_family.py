@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from decimal import ROUND_DOWN, Decimal
 
 from protocols.maps.model import POWER_SIGN, W_PER_UNIT, WH_PER_UNIT, DerivedValue, DeviceMap, MapPoint, MapRole
-from protocols.maps.placement import ResolvedMap
+from protocols.maps.placement import RegisterWords, ResolvedMap
+from protocols.maps.recognition import check_passes
 from protocols.maps.registers import RegisterError, Value, encode
 from simulator.devices.values import FamilyValues, UnitView
 
@@ -45,10 +46,12 @@ def any_values(resolved: ResolvedMap, seen: UnitView) -> FamilyValues:
     return {name: _fitting(resolved.points[name].point, value, values) for name, value in values.items()}
 
 
-def identity_words(device_map: DeviceMap) -> dict[tuple[int, int], int]:
-    """Registers that satisfy the map's first identify rule."""
+def identity_words(device_map: DeviceMap, shown: RegisterWords) -> dict[tuple[int, int], int]:
+    """What has to stand in some registers for the map's first identify rule to match."""
     words: dict[tuple[int, int], int] = {}
     for check in device_map.identify[0].checks if device_map.identify else ():
+        if check_passes(check, shown):
+            continue
         value: Value = check.prefix
         if check.values:
             value = Decimal(check.values[0])

@@ -85,6 +85,10 @@ class DeviceImage:
         self.parts, self._base = _place(unit) if device_map is None else _place_any(unit, device_map)
         self._is_any = device_map is not None
         self.areas = _areas(self.parts, self._base)
+        if self._is_any:
+            # Beside its SunSpec chain a device may have registers of its own.
+            asked = (Span(each.function, each.address, each.count) for each in self.parts[0].resolved.plan())
+            self.areas = merge_spans([*self.areas, *_areas(self.parts, {}), *asked])
         self.functions = tuple(sorted({area.function for area in self.areas}))
         self.max_registers = min(part.resolved.limits.max_registers for part in self.parts)
         self._shown_at: float | None = None
@@ -102,7 +106,7 @@ class DeviceImage:
             for part in self.parts:
                 self._shown.update(part.resolved.encode(self.values(part, at_s)))
                 if self._is_any:
-                    self._shown.update(identity_words(part.resolved.device_map))
+                    self._shown.update(identity_words(part.resolved.device_map, self._shown))
             self._shown_at = at_s
         return self._shown
 

@@ -8,7 +8,7 @@ import pytest
 
 from protocols.maps.loading import load_map
 from protocols.maps.model import DeviceMap
-from protocols.maps.vectors import find_disagreements, load_vectors
+from protocols.maps.proof.vectors import find_disagreements, load_vectors
 
 CONFIGS = Path(__file__).parents[2] / "firmware_configs"
 MAPS = sorted((CONFIGS / "devices").glob("*.toml"))

@@ -12,6 +12,7 @@ import pytest
 from edge_agent.__main__ import main
 from edge_agent.commands.enrol import _token
 from edge_agent.devices.silence import TroubleLog
+from edge_agent.maps.files import find_map
 from edge_agent.outbox.schema import SCHEMA
 from protocols.consent.rules import default_consent
 from protocols.consent.text import parse_consent
@@ -147,11 +148,14 @@ def test_status_says_what_is_not_limited(home: Path, capsys: pytest.CaptureFixtu
     capsys.readouterr()
     status = ["status", "--config", str(home / "agent.toml")]
     assert main(status) == 0
-    head, grid, pv, battery, phases = capsys.readouterr().out.splitlines()
+    head, grid, pv, battery, phases, *maps = capsys.readouterr().out.splitlines()
     assert head.endswith("of home h01 has not run yet")
     assert phases.startswith("meter (grid): counts each phase by itself; your legal meter may add them")
     assert grid.startswith("meter (grid): not limited here, max_power_w = 200000 is more than a home carries; the hub")
     assert grid.endswith("the board's figure for your connection")
+    assert [line.split(": ")[:3] for line in maps] == [
+        [name, "map eastron-sdm630", find_map("eastron-sdm630").map.quality] for name in ("meter", "inverter")
+    ]
     for line, role in ((pv, "pv"), (battery, "battery")):
         assert line.startswith(f"inverter ({role}): no limit of its own, max_power_w = 15000 is for all roles")
     assert main([*status, "--json"]) == 0
@@ -170,7 +174,7 @@ def test_status_names_the_device_that_is_silent(home: Path, capsys: pytest.Captu
     capsys.readouterr()
     status = ["status", "--config", str(home / "agent.toml")]
     assert main(status) == 0
-    _, line, _, _ = capsys.readouterr().out.splitlines()
+    _, line, *_ = capsys.readouterr().out.splitlines()
     assert line.startswith("meter: SILENT, has given no reading since 2026-05-28 2")
     assert "`commonwatt-agent read --device meter` tries it now" in line
     assert main([*status, "--json"]) == 0

@@ -7,7 +7,7 @@ import pytest
 
 from protocols.maps.loading import load_map
 from protocols.maps.model import DeviceMap, MapError
-from protocols.maps.vectors import decode_vector, find_disagreements, load_vectors, settled_names
+from protocols.maps.proof.vectors import decode_vector, find_disagreements, load_vectors, settled_names
 from tests.protocols.maps.map_text import MAP, make_text
 
 ENERGY = {

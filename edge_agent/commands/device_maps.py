@@ -1,0 +1,121 @@
+"""`map`: check, list, show and try register maps, for a household and for whoever writes one."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_agent.commands.arguments import add_json, add_plain_command
+from protocols.errors import RequestError
+
+if TYPE_CHECKING:
+    from edge_agent.commands.arguments import Commands
+
+
+def add(commands: Commands) -> None:
+    """Name the command, its parts and their arguments."""
+    parser = commands.add_parser("map", help="check, list, show or try register maps", description=__doc__)
+    parts = parser.add_subparsers(required=True, metavar="PART")
+    check = add_plain_command(parts, "check", run=_check, words="say all that is wrong with a map, one line each")
+    check.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a map's TOML file")
+    words = "its golden vectors, or a folder of them (default: ID.json beside the map or in ../vectors)"
+    check.add_argument("--vectors", type=Path, metavar="PATH", help=words)
+    listed = add_plain_command(parts, "list", run=_list, words="list all maps: id, vendor, quality, kinds and roles")
+    words = "show what a map counts, how good it is and why, and what to mind"
+    show = add_plain_command(parts, "show", run=_show, words=words)
+    show.add_argument("id", metavar="ID", help="the map's id, as `map list` shows it")
+    for each in (listed, show):
+        each.add_argument("--maps", type=Path, metavar="FOLDER", help="a folder of your own maps; they win")
+        add_json(each)
+    trial = add_plain_command(parts, "try", run=_try, words="read a device once with a map that need not be installed")
+    trial.add_argument("file", type=Path, metavar="FILE", help="the map's TOML file")
+    words = "the device's address, such as tcp://192.168.1.20:502 or rtu:///dev/ttyUSB0"
+    trial.add_argument("--connect", required=True, metavar="ADDRESS", help=words)
+    trial.add_argument("--unit", type=int, metavar="N", help="its unit id (default: the first one of the map)")
+    trial.add_argument("--variant", metavar="NAME", help="which variant of the map the device is")
+
+
+def _check(options: argparse.Namespace) -> int:
+    from edge_agent.maps.checking import check_file
+    from edge_agent.maps.words import count_of
+
+    found = 0
+    for path in options.files:
+        verdict = check_file(path, options.vectors)
+        for line in verdict.findings:
+            print(line)
+        if not verdict.findings:
+            print(f"{path.name}: good: {verdict.said}")
+        found += len(verdict.findings)
+    if found:
+        print(f"commonwatt-agent: {count_of(found, 'finding')}; put them right and check again", file=sys.stderr)
+    return 1 if found else 0
+
+
+def _list(options: argparse.Namespace) -> int:
+    from edge_agent.maps.files import find_map, known_families
+    from edge_agent.maps.words import QUALITY, list_record
+    from protocols.maps.model import MapError
+    from protocols.text_table import format_table
+
+    found, troubles = [], []
+    for family in known_families(options.maps):
+        try:
+            found.append(find_map(family, options.maps))
+        except MapError as complaint:
+            troubles.append(str(complaint))
+    if options.json:
+        _print_json([list_record(each) for each in found])
+    else:
+        rows = [("map", "vendor", "quality", "kinds", "roles")]
+        rows += [
+            (f"{each.map.id}{' (own)' if each.is_own else ''}", each.map.vendor, each.map.quality,
+             ", ".join(each.map.kinds), ", ".join(each.map.roles))
+            for each in found
+        ]  # fmt: skip
+        print("\n".join([*format_table(rows), *(f"{name}: {words}" for name, words in QUALITY.items())]))
+    for trouble in troubles:
+        print(f"commonwatt-agent: {trouble}", file=sys.stderr)
+    return 1 if troubles else 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from edge_agent.maps.files import find_map
+    from edge_agent.maps.words import map_lines, show_record
+
+    found = find_map(options.id, options.maps)
+    if options.json:
+        _print_json(show_record(found))
+    else:
+        print("\n".join(map_lines(found)))
+    return 0
+
+
+def _try(options: argparse.Namespace) -> int:
+    from edge_agent.devices.map_trial import try_map
+    from edge_agent.maps.files import read_map
+    from edge_agent.settings import CONNECT_EXPECTED, parse_endpoint
+
+    device_map = read_map(options.file).varied(options.variant)
+    try:
+        endpoint = parse_endpoint(options.connect)
+    except ValueError:
+        raise RequestError(f"--connect: expected {CONNECT_EXPECTED}, found {options.connect!r}") from None
+    unit = device_map.transport.unit_ids[0] if options.unit is None else options.unit
+    if not 0 <= unit <= 255:
+        raise RequestError(f"--unit: expected 0 to 255, found {unit}")
+    lines, troubles = asyncio.run(try_map(device_map, endpoint, unit=unit))
+    if lines:
+        print("\n".join(lines))
+    for trouble in troubles:
+        print(f"commonwatt-agent: {trouble}", file=sys.stderr)
+    return 1 if troubles else 0
+
+
+def _print_json(found: object) -> None:
+    import json
+
+    print(json.dumps(found, indent=2, ensure_ascii=False))

@@ -1,0 +1,1 @@
+"""What shows that a device map is right: its lint and its golden vectors."""
