@@ -1,4 +1,4 @@
-"""Our SunSpec maps against the official model definitions, as pysunspec2 ships them."""
+"""Every point that a map takes from a SunSpec model, against the official definitions as pysunspec2 ships them."""
 
 import json
 from pathlib import Path
@@ -24,36 +24,48 @@ NAMES = {
 }  # fmt: skip
 
 
-def _map(family: str) -> DeviceMap:
-    path = MAPS / f"{family}.toml"
-    return load_map(path.read_text(encoding="utf-8"), name=path.name)
+REPEATS = 8
+"""How often a repeating group is laid out; no map reads further."""
+
+
+def _maps() -> list[DeviceMap]:
+    found = (load_map(path.read_text(encoding="utf-8"), name=path.name) for path in sorted(MAPS.glob("*.toml")))
+    return [each for each in found if each.is_sunspec]
 
 
 CASES = [
     pytest.param(point, model, device_map, id=f"{device_map.id}-{model}-{point.name}")
-    for device_map in (_map("sunspec-inverter"), _map("sunspec-meter"))
+    for device_map in _maps()
     for point in device_map.points
     for model in point.models
 ]
 
 
 def _layout(model: int) -> tuple[dict[int, dict[str, Any]], int]:
-    """Official points by offset from the id register, and the model's length without id and length."""
+    """Official points by offset from the id register, and the fixed length without id and length registers."""
     group = json.loads((MODELS / f"model_{model}.json").read_text(encoding="utf-8"))["group"]
-    layout, at = {}, 0
-    for point in group["points"]:
+    layout: dict[int, dict[str, Any]] = {}
+    fixed = at = _lay_out(group["points"], layout, 0)
+    for repeating in group.get("groups", ()):
+        for _ in range(REPEATS if "count" in repeating else 1):
+            at = _lay_out(repeating["points"], layout, at)
+    return layout, fixed - 2
+
+
+def _lay_out(points: list[dict[str, Any]], layout: dict[int, dict[str, Any]], at: int) -> int:
+    """Put points one after the other from `at` on; the offset behind the last."""
+    for point in points:
         layout[at] = point
         at += point["size"]
-    return layout, at - 2
+    return at
 
 
 @pytest.mark.parametrize(("point", "model", "device_map"), CASES)
 def test_point_lies_where_the_model_says(point: MapPoint, model: int, device_map: DeviceMap) -> None:
-    layout, length = _layout(model)
+    layout, _ = _layout(model)
     assert point.offset is not None
     official = layout[point.offset]
     assert official["size"] == point.type.words
-    assert point.offset + point.type.words <= length + 2
     assert official["type"] == ("string" if point.type.kind == "text" else point.type.name)
     if point.name in NAMES:
         assert official["name"] in NAMES[point.name]
@@ -67,7 +79,22 @@ def test_point_lies_where_the_model_says(point: MapPoint, model: int, device_map
 
 @pytest.mark.parametrize(
     ("model", "length"),
-    [(1, 66), (101, 50), (103, 50), (111, 60), (113, 60), (203, 105), (213, 124), (701, 153)],
+    [
+        (1, 66),
+        (101, 50),
+        (103, 50),
+        (111, 60),
+        (113, 60),
+        (203, 105),
+        (213, 124),
+        (701, 153),
+        (120, 26),
+        (160, 8),
+        (702, 50),
+        (713, 7),
+        (714, 18),
+        (802, 62),
+    ],
 )
 def test_lengths_the_plans_rely_on_are_the_official_ones(model: int, length: int) -> None:
     assert _layout(model)[1] == length

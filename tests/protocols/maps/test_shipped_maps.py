@@ -33,15 +33,33 @@ def _placements() -> dict[str, ResolvedMap]:
     for device_map in map(_load, MAPS):
         if not device_map.is_sunspec:
             placements[device_map.id] = resolve_map(device_map)
-        for model in sorted({model for point in device_map.points for model in point.models} - {1}):
-            ends = (p.offset + p.type.words for p in device_map.points if p.offset and model in p.models)
-            length = LENGTHS.get(model, max(ends, default=2) - 2)
-            chain = [SunSpecModel(1, 40002, 66), SunSpecModel(model, 40070, length)]
-            placements[f"{device_map.id}-{model}"] = resolve_map(device_map, chain)
+        counted = _models_with_role_points(device_map)
+        for model in counted:
+            placements[f"{device_map.id}-{model}"] = resolve_map(device_map, _chain(device_map, (1, model)))
+        others = sorted({model for point in device_map.points for model in point.models} - {1, *counted})
+        if counted and others:
+            chain = _chain(device_map, (1, counted[0], *others))
+            placements[f"{device_map.id}-{counted[0]}-and-others"] = resolve_map(device_map, chain)
         for variant in device_map.variants:
             if not variant.map.is_sunspec:
                 placements[f"{device_map.id}-{variant.name}"] = resolve_map(device_map, variant=variant.name)
     return placements
+
+
+def _models_with_role_points(device_map: DeviceMap) -> list[int]:
+    """The SunSpec models that a role counts or takes its power from; the others only tell more about the device."""
+    roles = device_map.roles.values()
+    names = {name for role in roles for name in (*role.counters.values(), role.power)}
+    return sorted({model for point in device_map.points if point.name in names for model in point.models})
+
+
+def _chain(device_map: DeviceMap, models: tuple[int, ...]) -> list[SunSpecModel]:
+    chain: list[SunSpecModel] = []
+    for model in models:
+        ends = (p.offset + p.type.words for p in device_map.points if p.offset and model in p.models)
+        length = LENGTHS.get(model, max(ends, default=2) - 2)
+        chain.append(SunSpecModel(model, chain[-1].end if chain else 40002, length))
+    return chain
 
 
 PLACEMENTS = _placements()
