@@ -14,6 +14,7 @@ from edge_agent.consent.watch import ConsentWatch
 from edge_agent.devices.assembly import make_fleet
 from edge_agent.devices.boot_readings import BootReadings, TimedSamples
 from edge_agent.devices.buses import Bus, ReadingPace
+from edge_agent.devices.knowledge.memory import DeviceMemory
 from edge_agent.devices.limits import limit_lines, role_limits, unlimited
 from edge_agent.devices.phase_counting import phase_lines, phase_steps
 from edge_agent.devices.silence import TroubleLog
@@ -87,7 +88,9 @@ class AgentProgram:
         self._identity = identity
         self._wanted = wanted
         self._boot_clock = boot_clock
-        self._fleet = make_fleet(settings, pause=self._clock.pause)
+        self._fleet = make_fleet(
+            settings, pause=self._clock.pause, memory=DeviceMemory(settings.data, now=self._clock.now)
+        )
         self._devices = [device for _, devices in self._fleet for device in devices]
         self._places = [place for device in self._devices for place in device.places]
         self._phase_steps = phase_steps(self._devices, settings.legal_meter.phases)

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
+from edge_agent.devices.knowledge.memory import DeviceMemory
 from edge_agent.devices.line import RTU_GAP_S, LineSettings, serial_line
 from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.devices.reader import Device
@@ -23,11 +24,12 @@ BusAddress = tuple[str, str, int, str]
 
 
 def make_fleet(
-    settings: Settings, maps: Path = MAPS, *, pause: Pause = asyncio.sleep
+    settings: Settings, maps: Path = MAPS, *, pause: Pause = asyncio.sleep, memory: DeviceMemory | None = None
 ) -> list[tuple[ModbusLink, list[Device]]]:
     """One link for each host or bus with its devices, in the order of the settings. Raises SettingsError.
 
     `pause`: how to wait before a busy device is asked again; a developer's faster timeline has shorter pauses.
+    `memory`: what devices taught earlier runs; without one, everything is learned anew.
     """
     found: dict[str, FoundMap] = {}
     together: dict[BusAddress, list[Device]] = {}
@@ -37,7 +39,7 @@ def make_fleet(
         device_map = _varied(each, found[each.map].map, settings.source)
         _check_roles(each, device_map, settings.source)
         _check_choices(each, device_map, settings.source)
-        together.setdefault(_address(each.endpoint), []).append(Device(each, device_map, sleep=pause))
+        together.setdefault(_address(each.endpoint), []).append(Device(each, device_map, sleep=pause, memory=memory))
     return [(make_link(devices, settings.source), devices) for devices in together.values()]
 
 

@@ -7,54 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 
-from edge_agent.devices.learned import SETTLED_AFTER, SILENT, LearnedMap
-from edge_agent.devices.line import (
-    ILLEGAL_ADDRESS,
-    DeviceBusyError,
-    LinkBrokenError,
-    NoAnswerError,
-    ReadRefusedError,
-    WrongDeviceError,
-    request_cost,
-)
+from edge_agent.devices.knowledge.block_reading import MAX_SILENCES, MAX_SPLITS, UNLIMITED, BlockReader, Budget
+from edge_agent.devices.knowledge.learned import SETTLED_AFTER, LearnedMap
+from edge_agent.devices.knowledge.memory import DeviceMemory, Knowledge, knowledge_of
+from edge_agent.devices.knowledge.placing import Placing
+from edge_agent.devices.line import DeviceReadError, LinkBrokenError
 from edge_agent.devices.modbus_link import ModbusLink
-from edge_agent.devices.sunspec_search import SunSpecSearch
 from edge_agent.metering.home_meter import MeasuringPoint, Sample, sample_of
 from edge_agent.settings import DeviceSettings
 from protocols.maps.chain import count_instances
-from protocols.maps.loading import resolve_map
-from protocols.maps.model import DeviceMap, MapError, RoleName
+from protocols.maps.model import DeviceMap, RoleName
 from protocols.maps.placement import ResolvedMap
-from protocols.maps.planning import PlanError, ReadRequest, Span, bisect_request, outermost_spans
+from protocols.maps.planning import Span
 from protocols.maps.registers import Value
 from protocols.maps.roles import phase_names, phase_powers_w, role_names, role_of, role_values, state_names
 from protocols.maps.sunspec import SunSpecDiscovery, SunSpecModel
 
-BUSY_TRIES = 3
-BUSY_WAIT_S = 0.3
-MAX_SPLITS = 24
-"""Extra requests one reading may spend on finding refused registers; the next reading goes on from there."""
-
-MAX_SILENCES = 6
-"""Unanswered requests one reading may spend on the same; each costs a time-out and a new connection."""
-
-ASKED_AGAIN_AT_ONCE = 4
-DEVICE_FAILURE = 4
-_UNLIMITED = (10_000, 60)
-_SPLITS_ON = frozenset({ILLEGAL_ADDRESS, 3})
-
-
-@dataclass(slots=True)
-class _Budget:
-    """What one reading may still spend on learning, and whether it left requests unanswered."""
-
-    splits: int
-    silences: int
-    was_silent: bool = False
+UNNAMED_AFTER = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +48,7 @@ class Device:
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
+        memory: DeviceMemory | None = None,
     ) -> None:
         self.settings = settings
         self.device_map = device_map
@@ -82,18 +56,20 @@ class Device:
         self.models: tuple[SunSpecModel, ...] = ()
         self.reads_phases = False
         """Also read the power of each phase of the grid, where the legal meter counts each by itself."""
-        self._sleep = sleep
         self._monotonic = monotonic
-        self._learned: LearnedMap | None = None
+        self._blocks = BlockReader(settings.unit, sleep=sleep, monotonic=monotonic)
         self._bare: ResolvedMap | None = None
         self._seen_connection = 0
-        self._search = SunSpecSearch(device_map.transport.max_registers)
-        self._budget = _Budget(MAX_SPLITS, MAX_SILENCES)
-        self._answered: set[ReadRequest] = set()
+        self._placing = Placing(settings, device_map)
+        self._memory = memory or DeviceMemory(None)
+        self._family = f"{device_map.id} {device_map.version} {settings.variant or ''}".strip()
+        self._identity: str | None = None
+        self._unnamed = 0
+        self._since_s = 0
+        self._kept: LearnedMap | None = None
         self._told: dict[Span, bool] = {}
         self._instances = 0
         self._is_told_of_others = False
-        self._is_picky = False
 
     async def read(self, link: ModbusLink, names: Iterable[str] | None = None, *, thoroughly: bool = False) -> Readout:
         """Read these points (all by default) in the fewest requests. Points the device refuses are left out.
@@ -103,10 +79,12 @@ class Device:
         """
         for _ in range(2):
             await self._place(link)
-            self._budget = _Budget(*(_UNLIMITED if thoroughly else (MAX_SPLITS, MAX_SILENCES)))
-            words = await self._read_words(link, names)
+            self._blocks.budget = Budget(*(UNLIMITED if thoroughly else (MAX_SPLITS, MAX_SILENCES)))
+            words = await self._blocks.read(link, names)
             if self._seen_connection == link.opened or await self._is_as_before(link):
-                return Readout(words, self.resolved.decode(words))
+                readout = Readout(words, self.resolved.decode(words))
+                await self._keep(link)
+                return readout
         raise LinkBrokenError("the connection was lost twice within one reading")
 
     async def read_places(self, link: ModbusLink) -> Readout:
@@ -128,12 +106,12 @@ class Device:
 
     def is_refused(self, place: MeasuringPoint) -> bool:
         """Whether the device will not give a value this place needs."""
-        learned = self._learned
+        learned = self._blocks.learned
         return learned is not None and any(map(learned.is_point_refused, role_names(learned.resolved, place.role)))
 
     def gives_up_on(self, place: MeasuringPoint) -> bool:
         """Whether a value this place needs was refused so often that a slot's end does not wait for it."""
-        learned = self._learned
+        learned = self._blocks.learned
         if learned is None or not self.is_refused(place):
             return False
         refusals = learned.of_points(role_names(learned.resolved, place.role))
@@ -143,7 +121,7 @@ class Device:
         """What the log has not said yet: each refused register once, with the exception, and once that it answers."""
         said = [] if self._is_told_of_others else self.others_unread()
         self._is_told_of_others = True
-        for each in self._learned.refusals if self._learned else ():
+        for each in self._blocks.learned.refusals if self._blocks.learned else ():
             if each.span not in self._told:
                 self._told[each.span] = True
                 said.append(f"{self._shown(each.span)}: {_complaint(each.code)}; will be retried at growing intervals")
@@ -172,13 +150,11 @@ class Device:
     @property
     def refused(self) -> tuple[Span, ...]:
         """The registers this device refused on the present connection."""
-        return self._learned.refused if self._learned else ()
+        return self._blocks.learned.refused if self._blocks.learned else ()
 
     @property
     def _known(self) -> LearnedMap:
-        if self._learned is None:
-            raise RuntimeError("the device has not been read yet")
-        return self._learned
+        return self._blocks.known
 
     def place_names(self, resolved: ResolvedMap) -> tuple[str, ...]:
         """The points all places of this device need."""
@@ -197,192 +173,74 @@ class Device:
         return tuple(f"{swapped.get(name, name) if self.resolved.invert else name}_wh" for name in names)
 
     async def _place(self, link: ModbusLink) -> ResolvedMap:
-        if self._learned is not None and self._seen_connection == link.opened:
-            return self._learned.resolved
-        found = await self._discover(link) if self.device_map.is_sunspec else None
-        bare = self._resolve(found, await self._maker_words(link, found))
-        # A device that hangs on a request breaks the connection: what that taught must outlive it.
-        is_kept = self._learned is not None and self._is_picky and bare == self._bare
-        if self._learned is None or not is_kept:
-            self._learned = LearnedMap(bare)
+        if self._blocks.learned is not None and self._seen_connection == link.opened:
+            return self._blocks.learned.resolved
+        kept = self._memory.recall(self.settings.name, self._family) if self._bare is None else None
+        if kept is not None and kept.chain is not None and self._placing.search.known is None:
+            self._placing.search.recall(kept.chain)
+        bare, found = await self._placing.place(partial(self._blocks.ask, link))
+        self._blocks.is_picky = self._blocks.is_picky or self._placing.search.is_picky
+        learned = await self._still_true(link, bare, found, kept)
+        if learned is None:
+            learned, self._identity, self._since_s = LearnedMap(bare), None, int(self._memory.now())
+        self._blocks.learned = learned
         self._bare, self.models = bare, found.models if found else ()
         self._instances = count_instances(self.device_map, self.models)
         self._seen_connection = max(1, link.opened)
-        return self._learned.resolved
+        return learned.resolved
+
+    async def _still_true(
+        self, link: ModbusLink, bare: ResolvedMap, found: SunSpecDiscovery | None, kept: Knowledge | None
+    ) -> LearnedMap | None:
+        """What was learned before, unless the device was replaced or updated since, or a month has passed."""
+        learned, identity, since_s = self._blocks.learned, self._identity, self._since_s
+        if kept is not None and (found is None or kept.chain is None or found.models == kept.chain.models):
+            learned, identity, since_s = kept.apply(bare, self._monotonic()), kept.identity, kept.since_s
+        elif bare != self._bare:
+            return None
+        if learned is None or learned == LearnedMap(bare) or self._memory.is_old(since_s):
+            return None
+        if identity and await self._identity_now(link, learned, found) != identity:
+            return None
+        self._identity, self._since_s = identity, since_s
+        return learned
+
+    async def _identity_now(self, link: ModbusLink, learned: LearnedMap, found: SunSpecDiscovery | None) -> str:
+        """How the device calls itself. One that does not answer to that twice running is taken for another."""
+        try:
+            identity = await self._placing.identity(partial(self._blocks.ask, link), learned.present, found)
+        except DeviceReadError:
+            self._unnamed += 1
+            if self._unnamed < UNNAMED_AFTER:
+                raise
+            return ""
+        self._unnamed = 0
+        return identity
+
+    async def _keep(self, link: ModbusLink) -> None:
+        """Keep what was learned, with the name of the device it was learned from."""
+        learned, chain = self._known, self._placing.search.known
+        if self._bare is None or learned is self._kept or (chain is None and learned == LearnedMap(self._bare)):
+            return
+        self._kept = learned
+        if self._identity is None:
+            try:
+                ask = partial(self._blocks.ask, link)
+                self._identity = await self._placing.identity(ask, learned.present, chain)
+            except DeviceReadError:
+                # Asked when more is known of what it answers; until then what was learned holds for any device here.
+                self._identity = None
+        family, identity, since_s = self._family, self._identity or "", self._since_s
+        known = knowledge_of(learned, self._bare, chain, family=family, identity=identity, since_s=since_s)
+        self._memory.keep(self.settings.name, known)
 
     async def _is_as_before(self, link: ModbusLink) -> bool:
         """Whether the connection broke only because we asked for too much, and every point is where it was."""
-        if not self._budget.was_silent:
+        if not self._blocks.budget.was_silent:
             return False
         before = self._bare
         await self._place(link)
         return self._bare == before
-
-    async def _read_words(self, link: ModbusLink, names: Iterable[str] | None) -> dict[tuple[int, int], int]:
-        words: dict[tuple[int, int], int] = {}
-        await self._ask_again(link, names)
-        before = self._known
-        try:
-            for request in before.plan(names):
-                await self._fetch(link, request, names=names, into=words)
-            if not words:
-                raise ReadRefusedError(next((each.code for each in self._known.refusals if each.code), ILLEGAL_ADDRESS))
-        except ReadRefusedError:
-            if not words:
-                # It refuses everything, as devices do while starting: nothing is learned from that.
-                self._learned = before
-            raise
-        return words
-
-    async def _ask_again(self, link: ModbusLink, names: Iterable[str] | None) -> None:
-        """Ask for refused registers whose pause is over, a few in each reading."""
-        wanted = self.resolved.names() if names is None else names
-        due = [each for each in self._known.of_points(wanted) if each.again_at_s <= self._monotonic()]
-        for refusal in due[:ASKED_AGAIN_AT_ONCE]:
-            request = ReadRequest(refusal.span.function, refusal.span.address, refusal.span.count)
-            try:
-                await self._ask(link, request)
-            except ReadRefusedError as again:
-                self._refuse(request, again.code)
-            except NoAnswerError:
-                if refusal.code != SILENT:
-                    raise
-                self._budget.was_silent = True
-                self._refuse(request, SILENT)
-            else:
-                self._learned = self._known.answered(refusal.span)
-
-    def _refuse(self, span: Span, code: int) -> None:
-        self._learned = self._known.refuse(span, code=code, now_s=self._monotonic())
-
-    async def _discover(self, link: ModbusLink) -> SunSpecDiscovery:
-        found = await self._search.find(partial(self._ask, link))
-        self._is_picky = self._is_picky or self._search.is_picky
-        if found is None or not found.models:
-            raise WrongDeviceError("no SunSpec marker at 40000, 0 or 50000: is the unit right (SMA adds 123)?")
-        return found
-
-    async def _maker_words(self, link: ModbusLink, found: SunSpecDiscovery | None) -> dict[tuple[int, int], int]:
-        """The words of the walk, with the maker's name if the walk did not come past it and the sign hangs on it."""
-        if found is None or not self.device_map.inverted_for or self.settings.sign != "as_documented":
-            return {}
-        words = {(3, address): word for address, word in found.words.items()}
-        maker = self._placed(found).points.get("manufacturer")
-        if maker is not None and maker.raw_words(words) is None:
-            span = maker.span
-            answer = await self._ask(link, ReadRequest(span.function, span.address, span.count))
-            words |= {(span.function, span.address + at): word for at, word in enumerate(answer)}
-        return words
-
-    def _placed(self, found: SunSpecDiscovery | None) -> ResolvedMap:
-        settings = self.settings
-        try:
-            resolved = resolve_map(
-                self.device_map,
-                found.models if found else None,
-                sign=settings.sign,
-                invert=settings.invert,
-                instance=settings.instance,
-            )
-            cost = request_cost(settings.endpoint, self.device_map.transport)
-            resolved = replace(resolved, limits=replace(resolved.limits, request_cost=cost))
-            resolved.plan()
-        except (MapError, PlanError) as complaint:
-            raise WrongDeviceError(str(complaint)) from None
-        return resolved
-
-    def _resolve(self, found: SunSpecDiscovery | None, words: Mapping[tuple[int, int], int]) -> ResolvedMap:
-        resolved = self._placed(found)
-        if words and resolved.decode(words).get("manufacturer") in self.device_map.inverted_for:
-            return replace(resolved, sign="inverted")
-        return resolved
-
-    async def _fetch(
-        self,
-        link: ModbusLink,
-        request: ReadRequest,
-        *,
-        names: Iterable[str] | None,
-        into: dict[tuple[int, int], int],
-    ) -> bool:
-        """Read one block. If it is refused halve it until the refused register is isolated, and remember that.
-
-        So is a block that the device leaves unanswered or fails on (exception 4), if it still answers another one.
-        """
-        try:
-            return await self._take(link, request, into)
-        except ReadRefusedError as refusal:
-            if refusal.code == DEVICE_FAILURE:
-                may_split = await self._answers_another(link, request, names=names)
-            else:
-                may_split = refusal.code in _SPLITS_ON and self._budget.splits > 0
-            if not may_split:
-                raise
-            return await self._split(link, request, refusal.code, names=names, into=into)
-        except NoAnswerError:
-            if not await self._answers_another(link, request, names=names):
-                raise
-            self._is_picky = self._budget.was_silent = True
-            return await self._split(link, request, SILENT, names=names, into=into)
-
-    async def _take(self, link: ModbusLink, request: ReadRequest, into: dict[tuple[int, int], int]) -> bool:
-        words = await self._ask(link, request)
-        self._answered.add(request)
-        into.update(((request.function, request.address + at), word) for at, word in enumerate(words))
-        return True
-
-    async def _answers_another(self, link: ModbusLink, request: ReadRequest, *, names: Iterable[str] | None) -> bool:
-        """Whether the device is there, so that a request it has never answered is what troubles it."""
-        if request in self._answered or self._budget.silences <= 0:
-            return False
-        self._budget.silences -= 1
-        spans = [span for span in outermost_spans(self._known.present.spans(names)) if _inside(span, request)]
-        known = min(self._answered, key=lambda each: each.count, default=None)
-        span = known or (spans[len(spans) // 2] if len(spans) > 1 else request)
-        probe = ReadRequest(span.function, span.address, span.count)
-        try:
-            await self._ask(link, probe)
-            self._answered.add(probe)
-        except ReadRefusedError as refusal:
-            return refusal.code != DEVICE_FAILURE
-        except NoAnswerError:
-            return False
-        return True
-
-    async def _split(
-        self,
-        link: ModbusLink,
-        request: ReadRequest,
-        code: int,
-        *,
-        names: Iterable[str] | None,
-        into: dict[tuple[int, int], int],
-    ) -> bool:
-        halves = bisect_request(request, self._known.present.spans(names))
-        if not halves:
-            try:
-                return await self._take(link, request, into)
-            except (ReadRefusedError, NoAnswerError):
-                self._refuse(request, code)
-                return False
-        self._budget.splits -= 2
-        results = [await self._fetch(link, half, names=names, into=into) for half in halves]
-        if all(results):
-            self._learned = self._known.cut(request, halves)
-        return all(results)
-
-    async def _ask(self, link: ModbusLink, request: ReadRequest) -> list[int]:
-        """One block, requested again after a pause while the device reports that it is busy."""
-        for tries in range(1, BUSY_TRIES + 1):
-            try:
-                return await link.read_words(
-                    self.settings.unit, request.function, address=request.address, count=request.count
-                )
-            except DeviceBusyError:
-                if tries == BUSY_TRIES:
-                    raise
-                await self._sleep(BUSY_WAIT_S * tries)
-        raise AssertionError("unreachable: the last try returns or raises")
 
 
 def _place(settings: DeviceSettings, role: RoleName, device_map: DeviceMap) -> MeasuringPoint:

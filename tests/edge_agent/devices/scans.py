@@ -5,6 +5,7 @@ cut the wanted registers into blocks, with the limits as the map's file states t
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import combinations
 
 from edge_agent.devices.line import ReadRefusedError
@@ -35,6 +36,7 @@ class Recorder:
         return [self.words.get(each, 0) for each in wanted]
 
 
+@cache
 def shipped_map(family: str) -> DeviceMap:
     return load_map((MAPS / f"{family}.toml").read_text(encoding="utf-8"), name=family)
 
@@ -104,40 +106,53 @@ def quickest(spans: Sequence[Span], resolved: ResolvedMap, request_cost: float) 
 
 
 def _least(spans: Sequence[Span], resolved: ResolvedMap, *, per_request: float, per_register: float) -> float:
+    declared = Declared(resolved)
     best = [0.0]
     for end in range(1, len(spans) + 1):
         ways = [
             best[start] + per_request + per_register * (spans[end - 1].end - spans[start].address)
             for start in range(end)
-            if is_allowed(spans[start:end], resolved)
+            if declared.allows(spans[start:end])
         ]
         best.append(min(ways))
     return best[-1]
 
 
-def is_allowed(run: Sequence[Span], resolved: ResolvedMap) -> bool:
-    """Whether the map's file lets one request read all this."""
-    device_map, function = resolved.device_map, run[0].function
-    block = range(run[0].address, run[-1].end)
-    if any(each.function != function for each in run) or len(block) > device_map.transport.max_registers:
-        return False
-    blocks = device_map.blocks
-    if any(area.function == function and at in registers(area) for area in blocks.no_read for at in block):
-        return False
-    areas = [registers(area) for area in blocks.readable if area.function == function]
-    chain = [at for each in resolved.points.values() if each.point.offset is not None for at in each.addresses]
-    areas += [range(min(chain), max(chain) + 1)] if chain else []
-    if blocks.readable and not any(block[0] in area and block[-1] in area for area in areas):
-        return False
-    if blocks.bridge is None:
-        return True
-    points = {at for each in resolved.points.values() if each.point.function == function for at in each.addresses}
-    seen = points | {at for each in run for at in registers(each)}
-    longest = blind = 0
-    for at in block:
-        blind = 0 if at in seen else blind + 1
-        longest = max(longest, blind)
-    return longest <= blocks.bridge
+class Declared:
+    """What the map's file lets one request read, register by register."""
+
+    def __init__(self, resolved: ResolvedMap) -> None:
+        self._longest = resolved.device_map.transport.max_registers
+        blocks = resolved.device_map.blocks
+        self._bridge = blocks.bridge
+        self._forbidden = {(area.function, at) for area in blocks.no_read for at in registers(area)}
+        self._areas = [(area.function, registers(area)) for area in blocks.readable]
+        placed = resolved.points.values()
+        self._points = {(each.point.function, at) for each in placed for at in each.addresses}
+        if resolved.device_map.is_sunspec:
+            # The chain of models is readable as a whole; what the map lists is beside it.
+            self._areas = []
+
+    def allows(self, run: Sequence[Span]) -> bool:
+        """Whether one request may read all this."""
+        function, block = run[0].function, range(run[0].address, run[-1].end)
+        if len(block) > self._longest or any(each.function != function for each in run):
+            return False
+        if self._areas and not any(
+            function == of and block[0] in area and block[-1] in area for of, area in self._areas
+        ):
+            return False
+        if self._forbidden and not self._forbidden.isdisjoint((function, at) for at in block):
+            return False
+        return self._bridge is None or self._longest_blind_run(run, block) <= self._bridge
+
+    def _longest_blind_run(self, run: Sequence[Span], block: range) -> int:
+        wanted = {at for each in run for at in registers(each)}
+        longest = blind = 0
+        for at in block:
+            blind = 0 if at in wanted or (run[0].function, at) in self._points else blind + 1
+            longest = max(longest, blind)
+        return longest
 
 
 def registers(span: Span) -> range:

@@ -5,8 +5,8 @@ from contextlib import suppress
 import pytest
 
 from edge_agent.devices.line import NoAnswerError, ReadRefusedError
+from tests.edge_agent.devices.knowledge.test_sunspec_search import INVERTER, MAKER, Chain, chain_words
 from tests.edge_agent.devices.test_reader import IMPATIENT, device, linked
-from tests.edge_agent.devices.test_sunspec_search import INVERTER, MAKER, Chain, chain_words
 from tests.edge_agent.modbus_stand import Stand, meter_words
 
 

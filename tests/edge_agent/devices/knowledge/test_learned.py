@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_agent.devices.learned import LearnedMap
+from edge_agent.devices.knowledge.learned import LearnedMap
 from protocols.maps.loading import load_map, resolve_map
 from protocols.maps.planning import ReadRequest, Span, bisect_request
 from tests.edge_agent.modbus_stand import MAPS

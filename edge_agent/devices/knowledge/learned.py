@@ -34,7 +34,7 @@ class Refusal:
 class LearnedMap:
     """What can be read from one device on one connection. Refused registers are asked for again at growing intervals.
 
-    A reboot or new firmware may change it, so a new connection starts again with the bare map.
+    New firmware may change it, so `memory` says for which firmware, and until when, it holds.
     """
 
     resolved: ResolvedMap
@@ -81,9 +81,14 @@ class LearnedMap:
         """With registers that are not read until they are asked for again, each time after twice the pause."""
         plain = Span(span.function, span.address, span.count)
         times = 1 + next((each.times for each in self.refusals if each.span == plain), 0)
-        pause_s = min(ASK_AGAIN_MAX_S, ASK_AGAIN_FIRST_S * 2.0 ** min(times - 1, 20))
+        pause_s = _pause_s(times)
         others = tuple(each for each in self.refusals if each.span != plain)
         return replace(self, refusals=(*others, Refusal(plain, code, times, now_s + pause_s)))
+
+    def recall(self, refusal: Refusal) -> LearnedMap:
+        """With a refusal of an earlier run; its pause begins now, at `again_at_s`."""
+        pause_s = _pause_s(refusal.times)
+        return replace(self, refusals=(*self.refusals, replace(refusal, again_at_s=refusal.again_at_s + pause_s)))
 
     def answered(self, span: Span) -> LearnedMap:
         """With registers that the device gives again."""
@@ -110,6 +115,10 @@ class LearnedMap:
             longest = max(*(half.count for half in halves), *(span.count for span in known))
             limits = replace(limits, max_registers=max(longest, min(limits.max_registers, request.count) // 2))
         return replace(self, resolved=replace(self.resolved, limits=limits))
+
+
+def _pause_s(times: int) -> float:
+    return min(ASK_AGAIN_MAX_S, ASK_AGAIN_FIRST_S * 2.0 ** min(max(times, 1) - 1, 20))
 
 
 def _touch(one: Span, other: Span) -> bool:
