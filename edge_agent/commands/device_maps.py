@@ -36,6 +36,10 @@ def add(commands: Commands) -> None:
     trial.add_argument("--connect", required=True, metavar="ADDRESS", help=words)
     trial.add_argument("--unit", type=int, metavar="N", help="its unit id (default: the first one of the map)")
     trial.add_argument("--variant", metavar="NAME", help="which variant of the map the device is")
+    words = "draft a bronze map from a meter template of evcc, with every gap marked"
+    draft = add_plain_command(parts, "from-evcc", run=_draft, words=words)
+    draft.add_argument("file", type=Path, metavar="FILE", help="the template's YAML file")
+    draft.add_argument("--out", type=Path, metavar="FOLDER", help="write ID.toml into this folder (default: print it)")
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -113,6 +117,31 @@ def _try(options: argparse.Namespace) -> int:
     for trouble in troubles:
         print(f"commonwatt-agent: {trouble}", file=sys.stderr)
     return 1 if troubles else 0
+
+
+def _draft(options: argparse.Namespace) -> int:
+    from edge_agent.maps.evcc.draft import draft_map, map_id
+    from edge_agent.maps.evcc.template import read_template
+    from edge_agent.maps.files import read_text
+    from edge_agent.maps.words import count_of
+
+    template = read_template(read_text(options.file), name=options.file.name)
+    draft = draft_map(template, source=f"evcc, templates/definition/meter/{options.file.name}")
+    if options.out is None:
+        print(draft)
+        return 0
+    path = options.out / f"{map_id(template)}.toml"
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(draft)
+    except FileExistsError:
+        raise RequestError(f"{path}: is there already: move it away first") from None
+    except OSError as cause:
+        raise RequestError(f"{path}: cannot be written: {cause.strerror or cause}") from None
+    gaps = count_of(sum("# GAP" in line for line in draft.splitlines()), "line")
+    print(f"{path}: a draft with {gaps} marked GAP: fill them from the maker's document")
+    print(f"then: commonwatt-agent map check {path}")
+    return 0
 
 
 def _print_json(found: object) -> None:

@@ -12,6 +12,7 @@ import pytest
 from edge_agent.__main__ import main
 from edge_agent.maps.files import INSTALLED
 from tests.edge_agent.devices.test_readout import float_words
+from tests.edge_agent.maps.evcc.template_text import HYBRID, SUNSPEC
 from tests.edge_agent.modbus_stand import Stand
 from tests.protocols.maps.map_text import MAP
 
@@ -144,3 +145,26 @@ def test_a_device_that_cannot_be_tried_is_one_line(
     status, out, err = said(capsys, "map", "try", str(SDM), *arguments)
     assert (status, out, len(err)) == (1, [], 1)
     assert message in err[0]
+
+
+def test_a_template_of_evcc_becomes_a_draft_that_names_its_gaps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    template, other = tmp_path / "example.yaml", tmp_path / "other.yaml"
+    template.write_text(HYBRID)
+    other.write_text(SUNSPEC)
+    status, out, _ = said(capsys, "map", "from-evcc", str(template))
+    assert (status, 'id = "example-hybrid"' in out) == (0, True)
+    status, out, _ = said(capsys, "map", "from-evcc", str(template), "--out", str(tmp_path))
+    assert status == 0
+    assert "example-hybrid.toml: a draft with " in out[0]
+    status, out, _ = said(capsys, "map", "check", str(tmp_path / "example-hybrid.toml"))
+    assert (status, [line.split(": ")[1] for line in out]) == (1, ["identify"])
+    status, _, err = said(capsys, "map", "from-evcc", str(template), "--out", str(tmp_path))
+    assert (status, len(err)) == (1, 1)
+    assert err[0].endswith("example-hybrid.toml: is there already: move it away first")
+    status, _, err = said(capsys, "map", "from-evcc", str(template), "--out", str(tmp_path / "none"))
+    assert (status, "cannot be written: No such file or directory" in err[0]) == (1, True)
+    status, _, err = said(capsys, "map", "from-evcc", str(other))
+    assert (status, len(err)) == (1, 1)
+    assert "reads no Modbus register by its address: it reads SunSpec models" in err[0]

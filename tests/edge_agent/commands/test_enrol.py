@@ -167,6 +167,17 @@ def test_status_says_what_is_not_limited(home: Path, capsys: pytest.CaptureFixtu
     ]
 
 
+def test_status_says_that_a_map_is_missing_and_goes_on(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert enrol(home) == 0
+    (home / "agent.toml").write_text(CONFIG.replace("eastron-sdm630", "eastron-sdm6300"))
+    capsys.readouterr()
+    status = ["status", "--config", str(home / "agent.toml")]
+    assert main(status) == 0
+    assert capsys.readouterr().out.splitlines()[-1].startswith("meter: map: no family 'eastron-sdm6300', did you mean")
+    assert main([*status, "--json"]) == 0
+    assert "no family" in json.loads(capsys.readouterr().out)["maps"][0]["trouble"]
+
+
 def test_status_names_the_device_that_is_silent(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert enrol(home) == 0
     TroubleLog(home / "data", started_s=0).note([DeviceState("meter", Liveness.SILENT, 60)], now_s=1_780_000_060)
