@@ -28,19 +28,20 @@ ROLES: tuple[RoleName, ...] = get_args(RoleName)
 SIGNS: tuple[Sign, ...] = get_args(Sign)
 CONNECT_EXPECTED = (
     "'tcp://host:port', 'rtu:///dev/name?baud=9600&parity=N', 'rtu+tcp://host:port', 'ascii:///dev/name', "
-    "'ascii+tcp://host:port' or 'tls+tcp://host:port?certificate=/path/to/device.pem'"
+    "'ascii+tcp://host:port', 'udp://host:port' or 'tls+tcp://host:port?certificate=/path/to/device.pem'"
 )
 
 _DEVICE_KEYS = (
     "name", "map", "variant", "role", "connect", "unit", "instance", "sign", "invert", "max_power_w", "timeout_ms",
 )  # fmt: skip
 
-Wire = Literal["tcp", "tls+tcp", "rtu+tcp", "ascii+tcp", "rtu", "ascii"]
+Wire = Literal["tcp", "tls+tcp", "rtu+tcp", "ascii+tcp", "udp", "rtu", "ascii"]
 _NETWORK: dict[str, tuple[Wire, int]] = {
     "tcp": ("tcp", 502),
     "tls+tcp": ("tls+tcp", 802),
     "rtu+tcp": ("rtu+tcp", 502),
     "ascii+tcp": ("ascii+tcp", 502),
+    "udp": ("udp", 502),
 }
 _LINES: dict[str, Wire] = {"rtu": "rtu", "ascii": "ascii"}
 
@@ -62,7 +63,7 @@ class Endpoint:
     @property
     def has_numbers(self) -> bool:
         """Whether every answer carries the number of its request."""
-        return self.wire in ("tcp", "tls+tcp")
+        return self.wire in ("tcp", "tls+tcp", "udp")
 
     @property
     def is_serial(self) -> bool:

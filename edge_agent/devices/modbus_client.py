@@ -1,4 +1,4 @@
-"""Makes the library's client for a connection: TCP, TLS, serial RTU and ASCII, and both over TCP. Opens nothing."""
+"""Makes the library's client for a connection: TCP, UDP, TLS, serial RTU and ASCII, also over TCP. Opens nothing."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ import struct
 import termios
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from pymodbus import FramerType, ModbusException
-from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient
+from pymodbus.client import AsyncModbusSerialClient, AsyncModbusTcpClient, AsyncModbusUdpClient
 
 from edge_agent.devices.line import LineSettings, LinkBrokenError
 from edge_agent.settings import Endpoint
 
 BUFFER_BYTES = 8192
-Client = AsyncModbusTcpClient | AsyncModbusSerialClient
+Client = AsyncModbusTcpClient | AsyncModbusUdpClient | AsyncModbusSerialClient
 Watch = Callable[[bool, bytes], bytes]
 
 
@@ -37,11 +38,12 @@ class _Ears:
     """What a client hears: without the echo of some adapters, and nothing that makes the library fail."""
 
     def __init__(self, client: Client, watch: Watch, garbled: Callable[[], None], *, may_echo: bool) -> None:
-        self._ctx, self._take = client.ctx, client.ctx.data_received
+        self._ctx, self._take = client.ctx, partial(client.ctx.datagram_received, addr=None)
         self._watch, self._garbled, self._may_echo = watch, garbled, may_echo
         self._sent = self._held = b""
         self._ctx.trace_packet = self._notice
         self._ctx.data_received = self._hear  # type: ignore[method-assign]
+        self._ctx.datagram_received = self._hear_packet  # type: ignore[method-assign]
 
     def _notice(self, is_sending: bool, packet: bytes) -> bytes:
         if is_sending and self._may_echo:
@@ -58,6 +60,10 @@ class _Ears:
             self._garbled()
             if not self._ctx.response_future.done():
                 self._ctx.response_future.set_exception(ModbusException("garbage"))
+
+    def _hear_packet(self, data: bytes, addr: tuple[Any, ...] | None) -> None:
+        """A packet over UDP; `addr` is the address asked, the system passes on no other's."""
+        self._hear(data)
 
     def _without_echo(self, data: bytes) -> bytes:
         """The bytes behind the frame just sent. Until all of it was heard again, or something else, they are held."""
@@ -83,7 +89,8 @@ def _client(endpoint: Endpoint, line: LineSettings) -> Client:
             reconnect_delay=0,
         )
     framers = {"rtu+tcp": FramerType.RTU, "ascii+tcp": FramerType.ASCII}
-    client = AsyncModbusTcpClient(
+    make = AsyncModbusUdpClient if endpoint.wire == "udp" else AsyncModbusTcpClient
+    client = make(
         endpoint.host,
         port=endpoint.port,
         framer=framers.get(endpoint.wire, FramerType.SOCKET),

@@ -183,6 +183,8 @@ def _speaking(maps: Iterable[DeviceMap], wire: str) -> list[DeviceMap]:
     """The families that may be met on this wire; behind a TCP address there may also be a gateway to a serial bus."""
     if wire == "rtu":
         return [each for each in maps if each.transport.rtu is not None]
+    if wire == "udp":
+        return [each for each in maps if "udp" in each.transport.framing]
     return [each for each in maps if {"tcp", "rtu", "rtu_over_tcp"} & set(each.transport.framing)]
 
 

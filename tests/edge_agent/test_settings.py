@@ -163,13 +163,14 @@ def test_endpoints() -> None:
     assert parse_endpoint("tcp://meter.local") == Endpoint("tcp", "meter.local", 502)
     assert parse_endpoint("rtu+tcp://10.0.0.9:8899") == Endpoint("rtu+tcp", "10.0.0.9", 8899)
     assert parse_endpoint("ascii+tcp://10.0.0.9") == Endpoint("ascii+tcp", "10.0.0.9", 502)
+    assert parse_endpoint("udp://10.0.0.9") == Endpoint("udp", "10.0.0.9", 502)
     assert parse_endpoint("ascii:///dev/ttyUSB0?baud=9600") == Endpoint("ascii", path="/dev/ttyUSB0", baud=9600)
     tls = parse_endpoint("tls+tcp://10.0.0.9?certificate=/etc/commonwatt/it.pem")
     assert tls == Endpoint("tls+tcp", "10.0.0.9", 802, certificate="/etc/commonwatt/it.pem")
     assert tls.shown == "tls+tcp://10.0.0.9:802"
     for wrong in (
         "tls+tcp://10.0.0.9", "tls+tcp://10.0.0.9?certificate=it.pem", "tls+tcp://10.0.0.9?key=/x",
-        "tcp://10.0.0.9?certificate=/etc/it.pem", "ascii://10.0.0.9/dev", "udp://10.0.0.9",
+        "tcp://10.0.0.9?certificate=/etc/it.pem", "ascii://10.0.0.9/dev", "udp:///dev/ttyUSB0",
     ):  # fmt: skip
         with pytest.raises(ValueError):
             parse_endpoint(wrong)

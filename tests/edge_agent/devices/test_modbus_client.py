@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pymodbus import FramerType
-from pymodbus.server import ModbusTcpServer
+from pymodbus.server import ModbusTcpServer, ModbusUdpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from edge_agent.devices.line import LineSettings, LinkBrokenError
+from edge_agent.devices.line import LineSettings, LinkBrokenError, NoAnswerError
 from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.settings import Endpoint, Wire
 from tests.edge_agent.hostile_device import crc16
@@ -67,6 +67,23 @@ async def test_frames_of_serial_lines_come_over_a_network_too(wire: Wire, framer
         link = ModbusLink(Endpoint(wire, "127.0.0.1", port), LineSettings(timeout_s=2))
         assert await link.read_words(1, 3, address=10, count=100) == VALUES[10:110]
         await link.close()
+
+
+async def test_a_meter_over_udp_is_read_and_a_lost_packet_is_no_answer() -> None:
+    device = SimDevice(1, simdata=[SimData(0, values=VALUES, datatype=DataType.REGISTERS)])
+    server = ModbusUdpServer(context=device, address=("127.0.0.1", 0))
+    await server.serve_forever(background=True)
+    host, port = server.transport.get_extra_info("sockname")  # type: ignore[union-attr]
+    link = ModbusLink(Endpoint("udp", host, port), LineSettings(timeout_s=0.3))
+    assert await link.read_words(1, 3, address=10, count=100) == VALUES[10:110]
+    await server.shutdown()
+    with pytest.raises(NoAnswerError):
+        await link.read_words(1, 3, address=10, count=2)
+    server = ModbusUdpServer(context=device, address=(host, port))
+    await server.serve_forever(background=True)
+    assert await link.read_words(1, 4, address=20, count=2) == VALUES[20:22]
+    await link.close()
+    await server.shutdown()
 
 
 @contextlib.asynccontextmanager
