@@ -75,7 +75,11 @@ def _quality_line(found: FoundMap, name: str, variant: str | None) -> str:
     if found.is_own:
         own += f", from your own {found.path.parent.name}/{found.path.name}"
         own += " (used instead of the installed map)" if found.replaces else ""
-    return f"{name}: map {found.map.id}{own}: {quality}: {QUALITY[quality]}"
+    others = ", ".join(each.name for each in found.map.variants)
+    choice = (
+        f"; if it is another variant ({others}), say so: `commonwatt-agent map show {found.map.id}`" if others else ""
+    )
+    return f"{name}: map {found.map.id}{own}: {quality}: {QUALITY[quality]}{'' if variant else choice}"
 
 
 def quality_record(found: FoundMap, variant: str | None = None) -> dict[str, Any]:

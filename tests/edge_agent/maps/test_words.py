@@ -29,6 +29,20 @@ def test_the_quality_of_each_device_is_said_in_one_line_and_a_broken_map_too(tmp
     ]  # fmt: skip
 
 
+def test_variants_are_named_until_one_is_chosen(tmp_path: Path) -> None:
+    variant = '\n[[variants]]\nname = "old"\ntitle = "Before 2.0"\nfirmware = "1.x"\nquality = "bronze"\n'
+    (tmp_path / "example-meter.toml").write_text(MAP + variant, encoding="utf-8")
+    device = DEVICE.format("m", "example-meter", "grid", 1)
+    lines = []
+    for more in ("", 'variant = "old"\n'):
+        settings = parse_settings((device + more).encode(), name="agent.toml", folder=tmp_path)
+        lines += [note.line for note in map_notes(settings.devices, tmp_path)]
+    assert lines[0].endswith("; if it is another variant (old), say so: `commonwatt-agent map show example-meter`")
+    assert lines[1].startswith("m: map example-meter, variant old, from your own ")
+    assert lines[1].endswith(QUALITY["bronze"])
+    assert "variant old: Before 2.0 (firmware 1.x)" in map_lines(find_map("example-meter", tmp_path))
+
+
 def test_a_map_used_instead_of_an_installed_one_says_so(tmp_path: Path) -> None:
     shipped = find_map("shelly-pro3em").path.read_text(encoding="utf-8")
     (tmp_path / "shelly-pro3em.toml").write_text(shipped, encoding="utf-8")
