@@ -11,6 +11,7 @@ from edge_agent.commands import device_maps, enrol, household, outbox, prompts, 
 from protocols.command_line import OneLineParser, run_command
 
 _ADDERS = (
+    household.add_setup,
     household.add_scan,
     enrol.add,
     run.add,

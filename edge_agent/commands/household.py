@@ -1,4 +1,4 @@
-"""The arguments of the household's own commands: `scan`, `doctor` and `consent`. Each loads its work when it runs."""
+"""The arguments of the household's own commands, from `setup` to `consent`. Each loads its work when it runs."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ if TYPE_CHECKING:
 
 PURPOSES = ", ".join(code for code in CATALOGUE if code != "research")
 MOST_UNITS = 247
+
+
+def add_setup(commands: Commands) -> None:
+    """Name `setup` and its arguments."""
+    words = "set this home up, question by question, from a blank folder to the first receipt; goes on where it stopped"
+    parser = add_command(commands, "setup", run=_setup, words=words)
+    parser.add_argument(
+        "--check-meter", action="store_true",
+        help="only compare with the legal meter's display: run it twice, with at least 1 kWh in between",
+    )  # fmt: skip
+    parser.add_argument("--no-wait", action="store_true", help="end before the first receipt, to start the agent then")
 
 
 def add_scan(commands: Commands) -> None:
@@ -89,6 +100,12 @@ def measures(text: str) -> tuple[Measure, ...]:
     if unknown := [name for name in names if name not in known]:
         raise argparse.ArgumentTypeError(f"{unknown[0][:40]!r} is not one of {', '.join(known)}")
     return tuple(known[name] for name in names)
+
+
+def _setup(options: argparse.Namespace) -> int:
+    from edge_agent.commands import setup
+
+    return setup.run(options)
 
 
 def _scan(options: argparse.Namespace) -> int:

@@ -27,7 +27,7 @@ ILLEGAL_FUNCTION = 1
 MOST_ANSWERS = 5
 """Requests that a device answers, at most; a SunSpec chain is always read to its end."""
 
-MOST_REQUESTS = 80
+MOST_REQUESTS = 160
 """A device that refuses what it does not have says at once that it is not of that family."""
 
 MOST_SILENCES = 2

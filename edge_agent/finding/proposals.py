@@ -39,7 +39,7 @@ def proposals_for(
     found = [
         (device_map, max(rules, key=_strength))
         for device_map in maps
-        if (rules := held_rules(device_map, known.words, sunspec))
+        if (rules := [each for each in held_rules(device_map, known.words, sunspec) if _says_something(each, known)])
     ]
     likely = sum(1 for _, rule in found if not rule.certain)
     scored = [
@@ -90,6 +90,15 @@ def own_words(known: IdentityKnowledge, proposals: Sequence[FamilyProposal]) -> 
     if known.sunspec is not None and known.sunspec.manufacturer:
         return f"{known.sunspec.manufacturer} {known.sunspec.model}".strip()
     return proposals[0].vendor if proposals else ""
+
+
+def _says_something(rule: IdentifyRule, known: IdentityKnowledge) -> bool:
+    """Whether more than zeros speaks for the rule: many devices answer 0 for registers that they do not have."""
+    if rule.certain or not rule.checks:
+        return True
+    return any(
+        known.words.get((check.function, check.address + at)) for check in rule.checks for at in range(check.type.words)
+    )
 
 
 def _strength(rule: IdentifyRule) -> tuple[int, ...]:

@@ -59,6 +59,6 @@ def _wanted(check: IdentityCheck) -> Value:
     if check.values:
         return Decimal(check.values[0])
     if check.minimum is not None and check.maximum is not None:
-        middle = (check.minimum + check.maximum) / 2
-        return middle if check.type.name.startswith("float") else Decimal(int(middle))
+        inside = check.minimum + (check.maximum - check.minimum) * 3 / 4
+        return inside if check.type.name.startswith("float") else Decimal(int(inside))
     return "X" if check.type.kind == "text" else Decimal(1)

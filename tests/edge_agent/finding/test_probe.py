@@ -27,27 +27,26 @@ def test_every_shipped_map_loads() -> None:
     assert all(each.identify for each in MAPS), "a family without a rule is never found"
 
 
-@pytest.mark.parametrize("part", [0, pytest.param(1, marks=pytest.mark.campaign)])
+@pytest.mark.parametrize("part", [0, *(pytest.param(each, marks=pytest.mark.campaign) for each in (1, 2, 3))])
 async def test_a_strict_device_is_recognised_without_being_named(part: int) -> None:
-    """Every second family; in the campaign the others too."""
+    """Every fourth family; in the campaign the others too."""
     lost = []
-    for device_map, rule in RULES[part::2]:
+    for device_map, rule in RULES[part::4]:
         found = await sighted(InventedDevice(words_of(device_map, rule)))
         if device_map.id not in [each.map for each in proposals_for(MAPS, found.known)]:
             lost.append(device_map.id)
     assert lost == []
 
 
-async def test_a_lenient_device_whose_make_is_named_takes_five_answers_at_most() -> None:
+async def test_a_lenient_device_takes_five_requests_at_most_and_is_nearly_always_known_when_it_is_named() -> None:
     lost = []
     for device_map, rule in RULES:
-        make = device_map.vendor.split()[0]
         device = InventedDevice(words_of(device_map, rule), lenient=True)
-        found = await sighted(device, make)
-        proposals = proposals_for(MAPS, found.known, makes=(make,))
-        if device_map.id not in [each.map for each in proposals] or len(device.requests) > MOST_ANSWERS:
-            lost.append((device_map.id, len(device.requests)))
-    assert lost == []
+        found = await sighted(device, device_map.id)
+        assert len(device.requests) <= MOST_ANSWERS, device_map.id
+        if device_map.id not in [each.map for each in proposals_for(MAPS, found.known, makes=(device_map.id,))]:
+            lost.append(device_map.id)
+    assert len(lost) <= len(RULES) // 10, lost
 
 
 @pytest.mark.parametrize("lenient", [True, False])

@@ -1,0 +1,66 @@
+"""How set-up talks to a person: it says something, or asks one question. A terminal or a page stands behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from protocols.errors import RequestError
+
+
+class ConversationEndedError(RequestError):
+    """The person has gone; what was answered so far is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetupQuestion:
+    """One question. With `choices` only one of them is taken; Enter means `default`, if there is one."""
+
+    text: str
+    choices: tuple[str, ...] = ()
+    default: str | None = None
+
+
+class Conversation(Protocol):
+    """The person at the other end."""
+
+    async def say(self, text: str) -> None:
+        """Show a line."""
+        ...
+
+    async def ask(self, question: SetupQuestion) -> str:
+        """The answer, stripped; one of the choices if there are any. Raises: ConversationEndedError."""
+        ...
+
+
+def understand(question: SetupQuestion, answer: str) -> str | None:
+    """What an answer means; None if it is none of the choices."""
+    text = answer.strip()
+    if not text and question.default is not None:
+        return question.default
+    if not question.choices:
+        return text
+    wanted = text.casefold()
+    if "y" in question.choices:
+        wanted = {"yes": "y", "no": "n"}.get(wanted, wanted)
+    exact = [each for each in question.choices if each.casefold() == wanted]
+    begun = [each for each in question.choices if wanted and each.casefold().startswith(wanted)]
+    found = exact or (begun if len(begun) == 1 else [])
+    return found[0] if found else None
+
+
+def yes_or_no(text: str, *, default: str | None = None) -> SetupQuestion:
+    """A question that y or n answers."""
+    return SetupQuestion(text, ("y", "n"), default)
+
+
+async def is_yes(conversation: Conversation, text: str, *, default: str | None = None) -> bool:
+    """Ask for yes or no."""
+    return await conversation.ask(yes_or_no(text, default=default)) == "y"
+
+
+async def say_all(conversation: Conversation, lines: Sequence[str]) -> None:
+    """Show several lines."""
+    for line in lines:
+        await conversation.say(line)

@@ -1,0 +1,271 @@
+"""The first step of set-up: where to search, what was found, which of it to read, and whether it shows the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from edge_agent.finding.proposals import FamilyProposal
+from edge_agent.finding.search import FoundDevice, SearchEvent, SearchNote, SearchPlan
+from edge_agent.finding.text import connect_text
+from edge_agent.settings import Endpoint, parse_endpoint
+from edge_agent.setup.conversation import Conversation, SetupQuestion, is_yes
+from edge_agent.setup.files import device_names
+from edge_agent.setup.live import LiveRole
+from edge_agent.setup.meter_check import sign_verdict
+from edge_agent.setup.parts import SetupParts
+from edge_agent.setup.progress import DeviceChoice, SetupProgress
+from protocols.errors import CommonwattError
+
+USUAL_POWER_W = {"grid": 17250, "pv": 10000, "wind": 5000, "battery": 5000, "load": 4000}
+ROLE_WORDS = {
+    "grid": "the meter where your home meets the grid",
+    "pv": "solar panels",
+    "wind": "wind turbine",
+    "battery": "battery",
+    "load": "an appliance",
+}
+ROLE_NAMES = {"grid": "meter", "pv": "solar", "wind": "wind", "battery": "battery", "load": "load"}
+SIGN_TRIES, SIGN_PAUSE_S = 5, 2.0
+CLEARLY_BETTER_PERCENT = 15
+WRONG_WAY_W = -50
+_ROOM_ABOVE_PLATE = 1.1
+
+
+async def choose_devices(talk: Conversation, parts: SetupParts, progress: SetupProgress) -> None:
+    """Search where the person says, and take what they choose into the progress."""
+    await talk.say("Setup reads your devices and changes nothing in them. It asks only where you say yes.")
+    text = await talk.ask(SetupQuestion("Makes written on your inverter, meter and battery, such as Huawei, Eastron?"))
+    makes = tuple(each.strip() for each in text.split(",") if each.strip())
+    while True:
+        plan = await _where(talk, parts, makes)
+        found = await _found(talk, parts, plan)
+        for each in found:
+            await _take(talk, parts, progress, found=each)
+        if progress.devices:
+            if await is_yes(talk, _so_far(progress.devices) + " Search for more?", default="n"):
+                continue
+            return
+        await talk.say("No device is chosen yet. `commonwatt-agent doctor` and the device's own settings may help.")
+
+
+async def _where(talk: Conversation, parts: SetupParts, makes: tuple[str, ...]) -> SearchPlan:
+    """The places the person confirms, one by one."""
+    while True:
+        networks = tuple([each for each in parts.networks() if await is_yes(talk, f"Search the network {each}?")])
+        ports = [each for each in parts.serial_ports() if await is_yes(talk, f"Ask devices on {each}?")]
+        asked = SetupQuestion("Another address, such as 192.168.1.20 or /dev/ttyUSB0? Enter for none:")
+        endpoints = [Endpoint("rtu", path=str(each)) for each in ports]
+        for text in (await talk.ask(asked)).replace(",", " ").split():
+            if (endpoint := _endpoint(text)) is None:
+                await talk.say(f"  {text[:60]}: not an address, left out")
+            else:
+                endpoints.append(endpoint)
+        if networks or endpoints:
+            return SearchPlan(networks, tuple(dict.fromkeys(endpoints)), None, makes)
+        await talk.say("  nothing to search: say yes to one, or type an address")
+
+
+def _endpoint(text: str) -> Endpoint | None:
+    whole = f"rtu://{text}" if text.startswith("/") else text if "://" in text else f"tcp://{text}"
+    try:
+        return parse_endpoint(whole)
+    except ValueError:
+        return None
+
+
+async def _found(talk: Conversation, parts: SetupParts, plan: SearchPlan) -> list[FoundDevice]:
+    notes: list[SearchNote] = []
+
+    def tell(event: SearchEvent) -> None:
+        if isinstance(event, SearchNote) and event.is_trouble:
+            notes.append(event)
+
+    await talk.say("Searching; this takes up to a minute ...")
+    found = await parts.find(plan, tell)
+    for each in notes:
+        await talk.say(f"  {each.text}")
+    await talk.say(f"Found {len(found)} device{'' if len(found) == 1 else 's'}.")
+    return found
+
+
+async def _take(talk: Conversation, parts: SetupParts, progress: SetupProgress, *, found: FoundDevice) -> None:
+    where = f"{connect_text(found.endpoint)} unit {found.unit}"
+    await talk.say(f"\n{where}" + (f": {found.says}" if found.says else ""))
+    family = await _family(talk, parts, found)
+    while family is not None:
+        choices = await _with_values(talk, parts, progress, found=found, family=family)
+        if choices:
+            progress.devices += [await _limited(talk, each, live) for each, live in choices]
+            return
+        others = [each for each in found.proposals if each.map != family.map]
+        family = await _picked(talk, others) if others else None
+    await talk.say("  left out")
+
+
+async def _family(talk: Conversation, parts: SetupParts, found: FoundDevice) -> FamilyProposal | None:
+    if found.proposals:
+        return await _picked(talk, found.proposals)
+    make = await talk.ask(
+        SetupQuestion("  It answers, but is not recognised. Make written on it? Enter leaves it out:")
+    )
+    if not make:
+        return None
+    again = await parts.find(
+        SearchPlan(endpoints=(found.endpoint,), units=(found.unit,), makes=(make,)), lambda _event: None
+    )
+    proposals = again[0].proposals if again else ()
+    return await _picked(talk, proposals) if proposals else None
+
+
+async def _picked(talk: Conversation, proposals: Sequence[FamilyProposal]) -> FamilyProposal | None:
+    """The family a person picks. Enter takes the first only where it is clearly the likeliest: a wrong one misleads."""
+    shown = proposals[:9]
+    for number, each in enumerate(shown, 1):
+        await talk.say(f"  {number} = {each.map}, {each.vendor} ({each.confidence_percent} %): {each.reason}")
+    second = shown[1].confidence_percent if len(shown) > 1 else 0
+    default = "1" if shown[0].confidence_percent - second >= CLEARLY_BETTER_PERCENT else None
+    numbers = tuple(str(number) for number in range(1, len(shown) + 1))
+    answer = await talk.ask(SetupQuestion("  Which is it? s leaves it out", (*numbers, "s"), default))
+    return None if answer == "s" else shown[int(answer) - 1]
+
+
+async def _with_values(
+    talk: Conversation, parts: SetupParts, progress: SetupProgress, *, found: FoundDevice, family: FamilyProposal
+) -> list[tuple[DeviceChoice, LiveRole]]:
+    """The roles the person confirms beside their live values; none if the display says otherwise."""
+    roles = await _roles(talk, progress, family)
+    names = [each.name for each in progress.devices]
+    choices: list[DeviceChoice] = []
+    for role in roles:
+        name = device_names(ROLE_NAMES[role], [*names, *(each.name for each in choices)])
+        where = connect_text(found.endpoint)
+        choices.append(DeviceChoice(name, family.map, role, where, found.unit, 10_000_000))
+    while True:
+        try:
+            live, troubles = await parts.read(choices)
+        except CommonwattError as cause:
+            live, troubles = [], [str(cause)]
+        for trouble in troubles:
+            await talk.say(f"  {trouble}")
+        by_name = {each.device: each for each in live if each.has_values}
+        for choice in choices:
+            words = by_name[choice.name].words if choice.name in by_name else "no values now"
+            await talk.say(f"  {ROLE_WORDS[choice.role]}: {words}")
+        if not by_name:
+            again = await talk.ask(
+                SetupQuestion("  Nothing to compare. r reads again, o is another family", ("r", "o"))
+            )
+            if again == "o":
+                return []
+            continue
+        question = "  Does your display or app say the same? y, n, or u if you cannot see it"
+        if await talk.ask(SetupQuestion(question, ("y", "n", "u"))) != "n":
+            kept = [each for each in choices if each.name in by_name]
+            return [(each, by_name[each.name]) for each in await _signs(talk, parts, kept, by_name)]
+        wrong = "  What differs? d = only the direction, r = it has changed, read again, o = other numbers"
+        answer = await talk.ask(SetupQuestion(wrong, ("d", "r", "o")))
+        if answer == "o":
+            return []
+        if answer == "d":
+            choices = [await _turned(talk, each) if each.name in by_name else each for each in choices]
+
+
+async def _turned(talk: Conversation, choice: DeviceChoice) -> DeviceChoice:
+    if await is_yes(talk, f"  Turn the direction of {ROLE_WORDS[choice.role]}?"):
+        return replace(choice, invert=not choice.invert)
+    return choice
+
+
+async def _roles(talk: Conversation, progress: SetupProgress, family: FamilyProposal) -> list[str]:
+    """What the device measures: one role of a meter, all of an inverter's that nobody else has."""
+    has_grid = any(each.role == "grid" for each in progress.devices)
+    usable = [each for each in family.roles if not (each == "grid" and has_grid)]
+    if not usable:
+        return []
+    is_meter = family.roles[0] == "grid"
+    if is_meter:
+        proposed: str = "load" if has_grid and "load" in usable else usable[0]
+    else:
+        proposed = ",".join(each for each in usable if each != "load" and _fits(each, usable))
+    if len(usable) == 1:
+        return list(usable)
+    text = "  What does it measure? " + ", ".join(f"{each} = {ROLE_WORDS[each]}" for each in usable)
+    while True:
+        answer = await talk.ask(SetupQuestion(text + "; several with commas", default=proposed))
+        wanted = [each.strip() for each in answer.split(",") if each.strip()]
+        if wanted and all(each in usable for each in wanted):
+            return list(dict.fromkeys(wanted))
+        await talk.say(f"  please name one or more of: {', '.join(usable)}")
+
+
+def _fits(role: str, usable: Sequence[str]) -> bool:
+    """Behind one inverter there are panels or a turbine, seldom both."""
+    return not (role == "wind" and "pv" in usable)
+
+
+async def _signs(
+    talk: Conversation, parts: SetupParts, choices: list[DeviceChoice], live: dict[str, LiveRole]
+) -> list[DeviceChoice]:
+    checked = []
+    for choice in choices:
+        power_w = live[choice.name].power_w
+        if choice.role in ("pv", "wind") and power_w is not None and power_w < WRONG_WAY_W:
+            text = f"  {ROLE_WORDS[choice.role]} take {-power_w} W instead of giving. Turn the direction?"
+            checked.append(replace(choice, invert=True) if await is_yes(talk, text) else choice)
+        elif choice.role == "grid" and power_w is not None:
+            checked.append(await _kettle(talk, parts, choice, power_w))
+        else:
+            checked.append(choice)
+    return checked
+
+
+async def _kettle(talk: Conversation, parts: SetupParts, choice: DeviceChoice, before_w: int) -> DeviceChoice:
+    """The sign check of the grid's meter: a large appliance makes it rise."""
+    while True:
+        ask = SetupQuestion(
+            "  Sign check: switch a kettle or oven on now, then press Enter; s skips it", ("go", "s"), "go"
+        )
+        if await talk.ask(ask) == "s":
+            return choice
+        after_w: int | None = before_w
+        for _ in range(SIGN_TRIES):
+            live, _troubles = await parts.read([choice])
+            after_w = live[0].power_w if live else None
+            if sign_verdict(before_w, after_w) != "unchanged":
+                break
+            await parts.pause(SIGN_PAUSE_S)
+        verdict = sign_verdict(before_w, after_w)
+        if verdict == "rises":
+            await talk.say(f"  from {before_w} W to {after_w} W: it rises, as it should")
+            return choice
+        if verdict == "falls":
+            await talk.say(f"  from {before_w} W to {after_w} W: it falls, so import and export are swapped")
+            if await is_yes(talk, "  Turn the direction?", default="y"):
+                return replace(choice, invert=not choice.invert)
+            return choice
+        await talk.say(f"  it stays near {before_w} W: does this meter see the kitchen? Is it on all phases?")
+        before_w = before_w if after_w is None else after_w
+
+
+async def _limited(talk: Conversation, choice: DeviceChoice, live: LiveRole) -> DeviceChoice:
+    """With the most it can carry: more is an error of the device. The nameplate proposes it, where it can be read."""
+    usual_w = USUAL_POWER_W[choice.role]
+    source = "a usual value"
+    if live.rated_w is not None and choice.role in ("pv", "wind", "battery"):
+        usual_w, source = int(-(-live.rated_w * _ROOM_ABOVE_PLATE // 100) * 100), f"its nameplate says {live.rated_w} W"
+    usual_w = max(usual_w, -(-abs(live.power_w or 0) * 11 // 1000) * 100)
+    text = f"  Most that {ROLE_WORDS[choice.role]} can carry, in kW ({source})"
+    while True:
+        answer = (await talk.ask(SetupQuestion(text, default=f"{usual_w / 1000:g}"))).replace(",", ".")
+        try:
+            watts = round(float(answer) * 1000)
+        except (ValueError, OverflowError):
+            watts = 0
+        if 10 <= watts <= 10_000_000:
+            return replace(choice, max_power_w=watts)
+        await talk.say("  please give a number of kilowatts, such as 8.5")
+
+
+def _so_far(devices: Sequence[DeviceChoice]) -> str:
+    return "Chosen: " + ", ".join(f"{each.name} ({each.map}, {each.role})" for each in devices) + "."

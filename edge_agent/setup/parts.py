@@ -1,0 +1,55 @@
+"""What set-up needs from outside, handed in: the search, reading, files, pairing. A page hands in the same."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from edge_agent.finding.search import FoundDevice, SearchPlan, Tell
+from edge_agent.setup.live import LiveRole
+from edge_agent.setup.progress import DeviceChoice
+from protocols.consent.rules import ConsentSet
+
+Find = Callable[[SearchPlan, Tell], Awaitable[list[FoundDevice]]]
+ReadLive = Callable[[Sequence[DeviceChoice]], Awaitable[tuple[list[LiveRole], list[str]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class PairedHome:
+    """The home as the co-op's hub knows it."""
+
+    agent: str
+    home: str
+    coop: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptCount:
+    """How far the first messages are: whether an agent runs, how many it made, and how many have their receipt."""
+
+    is_running: bool
+    messages: int
+    receipted: int
+
+
+@dataclass(frozen=True, slots=True)
+class SetupParts:
+    """`config` is agent.toml. `pair` takes an invitation, uses it, and raises a one-line error if it cannot."""
+
+    config: Path
+    find: Find
+    read: ReadLive
+    networks: Callable[[], list[IPv4Network]]
+    serial_ports: Callable[[], list[Path]]
+    paired: Callable[[], PairedHome | None]
+    pair: Callable[[str], PairedHome]
+    consent: Callable[[], ConsentSet]
+    write_consent: Callable[[ConsentSet], None]
+    receipts: Callable[[], ReceiptCount]
+    now: Callable[[], float]
+    pause: Callable[[float], Awaitable[None]]
+    start_hint: str = "sudo systemctl start commonwatt-agent"
+    usual_meter: Callable[[str], tuple[str, str] | None] = lambda _country: None
+    """The usual phases and netting of a country's legal meters, if they are known."""

@@ -1,0 +1,84 @@
+"""Set-up from a blank folder to the first receipt, step by step; what is done is kept, so that it can be continued."""
+
+from __future__ import annotations
+
+from edge_agent.setup.conversation import Conversation
+from edge_agent.setup.device_steps import choose_devices
+from edge_agent.setup.household_steps import ask_consent, check_meter, describe_meter, pair_home, write_configuration
+from edge_agent.setup.parts import SetupParts
+from edge_agent.setup.progress import STEP_TITLES, STEPS, SetupProgress, load_progress, save_progress
+from protocols.errors import RequestError
+
+LOOK_EVERY_S = 2.0
+
+
+async def set_up(talk: Conversation, parts: SetupParts, *, waits: bool = True) -> None:
+    """Walk through every step that is not done; without `waits` it ends before the first receipt.
+
+    Raises: RequestError where the person stopped; the rest is kept.
+    """
+    folder = parts.config.parent
+    progress = load_progress(folder)
+    if progress.next_step is None:
+        await talk.say("Setup is done already; it begins again with your devices. Nothing is changed without asking.")
+        progress = SetupProgress(reading=progress.reading)
+    elif progress.done:
+        await talk.say("Setup goes on where it stopped.")
+    while (step := progress.next_step) is not None:
+        await talk.say(f"\nStep {STEPS.index(step) + 1} of {len(STEPS)}: {STEP_TITLES[step]}")
+        try:
+            await _take(step, talk, parts, progress=progress, waits=waits)
+        finally:
+            # What was chosen so far is kept, also if the person stops in the middle.
+            save_progress(folder, progress)
+        if step == STEPS[-1] and not waits:
+            return
+        progress.done.append(step)
+        save_progress(folder, progress)
+
+
+async def check_meter_again(talk: Conversation, parts: SetupParts) -> bool:
+    """Only the comparison with the legal meter; False if something is wrong. Raises: RequestError."""
+    folder = parts.config.parent
+    progress = load_progress(folder)
+    if not progress.devices:
+        raise RequestError("setup has not chosen any device yet: run `commonwatt-agent setup` first")
+    is_good = await check_meter(talk, parts, progress)
+    save_progress(folder, progress)
+    return is_good
+
+
+async def _take(step: str, talk: Conversation, parts: SetupParts, *, progress: SetupProgress, waits: bool) -> None:
+    if step == "devices":
+        if parts.receipts().is_running:
+            raise RequestError("the agent is running and holds its devices: stop it first (sudo systemctl stop"
+                               " commonwatt-agent), then run setup again")  # fmt: skip
+        await choose_devices(talk, parts, progress)
+    elif step == "meter":
+        await describe_meter(talk, parts, progress)
+    elif step == "files":
+        await write_configuration(talk, parts, progress)
+    elif step == "pairing":
+        await pair_home(talk, parts)
+    elif step == "consent":
+        await ask_consent(talk, parts)
+    else:
+        await _first_receipt(talk, parts, progress, waits=waits)
+
+
+async def _first_receipt(talk: Conversation, parts: SetupParts, progress: SetupProgress, *, waits: bool) -> None:
+    """The first reading, and, once the agent runs, the hub's receipt."""
+    if not parts.receipts().is_running:
+        live, troubles = await parts.read(progress.devices)
+        for each in live:
+            await talk.say(f"  {each.device}: {each.words}")
+        for trouble in troubles:
+            await talk.say(f"  {trouble}")
+        if waits:
+            await talk.say(f"Now start the agent in another terminal: {parts.start_hint}")
+    if not waits:
+        return
+    await talk.say("Waiting for the first receipt; Ctrl-C stops waiting, and changes nothing.")
+    while (count := parts.receipts()).receipted == 0:
+        await parts.pause(LOOK_EVERY_S)
+    await talk.say(f"The hub has signed for {count.receipted} of {count.messages} messages: everything works.")

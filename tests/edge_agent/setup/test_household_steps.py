@@ -1,0 +1,158 @@
+"""The legal meter, agent.toml, the invitation and consent: asked in plain words, and nothing is overwritten unseen."""
+
+from pathlib import Path
+
+import pytest
+
+from edge_agent.settings import read_settings
+from edge_agent.setup.household_steps import (
+    ask_consent,
+    check_meter,
+    describe_meter,
+    pair_home,
+    write_configuration,
+)
+from edge_agent.setup.parts import ReceiptCount
+from edge_agent.setup.progress import DeviceChoice, MeterChoice, SetupProgress, load_progress
+from edge_agent.setup.walk import set_up
+from protocols.consent.purposes import HEALTH
+from protocols.consent.reduction import finest_spans
+from protocols.errors import RequestError
+from protocols.slots import slot_of
+from tests.edge_agent.setup.scripted import METER, NOW_S, InventedHome, Script, found
+
+GRID = DeviceChoice("meter", "eastron-sdm630", "grid", "tcp://192.168.1.20:502", 1, 17_250)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> InventedHome:
+    made = InventedHome(tmp_path)
+    made.shows("grid", 500, import_wh=1_000_000, export_wh=200_000)
+    return made
+
+
+async def test_the_country_proposes_how_the_legal_meter_counts(home: InventedHome) -> None:
+    progress = SetupProgress([GRID])
+    script = Script(("Country", "de"), ("net them", ""), ("set off", ""), ("Compare", ""))
+    await describe_meter(script, home.parts(), progress)
+    assert progress.meter == MeterChoice("DE", "netted", "none")
+    script = Script(("Country", "nowhere"), ("net them", "s"), ("set off", "60min"), ("Compare", ""))
+    await describe_meter(script, home.parts(), progress)
+    assert progress.meter == MeterChoice(None, "separate", "60min")
+    without = SetupProgress([])
+    await describe_meter(Script(), home.parts(), without)
+    assert without.meter == MeterChoice()
+
+
+async def test_two_readings_of_the_legal_meter_are_compared(home: InventedHome) -> None:
+    progress = SetupProgress([GRID])
+    readings = (("drawn from the grid", "abc"), ("drawn from the grid", "7000,5"), ("fed in", ""))
+    await describe_meter(
+        Script(("Country", ""), ("net them", ""), ("set off", ""), ("Compare", "y"), *readings), home.parts(), progress
+    )
+    assert progress.reading is not None
+    assert (progress.reading.legal_import_wh, progress.reading.device_import_wh) == (7_000_500, 1_000_000)
+    home.shows("grid", 500, import_wh=1_002_500)
+    script = Script(("drawn from the grid", "7003.0"), ("fed in", ""))
+    assert await check_meter(script, home.parts(), progress)
+    assert "they agree" in script.text
+    script = Script(("drawn from the grid", "7008.0"), ("fed in", ""))
+    assert not await check_meter(script, home.parts(), progress)
+    assert "ratio 3 times as high" in script.text
+    with pytest.raises(RequestError, match="no device measures the grid"):
+        await check_meter(Script(), home.parts(), SetupProgress())
+
+
+async def test_a_blank_folder_gets_a_file_that_the_agent_reads(home: InventedHome) -> None:
+    progress = SetupProgress([GRID], MeterChoice("DE", "netted", "none"))
+    await write_configuration(Script(), home.parts(), progress)
+    settings = read_settings(home.folder / "agent.toml")
+    assert [(each.name, each.roles, each.max_power_w) for each in settings.devices] == [("meter", ("grid",), 17_250)]
+    assert settings.legal_meter.phases == "netted"
+    assert settings.consent == home.folder / "consent.toml"
+    script = Script()
+    await write_configuration(script, home.parts(), progress)
+    assert "says all of this already" in script.text
+
+
+async def test_a_file_that_is_there_is_replaced_only_after_its_difference_was_shown(home: InventedHome) -> None:
+    path = home.folder / "agent.toml"
+    before = 'data = "mine"\n[hub]\ncoop = "sonne"\n[page]\nlisten = "off"\n[poll]\ninterval_s = 20\n'
+    path.write_text(before)
+    progress = SetupProgress([GRID])
+    script = Script(("Write", "n"))
+    with pytest.raises(RequestError, match="stays as it is"):
+        await write_configuration(script, home.parts(), progress)
+    assert path.read_text() == before
+    assert '+name = "meter"' in script.text
+    await write_configuration(Script(("Write", "y")), home.parts(), progress)
+    settings = read_settings(path)
+    assert (settings.data, settings.coop, settings.page, settings.interval_s) == (
+        home.folder / "mine", "sonne", None, 20,
+    )  # fmt: skip
+    path.write_text("data = \n")
+    script = Script(("Write", "y"))
+    await write_configuration(script, home.parts(), progress)
+    assert "not valid TOML" in script.text
+
+
+async def test_a_wrong_invitation_is_told_and_asked_again_and_a_file_may_hold_it(home: InventedHome) -> None:
+    invitation = home.folder / "invitation.txt"
+    invitation.write_text("commonwatt:good\n")
+    script = Script(("Paste", "commonwatt:bad"), ("Paste", str(home.folder / "none")), ("Paste", str(invitation)))
+    await pair_home(script, home.parts())
+    assert home.invitations == ["commonwatt:bad", "commonwatt:good"]
+    assert "expected commonwatt:" in script.text
+    assert "cannot be read as an invitation" in script.text
+    await pair_home(Script(), home.parts())
+    home.paired = None
+    with pytest.raises(RequestError, match="not paired yet"):
+        await pair_home(Script(("Paste", "")), home.parts())
+
+
+async def test_consent_is_asked_purpose_by_purpose_and_enter_is_no(home: InventedHome) -> None:
+    nothing = [
+        (f"({code})", "") for code in ("forecast.hood", "forecast.home", "prompt.shift", "peers.view", "grid.flex")
+    ]
+    await ask_consent(Script(*nothing), home.parts())
+    assert home.consents == []
+    some = [(words, "y" if "h" in words else "n") for words, _ in nothing]
+    await ask_consent(Script(*some), home.parts())
+    (written,) = home.consents
+    assert written.version == 5, "one version for all of them"
+    allowed = {each.purpose for each in written.rules} - {"settle.share", HEALTH}
+    assert allowed == {"forecast.hood", "forecast.home", "prompt.shift"}
+    now = slot_of(NOW_S)
+    assert len(finest_spans(written, now)) == 2, "what is being measured now was not asked about"
+    assert len(finest_spans(written, now + 1)) > 2
+    await ask_consent(Script(("(peers.view)", "y"), ("(grid.flex)", "n")), home.parts())
+    assert home.consents[-1].version == 6
+
+
+async def test_the_walk_goes_on_where_it_stopped_and_ends_with_the_first_receipt(home: InventedHome) -> None:
+    home.devices = [found(METER)]
+    home.receipts = [ReceiptCount(False, 0, 0)]
+    devices = [("Makes", ""), ("Another", "192.168.1.20"), ("Which", ""), ("What", ""), ("same", "y"), ("Sign", "s")]
+    with pytest.raises(RequestError, match="script is over"):
+        await set_up(Script(*devices, ("kW", ""), ("more", ""), ("Country", "")), home.parts())
+    assert load_progress(home.folder).done == ["devices"]
+    meter = [("Country", ""), ("net them", ""), ("set off", ""), ("Compare", "")]
+    with pytest.raises(RequestError, match="not paired yet"):
+        await set_up(Script(*meter, ("Paste", "")), home.parts())
+    assert load_progress(home.folder).done == ["devices", "meter", "files"]
+    script = Script(("Paste", "good"), *[("May the co-op", "")] * 5)
+    await set_up(script, home.parts(), waits=False)
+    assert "meter: 500 W drawn from the grid now" in script.said[-1]
+    home.receipts = [ReceiptCount(False, 0, 0), ReceiptCount(True, 1, 0), ReceiptCount(True, 2, 1)]
+    script = Script()
+    await set_up(script, home.parts())
+    assert script.said[0] == "Setup goes on where it stopped."
+    assert "sudo systemctl start commonwatt-agent" in script.text
+    assert script.said[-1] == "The hub has signed for 1 of 2 messages: everything works."
+    assert load_progress(home.folder).next_step is None
+
+
+async def test_a_running_agent_keeps_its_devices(home: InventedHome) -> None:
+    home.receipts = [ReceiptCount(True, 5, 5)]
+    with pytest.raises(RequestError, match="stop it first"):
+        await set_up(Script(), home.parts())

@@ -1,0 +1,53 @@
+"""The sign and the factor of a meter, compared with a kettle and with the legal meter."""
+
+import pytest
+
+from edge_agent.setup.meter_check import factor_verdict, sign_verdict
+from edge_agent.setup.progress import MeterReading
+
+START = MeterReading(0, 5_000_000, 100_000, 1_000_000, 50_000)
+
+
+def later(imported: int, exported: int | None, device_imported: int, device_exported: int | None) -> MeterReading:
+    return MeterReading(
+        9,
+        START.legal_import_wh + imported,
+        None if exported is None else 100_000 + exported,
+        START.device_import_wh + device_imported,
+        None if device_exported is None else 50_000 + device_exported,
+    )
+
+
+@pytest.mark.parametrize(
+    ("before_w", "after_w", "verdict"),
+    [
+        (100, 2100, "rises"),
+        (-500, 1500, "rises"),
+        (100, -1900, "falls"),
+        (100, 399, "unchanged"),
+        (None, 5, "unchanged"),
+    ],
+)
+def test_what_a_kettle_shows(before_w: int | None, after_w: int, verdict: str) -> None:
+    assert sign_verdict(before_w, after_w) == verdict
+
+
+@pytest.mark.parametrize(
+    ("second", "is_good", "words"),
+    [
+        (later(2500, 0, 2480, 0), True, "they agree"),
+        (later(900, 0, 300, 0), None, "only 0.9 kWh"),
+        (later(7500, 0, 2500, 0), False, "ratio 3 times as high"),
+        (later(2500, 0, 12_500, 0), False, "ratio 5 times lower"),
+        (later(2500, 0, 10, 0), False, "does not see this energy"),
+        (later(2500, 0, 0, 2510), False, "swapped"),
+        (later(100, 3300, 90, 3310), True, "fed in"),
+        (later(100, 3300, 3310, 90), False, "swapped"),
+        (later(2500, None, 1750, None), False, "a phase is missing"),
+        (later(-5, 0, 10, 0), False, "lower than the first"),
+        (later(2000, 0, 2900, 0), True, "they agree"),
+    ],
+)
+def test_the_factor_over_a_kilowatt_hour(second: MeterReading, is_good: bool | None, words: str) -> None:
+    verdict = factor_verdict(START, second)
+    assert (verdict.is_good, words in verdict.text) == (is_good, True), verdict.text

@@ -1,0 +1,51 @@
+"""Questions in a terminal: choices and defaults are shown, wrong answers are asked again, the end stops politely."""
+
+import io
+
+import pytest
+
+from edge_agent.setup.conversation import ConversationEndedError, SetupQuestion, understand, yes_or_no
+from edge_agent.setup.progress import SetupProgress, load_progress, save_progress
+from edge_agent.setup.terminal import TerminalConversation
+
+
+async def asked(question: SetupQuestion, answers: str) -> tuple[str, str]:
+    shown = io.StringIO()
+    answer = await TerminalConversation(io.StringIO(answers), shown).ask(question)
+    return answer, shown.getvalue()
+
+
+async def test_choices_and_what_enter_means_are_shown() -> None:
+    assert await asked(yes_or_no("Go on?", default="n"), "\n") == ("n", "Go on? [y/n, Enter: n] ")
+    assert await asked(SetupQuestion("How many?", default="3"), "\n") == ("3", "How many? [Enter: 3] ")
+    assert await asked(SetupQuestion("Name?"), "  Ada \n") == ("Ada", "Name? ")
+
+
+async def test_a_wrong_answer_is_asked_again() -> None:
+    answer, shown = await asked(yes_or_no("Go on?"), "maybe\n\nYES\n")
+    assert answer == "y"
+    assert shown.count("please answer one of: y, n") == 2
+
+
+async def test_the_end_of_the_input_stops_and_says_how_to_go_on() -> None:
+    with pytest.raises(ConversationEndedError, match="goes on where you stopped"):
+        await asked(SetupQuestion("Name?"), "")
+
+
+def test_a_beginning_that_fits_one_choice_is_enough() -> None:
+    question = SetupQuestion("Which?", ("none", "15min", "60min"))
+    assert understand(question, "6") == "60min"
+    assert understand(question, "none") == "none"
+    assert understand(question, "") is None
+    assert understand(SetupQuestion("Which?", ("1", "12")), "1") == "1"
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b'{"devices": 3}', b'{"devices": [{"x": 1}], "meter": {}, "done": []}', b"\xff"]
+)
+def test_a_damaged_progress_file_is_a_new_beginning(tmp_path, content: bytes) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "setup-progress.json").write_bytes(content)
+    assert load_progress(tmp_path) == SetupProgress()
+    save_progress(tmp_path, SetupProgress(done=["devices"]))
+    assert load_progress(tmp_path).next_step == "meter"
+    assert (tmp_path / "setup-progress.json").stat().st_mode & 0o077 == 0
