@@ -23,7 +23,7 @@ from edge_agent.devices.reader import Device
 from edge_agent.metering.home_meter import MeasuringPoint
 from edge_agent.settings import DeviceSettings, Endpoint
 from protocols.maps.loading import load_map
-from protocols.maps.model import RoleName
+from protocols.maps.model import DeviceMap, RoleName
 from tests.edge_agent.modbus_stand import MAPS, Stand, meter_words
 
 FAST = LineSettings(timeout_s=0.2)
@@ -37,6 +37,7 @@ def device(
     invert: bool = False,
     instance: int | None = None,
     monotonic: Callable[[], float] = lambda: 0.0,
+    device_map: DeviceMap | None = None,
 ) -> Device:
     settings = DeviceSettings(
         name="it",
@@ -55,7 +56,7 @@ def device(
         return
 
     text = (Path(MAPS) / f"{family}.toml").read_text()
-    return Device(settings, load_map(text, name=family), sleep=no_pause, monotonic=monotonic)
+    return Device(settings, device_map or load_map(text, name=family), sleep=no_pause, monotonic=monotonic)
 
 
 async def linked(stand: Stand, line: LineSettings = FAST) -> ModbusLink:
