@@ -29,8 +29,12 @@ class PlacedPoint:
 
     def raw_words(self, words: RegisterWords) -> tuple[int, ...] | None:
         """Its words, taken from those read; None if not all of them were read."""
+        function = self.point.function
+        if (function, self.addresses[0]) not in words:
+            # Most points of a map, in most readings: only a few are read often.
+            return None
         try:
-            return tuple(words[self.point.function, address] for address in self.addresses)
+            return tuple(words[function, address] for address in self.addresses)
         except KeyError:
             return None
 

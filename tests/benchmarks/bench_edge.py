@@ -21,13 +21,11 @@ from protocols.slots import Slot, start_of
 from protocols.timeline import Clock
 from protocols.wire.receipts import Receipt
 from tests.edge_agent.agent_process import FIRST, agent_home
-from tests.edge_agent.devices.scans import FAMILIES, Recorder, chains, fewest, role_sets, shipped_map, wanted_spans
-from tests.edge_agent.devices.test_reader import device
 from tests.edge_agent.hand_clock import until
 from tests.edge_agent.modbus_stand import Stand, meter_words
 
 DAYS = 10
-BARS = {"edge_agent_resident_mb": 64, "edge_requests_per_scan_over_optimum": 1.0}
+BARS = {"edge_agent_resident_mb": 64}
 KEY = Ed25519PrivateKey.generate()
 PLACES = [MeasuringPoint("meter", "grid", 15_000), MeasuringPoint("sun", "pv", 10_000)]
 CONSENT = parse_consent('home="h01"\nversion=2\n[[rule]]\npurpose="forecast.hood"\nvalid_from="2020-01-01T00:00Z"\n')
@@ -36,7 +34,6 @@ CONSENT = parse_consent('home="h01"\nversion=2\n[[rule]]\npurpose="forecast.hood
 def measure() -> dict[str, float]:
     """All figures of the edge; about 20 seconds."""
     found = {"edge_agent_resident_mb": asyncio.run(_resident_mb())}
-    found["edge_requests_per_scan_over_optimum"] = asyncio.run(_requests_over_optimum())
     return found | asyncio.run(_batch_cost()) | {"edge_written_mb_per_day": asyncio.run(_written_mb_per_day())}
 
 
@@ -56,23 +53,6 @@ async def _resident_mb() -> float:
             await asyncio.to_thread(home.stop)
     await other.stop()
     return resident
-
-
-async def _requests_over_optimum() -> float:
-    """The worst of all shipped maps and sets of roles: requests of a reading over the fewest possible."""
-    worst = 0.0
-    for family in FAMILIES:
-        device_map = shipped_map(family)
-        for words in chains(device_map):
-            for roles in role_sets(device_map):
-                under_test, link = device(family, *roles), Recorder(words)
-                for read, names in ((under_test.read, None), (under_test.read_places, under_test.place_names)):
-                    await read(link)
-                    link.asked.clear()
-                    await read(link)
-                    wanted = wanted_spans(under_test, names(under_test.resolved) if names else None)
-                    worst = max(worst, len(link.asked) / fewest(wanted, under_test.resolved))
-    return worst
 
 
 async def _batch_cost() -> dict[str, float]:

@@ -30,6 +30,40 @@ with socket.create_connection(("127.0.0.1", int(sys.argv[1]))) as link:
         while left:
             left -= len(link.recv(left))
 """
+DEVICES, SECONDS = 2000, 5
+MANY = f"""
+import asyncio, struct, sys
+
+async def ask(line, ready, go):
+    port, unit, function, address, count = map(int, line.split())
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    request = struct.pack(">HHHBBHH", 1, 0, 6, unit, function, address, count)
+    async def once():
+        writer.write(request)
+        answer = await reader.readexactly(9 + 2 * count)
+        assert answer[7] == function
+    await once()
+    ready.release()
+    begins = await go
+    loop = asyncio.get_running_loop()
+    for second in range({SECONDS}):
+        await asyncio.sleep(begins + second + port % 1000 / 1000 - loop.time())
+        await once()
+
+async def main():
+    lines = sys.stdin.read().split("\\n")[:-1]
+    ready, go = asyncio.Semaphore(0), asyncio.get_running_loop().create_future()
+    tasks = [asyncio.create_task(ask(line, ready, go)) for line in lines]
+    for _ in lines:
+        await ready.acquire()
+    print("ready", flush=True)
+    go.set_result(asyncio.get_running_loop().time() + 0.1)
+    await asyncio.gather(*tasks)
+
+import resource
+resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+asyncio.run(main())
+"""
 START = """
 from simulator.world.street import Street
 street = Street(seed=1, homes=12, first_day=20600)
@@ -50,6 +84,7 @@ def measure() -> dict[str, float]:
         "bare_responder_requests_per_cpu_s": bare,
         "requests_per_cpu_s_to_bare_responder": simulated / bare,
         **_street_costs(street),
+        "devices_2000_at_1_hz_cpu_share": asyncio.run(_many_devices(street)),
         **_start_costs(),
     }
 
@@ -70,6 +105,45 @@ async def _serve_simulated(street: Street) -> tuple[int, Callable[[], Awaitable[
     images = [DeviceImage(unit, home, physics=street.physics(home.id), seed=1) for unit in home.units]
     link = SimulatedLink(images, lambda: NOW_S)
     return await link.serve_tcp(), link.close
+
+
+async def _many_devices(street: Street) -> float:
+    """The share of one core that 2,000 devices on ports of their own take while each is read once a second.
+
+    The clients run in a process of their own; every answer is checked there.
+    """
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(16384, resource.getrlimit(resource.RLIMIT_NOFILE)[1]),) * 2)
+    places = [(home, unit) for home in street.homes for unit in home.units if unit.link == "solar"]
+    links = [
+        SimulatedLink([DeviceImage(unit, home, physics=street.physics(home.id), seed=1)], lambda: NOW_S)
+        for home, unit in (places[at % len(places)] for at in range(DEVICES))
+    ]
+    ports = [await link.serve_tcp() for link in links]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", MANY, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    asked = [f"{port} {_first(link)}" for port, link in zip(ports, links, strict=True)]
+    process.stdin.write(("\n".join(asked) + "\n").encode())
+    process.stdin.close()
+    await process.stdout.readline()
+    began_s, answered = time.process_time(), sum(link.requests for link in links)
+    await process.wait()
+    spent_s = time.process_time() - began_s
+    answered = sum(link.requests for link in links) - answered
+    for link in links:
+        await link.close()
+    if process.returncode or answered != DEVICES * SECONDS:
+        raise RuntimeError(f"{answered} of {DEVICES * SECONDS} requests were answered")
+    return spent_s / SECONDS
+
+
+def _first(link: SimulatedLink) -> str:
+    """The one unit of a link, and a function, an address and a count that it has."""
+    ((unit, image),) = link.images.items()
+    area = image.areas[0]
+    return f"{unit} {area.function} {area.address} {min(area.count, 20)}"
 
 
 class _Bare(asyncio.Protocol):

@@ -52,6 +52,8 @@ class BlockReader:
         self._sleep = sleep
         self._monotonic = monotonic
         self._answered: set[ReadRequest] = set()
+        self._planned_for: LearnedMap | None = None
+        self._plans: dict[tuple[str, ...] | None, tuple[ReadRequest, ...]] = {}
 
     @property
     def known(self) -> LearnedMap:
@@ -69,7 +71,7 @@ class BlockReader:
         await self._ask_again(link, names)
         before = self.known
         try:
-            for request in before.plan(names):
+            for request in self._plan(before, names):
                 await self._fetch(link, request, names=names, into=words)
             if not words:
                 raise ReadRefusedError(next((each.code for each in self.known.refusals if each.code), ILLEGAL_ADDRESS))
@@ -80,8 +82,19 @@ class BlockReader:
             raise
         return words
 
+    def _plan(self, learned: LearnedMap, names: Iterable[str] | None) -> tuple[ReadRequest, ...]:
+        """The requests for these points, planned once for what is known now: a meter is read the same way all day."""
+        if self._planned_for is not learned:
+            self._planned_for, self._plans = learned, {}
+        key = None if names is None else tuple(names)
+        if key not in self._plans:
+            self._plans[key] = learned.plan(key)
+        return self._plans[key]
+
     async def _ask_again(self, link: ModbusLink, names: Iterable[str] | None) -> None:
         """Ask for refused registers whose pause is over, a few in each reading."""
+        if not self.known.refusals:
+            return
         wanted = self.known.resolved.names() if names is None else names
         due = [each for each in self.known.of_points(wanted) if each.again_at_s <= self._monotonic()]
         for refusal in due[:ASKED_AGAIN_AT_ONCE]:
