@@ -14,6 +14,7 @@ from edge_agent.settings import Settings
 from edge_agent.setup.hub_site import fetch_root_of, post_renewal
 from edge_agent.timekeeping import Timekeeper
 from edge_agent.uplink.identity import Identity, hub_keys_of
+from edge_agent.uplink.meter_teller import MeterTeller
 from edge_agent.uplink.mqtt_link import Uplink
 from edge_agent.uplink.sealing import reseal_message
 from edge_agent.uplink.tls.new_root import RootParts, keep_root
@@ -31,7 +32,7 @@ def make_uplink(
 ) -> Uplink:
     """The connection to the hub, not yet open."""
     enrolment = identity.enrolment
-    return Uplink(
+    uplink = Uplink(
         outbox,
         coop=enrolment.coop,
         agent=enrolment.agent,
@@ -44,6 +45,8 @@ def make_uplink(
         tls=identity.tls,
         is_stopped=is_stopped,
     )
+    uplink.meter = MeterTeller(identity.signer, monotonic=time.monotonic, now=timekeeper.clock.now)
+    return uplink
 
 
 def renewing(

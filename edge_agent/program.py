@@ -16,7 +16,7 @@ from edge_agent.devices.boot_readings import BootReadings, TimedSamples
 from edge_agent.devices.buses import Bus, ReadingPace
 from edge_agent.devices.knowledge.memory import DeviceMemory
 from edge_agent.devices.limits import limit_lines, role_limits, unlimited
-from edge_agent.devices.phase_counting import phase_lines, phase_steps
+from edge_agent.devices.phase_counting import grid_notice, phase_lines, phase_steps
 from edge_agent.devices.silence import TroubleLog
 from edge_agent.history import LONGEST_HOLE_S, RecordingRow, read_rows, replay
 from edge_agent.home_store.keeping import HomeKeeper, open_home_store
@@ -243,14 +243,12 @@ class AgentProgram:
         limits = role_limits(settings.devices)
         for line in limit_lines(unlimited(limits)):
             log.warning("%s", line)
-        phases = settings.legal_meter.phases
-        for line in phase_lines(self._devices, phases, interval_s=settings.interval_s):
-            log.warning("%s", line)
+        seen_since_s = found.now_s if begun_s is None else begun_s
+        self._tell_phases(uplink, slot_of(seen_since_s))
         for battery in unassigned_batteries(self._places):
             log.warning(
                 "battery %r: no inverter is read on its unit, so the solar power behind it is unknown", battery.device
             )
-        seen_since_s = found.now_s if begun_s is None else begun_s
         whole = first_whole_slot(
             metering.next_slot, seen_since_s, window_s=settings.boundary_window_s, goes_on=bool(bases)
         )
@@ -266,6 +264,15 @@ class AgentProgram:
             format_slot(whole + 1),
         )
         return metering, [*(reader.run() for reader in readers), closing.run(uplink.wake)]
+
+    def _tell_phases(self, uplink: Uplink, from_slot: Slot) -> None:
+        """Tell the household what is derived and what is not known, and the hub what the grid meter is."""
+        settings, phases = self._settings, self._settings.legal_meter.phases
+        if uplink.meter is not None:
+            agent = self._identity.enrolment.agent
+            uplink.meter.notice = grid_notice(self._devices, phases, agent=agent, from_slot=from_slot)
+        for line in phase_lines(self._devices, phases, interval_s=settings.interval_s):
+            log.warning("%s", line)
 
     def _metering(self, next_slot: Slot, longest_hole_s: float, bases: Mapping[str, SlotBase]) -> WatchedMeter:
         steps = self._phase_steps

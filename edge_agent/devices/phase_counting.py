@@ -12,7 +12,9 @@ from edge_agent.devices.reader import Device
 from edge_agent.metering.home_meter import MeasuringPoint
 from edge_agent.metering.phases.grid_meter import PhaseStep, phase_step
 from edge_agent.metering.phases.overlap import TOLERATED_PERCENT, TOLERATED_WH
-from protocols.maps.model import DeviceMap
+from protocols.maps.model import DeviceMap, Phases
+from protocols.slots import Slot
+from protocols.wire.meter_notices import MeterNotice
 
 SOON_ENOUGH_S: Final = 10
 """Readings this close derive nearly every quarter hour well enough; see docs/quality.md for the figures."""
@@ -34,6 +36,24 @@ def phase_steps(devices: Iterable[Device], legal_phases: str) -> dict[MeasuringP
         device.reads_phases = step == "separate"
         found |= {place: step for place in device.places if place.role == "grid" and step is not None}
     return found
+
+
+def grid_notice(devices: Iterable[Device], legal_phases: Phases, *, agent: str, from_slot: Slot) -> MeterNotice | None:
+    """What the hub is told of the grid meter; None for an agent that reads none, or one whose map does not say."""
+    for device in devices:
+        metering = device.device_map.metering
+        if metering is not None and any(place.role == "grid" for place in device.places):
+            return MeterNotice(
+                agent=agent,
+                at=0,
+                from_slot=from_slot,
+                quality=device.device_map.quality,
+                phases=metering.phases,
+                legal_phases=legal_phases,
+                is_derived=phase_step(metering.phases, legal_phases) is not None,
+                metrology=metering.metrology,
+            )
+    return None
 
 
 def phase_lines(devices: Iterable[Device], legal_phases: str, *, interval_s: int) -> list[str]:

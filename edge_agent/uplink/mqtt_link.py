@@ -19,6 +19,7 @@ from edge_agent.uplink.broker_connection import BrokerConnection
 from edge_agent.uplink.broker_session import IN_FLIGHT, BrokerSession
 from edge_agent.uplink.hub_keys import KnownHubKeys
 from edge_agent.uplink.hub_time import HubTime
+from edge_agent.uplink.meter_teller import MeterTeller
 from edge_agent.uplink.receipt_effects import ReceiptMeaning, advance_receipts, meaning_of
 from edge_agent.uplink.revoked import RevocationWatch
 from edge_agent.uplink.silence import HubSilence
@@ -72,6 +73,7 @@ class Uplink:
         self._reseal = reseal
         self._topics = {kind: topics.downlink_topic(coop, agent, kind=kind) for kind in topics.DOWN_KINDS}
         self._hub_time = hub_time
+        self.meter: MeterTeller | None = None
         self._is_stopped = is_stopped
         self._revocation = RevocationWatch(outbox, agent=agent)
         self._client = BrokerConnection(
@@ -338,6 +340,8 @@ class Uplink:
     def _ask_time(self) -> None:
         if self._is_connected and self._hub_time is not None and self._hub_time.is_due():
             self._client.publish(*self._hub_time.question())
+        if self._is_connected and self.meter and not self._is_stopped() and (told := self.meter.due()):
+            self._client.publish(*told)
 
     async def _put_aside(self, notice: RefusalNotice) -> None:
         """The hub will never take one of our messages: leave it behind and go on without it, in a new epoch."""

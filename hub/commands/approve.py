@@ -16,6 +16,7 @@ from hub.core.ledger.month_runs import MonthRun
 from hub.folder.clock import open_clock
 from hub.folder.opening import opened_hub
 from hub.folder.tax_settings import load_tax_terms
+from hub.quality.meter_certificates import certificate_line
 from protocols.errors import RequestError
 from protocols.timeline import Clock
 
@@ -37,10 +38,13 @@ def run(args: argparse.Namespace) -> int:
     if fund is not None:
         sys.stdout.write((json.dumps(asdict(fund)) if args.json else fund_line(fund)) + "\n")
         return 0
-    decided = asyncio.run(
+    decided, warning = asyncio.run(
         record_run_decision(args.data, run=args.key, member=args.member, publish=args.publish, clock=clock)
     )
-    sys.stdout.write((json.dumps(run_json(decided)) if args.json else run_line(run_json(decided))) + "\n")
+    told = run_json(decided) | ({} if warning is None else {"warning": warning})
+    sys.stdout.write((json.dumps(told) if args.json else run_line(run_json(decided))) + "\n")
+    if warning is not None and not args.json:
+        sys.stdout.write(warning + "\n")
     return 0
 
 
@@ -57,15 +61,22 @@ async def approve_fund_run(folder: Path, *, run: str, member: str, publish: bool
         raise RequestError(f"approve: {problem}") from None
 
 
-async def record_run_decision(folder: Path, *, run: str, member: str, publish: bool, clock: Clock) -> MonthRun:
-    """Record a board member's approval of a month run, or publish the run. Raises: RequestError."""
+async def record_run_decision(
+    folder: Path, *, run: str, member: str, publish: bool, clock: Clock
+) -> tuple[MonthRun, str | None]:
+    """Record a board member's approval of a month run, or publish the run; with a warning about meters, if any.
+
+    Raises: RequestError.
+    """
     terms = load_tax_terms(folder)
     try:
         async with opened_hub(folder, clock=clock) as hub:
             store, key, at = hub.store, hub.signer, hub.opened_at
             if publish:
-                return await publish_run(store, run=run, member=member, at=at, key=key, terms=terms)
-            return await approve_run(store, run=run, member=member, at=at, key=key)
+                done = await publish_run(store, run=run, member=member, at=at, key=key, terms=terms)
+            else:
+                done = await approve_run(store, run=run, member=member, at=at, key=key)
+            return done, await certificate_line(store)
     except RequestError as problem:
         raise RequestError(f"approve: {problem}") from None
 

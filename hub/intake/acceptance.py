@@ -19,11 +19,15 @@ from hub.intake.state import (
     IntakeVerdict,
     OpenedMessage,
     Rejection,
+    ToldNotice,
 )
+from hub.storage.fleet_records import ReceivedNotice
+from protocols.slots import slot_of
 from protocols.wire.chain import FIRST_PREVIOUS, MAX_AHEAD, ChainPlacement, Header, place_message
 from protocols.wire.clock_check import decode_question
 from protocols.wire.envelope import MAX_SEALED_BYTES, batch_hash, open_sealed
 from protocols.wire.messages import ConsentNotice, PromptAnswer
+from protocols.wire.meter_notices import decode_meter
 from protocols.wire.payloads import decode_payload, head_of_payload
 from protocols.wire.readings import Batch
 from protocols.wire.receipts import Receipt
@@ -31,9 +35,10 @@ from protocols.wire.refusal_reasons import RefusalReason, WireError
 from protocols.wire.topics import require_uplink_topic
 
 MAX_AHEAD_BYTES: Final = 16 * 2**20
+MOST_AHEAD_SLOTS: Final = 1
 
 
-def open_message(incoming: IncomingMessage, state: IntakeState) -> OpenedMessage | AskedTime | Rejection:
+def open_message(incoming: IncomingMessage, state: IntakeState) -> OpenedMessage | AskedTime | ToldNotice | Rejection:
     """Check topic, size, sender, signature and form. Topic, key and message must all belong to the same agent."""
     agent, is_signed = UNKNOWN, False
     try:
@@ -54,6 +59,12 @@ def open_message(incoming: IncomingMessage, state: IntakeState) -> OpenedMessage
             question = decode_question(payload)
             _require_own(question.agent, agent)
             return AskedTime(agent, question, incoming.received_at)
+        if topic.kind == "meter":
+            notice = decode_meter(payload)
+            _require_own(notice.agent, agent)
+            if notice.from_slot > slot_of(incoming.received_at) + MOST_AHEAD_SLOTS:
+                raise WireError(RefusalReason.CLOCK_WINDOW, "the notice of a meter begins in the future")
+            return ToldNotice(agent, ReceivedNotice(notice, incoming.sealed, incoming.received_at))
         header, body = _opened_payload(topic.kind, payload)
         _require_own(header.agent, agent)
     except WireError as error:

@@ -31,10 +31,11 @@ from hub.intake.state import (
     IntakeVerdict,
     OpenedMessage,
     Rejection,
+    ToldNotice,
 )
 from hub.storage.contract import MemberStore, PromptStore, ReadingStore
 from hub.storage.errors import StoreError
-from hub.storage.fleet_records import CutOffStore
+from hub.storage.fleet_records import CutOffStore, MeterNoticeStore
 from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount
 from protocols.consent.rules import decode_consent
 from protocols.public_keys import is_sound_key
@@ -74,7 +75,7 @@ class BrokerClient(Protocol):
     def publish(self, topic: str, sealed: bytes) -> None: ...
 
 
-class IntakeStore(MemberStore, ReadingStore, PromptStore, CutOffStore, Protocol):
+class IntakeStore(MemberStore, ReadingStore, PromptStore, CutOffStore, MeterNoticeStore, Protocol):
     """The slices of the store that intake uses."""
 
 
@@ -189,9 +190,11 @@ class Intake:
         accepted = [verdict.message for verdict in verdicts if isinstance(verdict, Acceptance)]
         refusals = _counted(verdicts, at=int(now_s))
         times, clocks = times_told(verdicts, at=int(now_s))
+        meters = [verdict.received for verdict in verdicts if isinstance(verdict, ToldNotice)]
         # If power fails before this returns, no receipt was sent: every agent still has its messages.
         await _all_ended(
             *([self._store.note_clocks(clocks)] if clocks else []),
+            *([self._store.note_meters(meters)] if meters else []),
             *([self._store.store_messages(accepted)] if accepted else []),
         )
         self._note(verdicts, now_s=now_s)
@@ -215,7 +218,7 @@ class Intake:
     async def _check(self, delivery: Delivery, *, now_s: float) -> tuple[IntakeVerdict | Excess, ...]:
         incoming = IncomingMessage(delivery.topic, delivery.payload, int(now_s))
         opened = open_message(incoming, self._state)
-        if isinstance(opened, Rejection | AskedTime):
+        if isinstance(opened, Rejection | AskedTime | ToldNotice):
             return (opened,)
         excess = self._admission.excess(opened, self._state.chains[opened.agent], now_s=now_s)
         if excess is not None:

@@ -7,6 +7,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hub.core.homes.measure_sources import MeterSource
+from hub.storage.fleet_records import ReceivedNotice
 from hub.storage.records import AcceptedMessage
 from protocols.consent.rules import ConsentSet, default_consent
 from protocols.quantities import Measure
@@ -58,6 +59,14 @@ class AskedTime:
 
 
 @dataclass(frozen=True, slots=True)
+class ToldNotice:
+    """What an agent tells of its grid meter: outside the chain, stored if it says something new, not answered."""
+
+    agent: str
+    received: ReceivedNotice
+
+
+@dataclass(frozen=True, slots=True)
 class Acceptance:
     """Store the message. If only its content is refused, `refused` is set and just its number and hash are stored.
 
@@ -101,7 +110,7 @@ class Rejection:
     told_hash: bytes | None = None
 
 
-IntakeVerdict = Acceptance | DuplicateMessage | EarlyMessage | Rejection | AskedTime
+IntakeVerdict = Acceptance | DuplicateMessage | EarlyMessage | Rejection | AskedTime | ToldNotice
 
 
 @dataclass(slots=True)

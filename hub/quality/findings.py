@@ -18,6 +18,7 @@ from hub.core.quality.home_checks import SETTLED, Finding, HomeSlots, find_all, 
 from hub.core.quality.neighbour_checks import find_clock_shifts, find_odd_yields
 from hub.core.quality.settlement_check import SuspectSlots, find_suspect_slots
 from hub.core.settlement.prepared_readings import Readings, membership
+from hub.quality.meter_findings import meter_findings
 from hub.quality.scale_findings import GRID_ACCESS, HOOD_ACCESS, QualityStores, scale_findings
 from hub.storage.finding_records import NewFinding
 from hub.storage.records import HomeSeries
@@ -109,6 +110,7 @@ async def check_day_quality(
         known = _home_slots(home, series, nameplates.get(home, {}), worst=Mark.DERIVED)
         found += [each for each in find_all(known, place_deg=place_deg) if each.code != "gap"]
     found += await scale_findings(store, day, slots, allowed=_allowed(consents, slots.start))
+    found += await meter_findings(store, slots)
     if day.weekday() == SUNDAY and nameplates:
         first = slots_of_day(day - timedelta(days=LOOK_BACK_DAYS), tz).start
         found += await _among_neighbours(store, consents, range(first, slots.stop), nameplates=nameplates)

@@ -14,7 +14,7 @@ from hub.storage.access_records import AccessLog, SignedIn
 from hub.storage.account_records import BankDetails, NewAccount
 from hub.storage.audit_records import RestoreStore, RowLogStore, StoredRows
 from hub.storage.finding_records import ConnectionAgreementStore, FindingRow, NewFinding, SlotDecision
-from hub.storage.fleet_records import AgentClock, CutOffStore, FleetRow, HomeAgentStore
+from hub.storage.fleet_records import AgentClock, CutOffStore, FleetRow, HomeAgentStore, MeterNoticeStore
 from hub.storage.household_records import HouseholdStore
 from hub.storage.invite_records import InviteRefusal
 from hub.storage.life_records import AgentKeyStore, ErasureStore, LifeStore
@@ -377,6 +377,7 @@ class Store(
     ObjectionStore,
     AccountStore,
     FindingStore,
+    MeterNoticeStore,
     StreetStore,
     JobStore,
     CutOffStore,

@@ -6,8 +6,10 @@ from typing import Protocol
 
 from hub.core.homes.consents import AgentConsent
 from hub.core.homes.measure_sources import MeterSource
+from hub.core.homes.meter_trust import MeterSpan, ToldMeter
 from hub.storage.records import DeviceRow
 from protocols.slots import Slot
+from protocols.wire.meter_notices import MeterNotice
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,4 +113,29 @@ class HomeAgentStore(Protocol):
 
     async def consent_bytes(self, home: str, *, seat: int = 1) -> tuple[int, bytes] | None:
         """The newest (version, document) of one seat of a home."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedNotice:
+    """A notice that its agent signed, with the sealed bytes and when they came, unix seconds."""
+
+    notice: MeterNotice
+    sealed: bytes
+    received_at: int
+
+
+class MeterNoticeStore(Protocol):
+    """The notices of grid meters; append-only."""
+
+    async def note_meters(self, received: Sequence[ReceivedNotice]) -> None:
+        """Keep those that say something else than the one before of their agent, at most MOST_NOTICES of each."""
+        ...
+
+    async def told_meters(self) -> tuple[ToldMeter, ...]:
+        """What was told of every home's grid meter, by the agents in the seats that bring it, in order."""
+        ...
+
+    async def unproven_meters(self) -> tuple[MeterSpan, ...]:
+        """The meters whose readings wait until the board releases them."""
         ...

@@ -10,7 +10,7 @@ from hub.storage.errors import StoreError
 
 log = logging.getLogger(__name__)
 
-FINDINGS_MAX: Final = 100
+FINDINGS_MAX: Final = 200
 
 
 @dataclass

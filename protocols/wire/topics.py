@@ -17,7 +17,7 @@ SHARDS = 64
 CHAINED_KINDS = ("batch", "answer", "consent")
 """What an agent numbers and the hub stores."""
 
-UP_KINDS = (*CHAINED_KINDS, "time")
+UP_KINDS = (*CHAINED_KINDS, "time", "meter")
 DOWN_KINDS = ("receipt", "prompt", "revoked", "refused", "time", "keys")
 MAX_TOPIC_CHARS = 128
 

@@ -31,6 +31,7 @@ from protocols.wire import (
     clock_check,
     envelope,
     messages,
+    meter_notices,
     padding,
     readings,
     receipts,
@@ -53,10 +54,13 @@ FORMS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "prompt": (messages.encode_prompt, messages.decode_prompt),
     "revoked": (revocations.encode_revocation, revocations.decode_revocation),
     "refused": (refusal_notices.encode_refusal, refusal_notices.decode_refusal),
+    "meter": (meter_notices.encode_meter, meter_notices.decode_meter),
     "question": (clock_check.encode_question, clock_check.decode_question),
     "time": (clock_check.encode_clock_answer, clock_check.decode_clock_answer),
 }
 UP = ("consent", "batch", "answer")
+BESIDE = ("question", "meter")
+"""What an agent sends outside its chain."""
 
 
 def octets(name: str) -> bytes:
@@ -64,7 +68,7 @@ def octets(name: str) -> bytes:
 
 
 def topic_of(kind: str) -> str:
-    build = topics.uplink_topic if kind in (*UP, "question") else topics.downlink_topic
+    build = topics.uplink_topic if kind in (*UP, *BESIDE) else topics.downlink_topic
     topic = build(COOP, AGENT, kind="time" if kind == "question" else kind)
     assert f"Topic `{topic}`" in TEXT
     return topic
@@ -83,7 +87,7 @@ def fields_of(data: bytes) -> dict[str, Any]:
 @pytest.mark.parametrize("kind", FORMS)
 def test_worked_bytes_hold_both_ways(kind: str) -> None:
     encode, decode = FORMS[kind]
-    key = KEY if kind in (*UP, "question") else HUB_KEY
+    key = KEY if kind in (*UP, *BESIDE) else HUB_KEY
     payload, sealed = octets(f"{kind}.payload"), octets(f"{kind}.sealed")
     assert envelope.open_sealed(sealed, topic_of(kind), key.public_key()) == payload
     assert envelope.seal(key, topic_of(kind), payload) == sealed

@@ -66,7 +66,7 @@ MAY_IMPORT = {
     "hub.core.statements": ("hub.core.statements", "hub.core.payments", *CORE_BOOKS),
     "hub.core.grid": ("hub.core.grid", "hub.core.settlement", "hub.core.allocation", "hub.core.rules", "protocols"),
     "hub.core.trials": ("hub.core.trials", *CORE_BOOKS),
-    "hub.core.quality": ("hub.core.quality", "hub.core.forecasting", *CORE_BOOKS),
+    "hub.core.quality": ("hub.core.quality", "hub.core.forecasting", "hub.core.homes", *CORE_BOOKS),
     "hub.core.prompting": ("hub.core.prompting", "hub.core.forecasting", "protocols"),
     "hub.storage": ("hub.storage", "hub.core", "protocols"),
     "hub.folder": (*SHARED, "hub.folder", "hub.storage"),

@@ -3,6 +3,7 @@
 The same people decide as on objections: members of the board, but never on their own home.
 """
 
+from hub.core.homes.meter_trust import UNPROVEN_METER
 from hub.core.quality.home_checks import SETTLED
 from hub.core.quality.settlement_check import QualityVerdict
 from protocols.quantities import Measure
@@ -10,6 +11,8 @@ from protocols.quantities import Measure
 
 def open_verdicts(code: str, measure: Measure | None, *, has_estimates: bool) -> tuple[QualityVerdict, ...]:
     """The possible decisions: none on a gap, and only "accept" (seen) on readings that do not affect credits.
+
+    Accepting an unproven meter releases its readings from then on; rejecting it takes that back.
 
     For the grid meter, and for findings about the home as a whole, readings can also be left out of settlement, or
     estimated if the rule in force has estimates.
@@ -19,6 +22,8 @@ def open_verdicts(code: str, measure: Measure | None, *, has_estimates: bool) ->
     """
     if code == "gap":
         return ()
+    if code == UNPROVEN_METER:
+        return ("accept", "reject")
     if measure is not None and measure not in SETTLED:
         return ("accept",)
     return ("accept", "reject", "estimate") if has_estimates else ("accept", "reject")

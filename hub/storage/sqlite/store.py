@@ -14,6 +14,7 @@ from hub.storage.sqlite.people.erasures import SqliteErasures
 from hub.storage.sqlite.people.home_agents import SqliteHomeAgents
 from hub.storage.sqlite.people.households import SqliteHouseholds
 from hub.storage.sqlite.people.life import SqliteLife
+from hub.storage.sqlite.people.meter_notices import SqliteMeterNotices
 from hub.storage.sqlite.people.notices import SqliteNotices
 from hub.storage.sqlite.people.restores import SqliteRestores
 from hub.storage.sqlite.prompts import SqlitePrompts
@@ -32,6 +33,7 @@ class SqliteStore(
     SqliteNotices,
     SqliteAgentKeys,
     SqliteHomeAgents,
+    SqliteMeterNotices,
     SqliteMessages,
     SqliteSeries,
     SqliteFleet,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from hub.core.homes.meter_trust import UNPROVEN_METER
 from hub.storage.finding_records import FindingDecision, FindingRow
 from hub.storage.records import Home, Member
 from hub.web.frame.translation import Localizer
@@ -128,6 +129,10 @@ def explain(row: FindingRow, words: Localizer) -> str:
             what=label,
             counter=words.number(numbers.get("counter_wh", 0)),
             power=words.number(numbers.get("power_wh", 0)),
+        ),
+        UNPROVEN_METER: words.text(
+            "The grid meter is read with a device map that is not proven yet. Its readings count only once a member of"
+            " the board accepts it: compare them with the legal meter's display first."
         ),
         "odd_yield": words.text(
             "For their size, the panels made %(percent)s %% of what is usual here. Snow, shade or a fuse may be the"

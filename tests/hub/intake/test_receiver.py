@@ -24,6 +24,7 @@ from protocols.wire.chain import FIRST_PREVIOUS, MAX_AHEAD
 from protocols.wire.clock_check import ClockAnswer, ClockQuestion, ClockState, decode_clock_answer, encode_question
 from protocols.wire.envelope import batch_hash, open_sealed, seal
 from protocols.wire.messages import AnswerChoice
+from protocols.wire.meter_notices import MeterNotice, encode_meter
 from protocols.wire.readings import Column
 from protocols.wire.receipts import Receipt, decode_receipt
 from protocols.wire.refusal_notices import RefusalNotice, decode_refusal
@@ -271,6 +272,20 @@ async def test_the_time_is_told_signed_and_fresh_and_what_the_agent_said_is_kept
     (row,) = await bench.store.fleet(slots=range(0))
     assert row.clock == AgentClock(home.agent, NOW_S, ahead_s, "held")
     assert await bench.store.message_count() == 0, "nothing of it is stored in the chain"
+
+
+async def test_what_an_agent_tells_of_its_meter_is_kept_once_and_only_from_itself(
+    bench: Bench, home: SendingHome
+) -> None:
+    topic = uplink_topic(COOP.id, home.agent, kind="meter")
+    mine = MeterNotice(home.agent, NOW_S, FIRST_SLOT, "bronze", "separate", "netted", True, "none")
+    foreign, early = replace(mine, agent="a-other"), replace(mine, from_slot=NOW_S // 900 + 50, quality="gold")
+    for notice in (mine, replace(mine, at=NOW_S + 1), foreign, early):
+        await bench.receive((topic, seal(home.key, topic, encode_meter(notice))))
+    (told,) = await bench.store.told_meters()
+    assert (told.home, told.from_slot, told.quality, told.is_derived) == (home.home, FIRST_SLOT, "bronze", True)
+    assert {row.reason for row in await bench.store.refusals()} == {"foreign_topic", "clock_window"}
+    assert await bench.store.message_count() == 0
 
 
 async def test_an_older_slot_does_not_take_the_last_slot_back(bench: Bench, home: SendingHome) -> None:

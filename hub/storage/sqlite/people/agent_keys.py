@@ -10,6 +10,7 @@ from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.people.change_log import log_change
 from hub.storage.sqlite.people.checks import by_problem
 from hub.storage.sqlite.people.home_agents import meter_sources
+from hub.storage.sqlite.people.meter_notices import unproven_meters
 from protocols.slots import slot_of, start_of
 
 _NEW_SQL: Final = """SELECT a.id, a.home_id, a.enrolled_at, a.revoked_at, o.member, coalesce(o.reason, ''), o.made_at,
@@ -36,7 +37,8 @@ async def new_keys(db: aiosqlite.Connection) -> list[NewAgentKey]:
 async def held_spans(db: aiosqlite.Connection, *, now_s: float) -> list[tuple[str, int, int | None]]:
     """(home, from, until) of the readings that are not settled, unix seconds; None: until now and beyond.
 
-    An agent that does not bring what the grid's meter counts holds nothing back: nothing it sends is settled.
+    An agent that does not bring what the grid's meter counts holds nothing back: nothing it sends is settled. A meter
+    read with a bronze map holds its home back until the board releases it.
     """
     held: list[tuple[str, int, int | None]] = []
     sources = [each for each in await meter_sources(db) if each.meter is GRID_METER]
@@ -51,6 +53,9 @@ async def held_spans(db: aiosqlite.Connection, *, now_s: float) -> list[tuple[st
             place = (key.agent, span.after_position, span.first_slot, slot_of(span.from_s))
             earlier = await db.execute_fetchall(_EARLIER_SQL, place)
             held += [(key.home, start_of(first), start_of(last)) for first, last in earlier]
+    for each in await unproven_meters(db):
+        until_s = None if each.until is None else start_of(each.until) - 1
+        held.append((each.meter.home, start_of(each.first_slot), until_s))
     return held
 
 

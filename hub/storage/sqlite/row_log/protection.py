@@ -60,6 +60,7 @@ LOGGED: Final[Mapping[str, LoggedTable]] = MappingProxyType(
         "finding_closed": _WHOLE,
         "finding_decision": _WHOLE,
         "connection_agreement": _WHOLE,
+        "meter_notice": _WHOLE,
         "member_change": LoggedTable(says=("made_by", "kind", "member", "subject")),
         "looked_through": _WHOLE,
         "notice_choice": _WHOLE,

@@ -1,0 +1,85 @@
+"""What agents told of their grid meters, and when a meter's readings wait for the board. It stores nothing.
+
+An agent that tells nothing, as all did before there was such a notice, holds nothing back.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from protocols.maps.model import Metrology, Phases, Quality
+from protocols.slots import Slot
+
+UNPROVEN_METER: Final = "unproven_meter"
+"""The code of the finding on a meter whose map is bronze: accepting it releases the meter's readings."""
+
+CERTIFIED: Final[frozenset[str]] = frozenset({"MID A", "MID B", "MID C"})
+
+
+@dataclass(frozen=True, slots=True)
+class ToldMeter:
+    """A home's grid meter from a slot on, as the agent in this seat told it."""
+
+    home: str
+    seat: int
+    from_slot: Slot
+    quality: Quality
+    phases: Phases
+    legal_phases: Phases
+    is_derived: bool
+    metrology: Metrology
+
+
+@dataclass(frozen=True, slots=True)
+class MeterSpan:
+    """A meter as told, from its first slot up to another; `until` None: until now and beyond."""
+
+    meter: ToldMeter
+    first_slot: Slot
+    until: Slot | None
+
+
+def meter_spans(told: Iterable[ToldMeter]) -> list[MeterSpan]:
+    """When each of these meters was in use, in the order in which they were told. Nothing told later begins earlier.
+
+    >>> old = ToldMeter("h01", 1, 100, "bronze", "unknown", "netted", False, "none")
+    >>> new = ToldMeter("h01", 1, 200, "silver", "netted", "netted", False, "MID B")
+    >>> [(each.meter.quality, each.first_slot, each.until) for each in meter_spans([old, new])]
+    [('bronze', 100, 200), ('silver', 200, None)]
+    """
+    of_seat: dict[tuple[str, int], list[ToldMeter]] = defaultdict(list)
+    for each in told:
+        of_seat[each.home, each.seat].append(each)
+    spans = []
+    for meters in of_seat.values():
+        starts: list[Slot] = []
+        for meter in meters:
+            starts.append(max(meter.from_slot, starts[-1] if starts else meter.from_slot))
+        ends: list[Slot | None] = [*starts[1:], None]
+        spans += [MeterSpan(*each) for each in zip(meters, starts, ends, strict=True) if each[1] != each[2]]
+    return spans
+
+
+def unproven_spans(told: Iterable[ToldMeter], accepted: Iterable[tuple[str, Slot]]) -> list[MeterSpan]:
+    """The meters read with a bronze map that no board member has released.
+
+    `accepted` are the home and first slot of each finding that the board accepted last.
+    """
+    released = list(accepted)
+    return [
+        span
+        for span in meter_spans(told)
+        if span.meter.quality == "bronze" and not any(_is_in(span, home, slot) for home, slot in released)
+    ]
+
+
+def uncertified_homes(told: Iterable[ToldMeter]) -> dict[str, Metrology]:
+    """The homes whose present grid meter has no certificate for billing, or none that is known, with what was told."""
+    now = [span.meter for span in meter_spans(told) if span.until is None]
+    return {meter.home: meter.metrology for meter in now if meter.metrology not in CERTIFIED}
+
+
+def _is_in(span: MeterSpan, home: str, slot: Slot) -> bool:
+    is_after = slot >= span.first_slot and (span.until is None or slot < span.until)
+    return span.meter.home == home and is_after

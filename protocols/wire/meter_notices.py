@@ -1,0 +1,81 @@
+"""What an agent tells of the grid meter whose energy is settled: how well its map is proven, and what it counts.
+
+Encodes and decodes only. Outside the chain, like the question for the time. It names no maker and no device: the
+membership contract covers the grid's energy and whether it can be trusted, not what a household owns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, get_args
+
+from protocols.maps.model import Metrology, Phases, Quality
+from protocols.slots import Slot
+from protocols.wire.field_checks import MAX_SECONDS, read_fields, require_id, require_number
+from protocols.wire.padding import PAD_KEY, encode_padded
+
+VERSION: Final = 1
+MAX_SLOT: Final = 2**32 - 1
+QUALITIES: Final[tuple[Quality, ...]] = get_args(Quality)
+PHASES: Final[tuple[Phases, ...]] = get_args(Phases)
+METROLOGIES: Final[tuple[Metrology, ...]] = get_args(Metrology)
+"""The codes are places in these lists, so that words may be added at their ends only."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeterNotice:
+    """The grid meter of one agent from a slot on, told at `at` (Unix seconds).
+
+    `phases` is how the device adds its phases, `legal_phases` how the legal meter does; `is_derived`: the agent derives
+    the energy from power, because the two differ.
+    """
+
+    agent: str
+    at: int
+    from_slot: Slot
+    quality: Quality
+    phases: Phases
+    legal_phases: Phases
+    is_derived: bool
+    metrology: Metrology
+
+
+def encode_meter(notice: MeterNotice) -> bytes:
+    """The payload of a notice, padded. Raises: WireError if it breaks a rule of this module."""
+    _check(notice)
+    return encode_padded(
+        {
+            1: VERSION,
+            2: notice.agent,
+            3: notice.at,
+            4: notice.from_slot,
+            5: QUALITIES.index(notice.quality),
+            6: PHASES.index(notice.phases),
+            7: PHASES.index(notice.legal_phases),
+            8: int(notice.is_derived),
+            9: METROLOGIES.index(notice.metrology),
+        }
+    )
+
+
+def decode_meter(data: bytes) -> MeterNotice:
+    """The exact inverse of `encode_meter`. Raises: WireError(GARBAGE)."""
+    fields = read_fields(data, (1, 2, 3, 4, 5, 6, 7, 8, 9, PAD_KEY), "a notice of a meter", version=VERSION)
+    notice = MeterNotice(
+        agent=fields[2],
+        at=fields[3],
+        from_slot=fields[4],
+        quality=QUALITIES[require_number(fields[5], "the map's quality", most=len(QUALITIES) - 1)],
+        phases=PHASES[require_number(fields[6], "the device's phases", most=len(PHASES) - 1)],
+        legal_phases=PHASES[require_number(fields[7], "the legal meter's phases", most=len(PHASES) - 1)],
+        is_derived=bool(require_number(fields[8], "whether it is derived", most=1)),
+        metrology=METROLOGIES[require_number(fields[9], "the class of the meter", most=len(METROLOGIES) - 1)],
+    )
+    _check(notice)
+    return notice
+
+
+def _check(notice: MeterNotice) -> None:
+    require_id(notice.agent, "the agent's")
+    require_number(notice.at, "the time in Unix seconds (field 3)", most=MAX_SECONDS)
+    require_number(notice.from_slot, "the first slot in quarter hours since 1970", most=MAX_SLOT)

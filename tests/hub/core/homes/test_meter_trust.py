@@ -1,0 +1,47 @@
+"""Which meters wait for the board, from when to when, and what releases them."""
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.core.homes.meter_trust import ToldMeter, meter_spans, uncertified_homes, unproven_spans
+
+BRONZE = ToldMeter("h01", 1, 100, "bronze", "unknown", "netted", False, "none")
+SILVER = replace(BRONZE, from_slot=200, quality="silver", metrology="MID B")
+
+
+def spans(*told: ToldMeter, accepted: tuple[tuple[str, int], ...] = ()) -> list[tuple[str, int, int | None]]:
+    return [(each.meter.home, each.first_slot, each.until) for each in unproven_spans(told, accepted)]
+
+
+def test_a_bronze_meter_waits_until_it_is_replaced_or_released() -> None:
+    assert spans(BRONZE) == [("h01", 100, None)]
+    assert spans(BRONZE, SILVER) == [("h01", 100, 200)]
+    assert spans(SILVER) == []
+    assert spans(BRONZE, accepted=(("h01", 150),)) == []
+    assert spans(BRONZE, accepted=(("h02", 150),)) == [("h01", 100, None)], "another home's release"
+
+
+def test_a_release_is_of_the_meter_it_was_given_for() -> None:
+    again = replace(BRONZE, from_slot=300, phases="separate")
+    assert spans(BRONZE, SILVER, again, accepted=(("h01", 150),)) == [("h01", 300, None)]
+    assert spans(BRONZE, again, accepted=(("h01", 300),)) == [("h01", 100, 300)]
+
+
+def test_nothing_told_later_changes_what_was_before() -> None:
+    backdated = replace(SILVER, from_slot=0)
+    assert spans(BRONZE, backdated) == [], "it takes the place of the meter from its first slot on"
+    assert [each.first_slot for each in meter_spans([SILVER, replace(BRONZE, from_slot=0)])] == [200]
+
+
+@given(st.lists(st.tuples(st.integers(0, 50), st.sampled_from(["bronze", "silver"])), max_size=8))
+def test_the_spans_of_a_seat_follow_each_other(told: list[tuple[int, str]]) -> None:
+    found = meter_spans([replace(BRONZE, from_slot=slot, quality=quality) for slot, quality in told])  # type: ignore[arg-type]
+    assert [each.until for each in found[:-1]] == [each.first_slot for each in found[1:]]
+    assert all(each.until is None for each in found[-1:])
+
+
+def test_only_the_present_meter_of_a_home_is_uncertified() -> None:
+    other = replace(BRONZE, home="h02", metrology="class 1")
+    assert uncertified_homes([BRONZE, SILVER, other]) == {"h02": "class 1"}

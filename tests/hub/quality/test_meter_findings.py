@@ -1,0 +1,92 @@
+"""A grid meter read with a bronze map: nothing of it is settled until a board member accepts it, by name."""
+
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from hub.core.homes.meter_trust import UNPROVEN_METER, uncertified_homes
+from hub.storage.finding_records import FindingRow
+from hub.storage.fleet_records import ReceivedNotice
+from hub.verify.books import check_books
+from protocols.maps.model import Quality
+from protocols.slots import Slot, slots_of_day
+from protocols.wire.meter_notices import MeterNotice
+from tests.hub.books.test_runs import night
+from tests.hub.quality.test_connections import shared
+from tests.hub.quality.test_findings import decide, findings, job_on
+from tests.hub.settled_street import COOP, KEY, Street, open_street
+
+DAY = date(2026, 5, 30)
+NEXT = DAY + timedelta(days=1)
+SLOTS = slots_of_day(DAY, COOP.tz)
+
+
+@pytest.fixture
+async def street(tmp_path: Path) -> AsyncIterator[Street]:
+    opened = await open_street(tmp_path, homes=6)
+    yield opened
+    await opened.store.close()
+
+
+async def tell(street: Street, home: str, quality: Quality, *, from_slot: Slot = SLOTS.start) -> None:
+    agents = {each.home_id: each.id for each in await street.store.agents()}
+    notice = MeterNotice(agents[home], 1, from_slot, quality, "separate", "netted", True, "none")
+    await street.store.note_meters([ReceivedNotice(notice, b"sealed", 1)])
+
+
+async def unproven(street: Street) -> list[FindingRow]:
+    return [row for row in await findings(street.store) if row.found.code == UNPROVEN_METER]
+
+
+async def test_nothing_of_a_bronze_meter_is_settled_until_the_board_accepts_it(street: Street) -> None:
+    await street.arrive_days([DAY])
+    await tell(street, "h02", "bronze")
+    await job_on(street.store)(night(NEXT))
+    (row,) = await unproven(street)
+    assert (row.found.home, row.found.first_slot, row.is_waiting) == ("h02", SLOTS.start, True)
+    assert "m02" not in await shared(street)
+    await decide(street.store, row.id, "accept")
+    await job_on(street.store)(night(NEXT))
+    assert "m02" in await shared(street), "released, the day is settled again by itself"
+    assert (await check_books(street.store, KEY.public_key())).wrong == 0
+    await decide(street.store, row.id, "reject")
+    await job_on(street.store)(night(NEXT))
+    assert (await shared(street)).get("m02", 0) == 0, "taken back: what was booked is booked back"
+
+
+async def test_it_is_said_once_and_not_every_night(street: Street) -> None:
+    await street.arrive_days([DAY, NEXT])
+    await tell(street, "h02", "bronze")
+    await job_on(street.store)(night(NEXT + timedelta(days=1)))
+    assert [row.day for row in await unproven(street)] == [DAY.isoformat()]
+
+
+async def test_a_proven_meter_and_an_agent_that_tells_nothing_hold_nothing(street: Street) -> None:
+    await street.arrive_days([DAY])
+    await job_on(street.store)(night(NEXT))
+    before = await shared(street)
+    await tell(street, "h02", "silver")
+    await job_on(street.store)(night(NEXT))
+    assert await shared(street) == before
+    assert await unproven(street) == []
+
+
+async def test_another_meter_ends_it_from_its_first_slot_on(street: Street) -> None:
+    await street.arrive_days([DAY])
+    await tell(street, "h02", "bronze")
+    await tell(street, "h02", "silver", from_slot=SLOTS.start + 40)
+    (span,) = await street.store.unproven_meters()
+    assert (span.first_slot, span.until) == (SLOTS.start, SLOTS.start + 40)
+    held = await street.store.held_slots(slots=SLOTS)
+    assert held.sum(axis=0).tolist() == [0, 40, 0, 0, 0, 0]
+
+
+async def test_the_same_notice_again_is_not_kept_twice(street: Street) -> None:
+    await street.arrive_days([DAY])
+    for _ in range(3):
+        await tell(street, "h02", "bronze", from_slot=SLOTS.start)
+    told = await street.store.told_meters()
+    assert len(told) == 1
+    assert uncertified_homes(told) == {"h02": "none"}

@@ -1,0 +1,65 @@
+"""The notice of a grid meter: exact both ways, codes that never move, and anything else refused."""
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocols.wire.meter_notices import METROLOGIES, PHASES, QUALITIES, MeterNotice, decode_meter, encode_meter
+from protocols.wire.padding import encode_padded
+from protocols.wire.refusal_reasons import WireError
+
+NOTICE = MeterNotice("a-4k2f9c1d", 1_780_000_000, 1_977_777, "bronze", "separate", "netted", True, "none")
+
+
+@given(
+    st.builds(
+        MeterNotice,
+        st.just("a-4k2f9c1d"),
+        st.integers(0, 2**40),
+        st.integers(0, 2**32 - 1),
+        st.sampled_from(QUALITIES),
+        st.sampled_from(PHASES),
+        st.sampled_from(PHASES),
+        st.booleans(),
+        st.sampled_from(METROLOGIES),
+    )
+)
+def test_a_notice_comes_back_as_it_was(notice: MeterNotice) -> None:
+    data = encode_meter(notice)
+    assert decode_meter(data) == notice
+    assert len(data) == 426, "the smallest class of sizes, whatever it says"
+
+
+def test_the_codes_stay_where_they_are() -> None:
+    assert QUALITIES == ("bronze", "silver", "gold")
+    assert PHASES == ("netted", "separate", "single", "unknown")
+    assert METROLOGIES[:3] == ("MID A", "MID B", "MID C")
+    assert METROLOGIES[-2:] == ("none", "unknown")
+    assert len(METROLOGIES) == 12
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {1: 2, 2: "a", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0},
+        {1: 1, 2: "A", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0},
+        {1: 1, 2: "a", 3: 0, 4: -1, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0},
+        {1: 1, 2: "a", 3: 0, 4: 0, 5: 3, 6: 0, 7: 0, 8: 0, 9: 0},
+        {1: 1, 2: "a", 3: 0, 4: 0, 5: 0, 6: 4, 7: 0, 8: 0, 9: 0},
+        {1: 1, 2: "a", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 2, 9: 0},
+        {1: 1, 2: "a", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 12},
+        {1: 1, 2: "a", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0},
+    ],
+)
+def test_what_no_agent_writes_is_refused(fields: dict[int, object]) -> None:
+    with pytest.raises(WireError):
+        decode_meter(encode_padded(fields))
+
+
+def test_a_notice_that_breaks_a_rule_is_not_signed() -> None:
+    with pytest.raises(WireError):
+        encode_meter(replace(NOTICE, agent="My Agent"))
+    with pytest.raises(WireError):
+        encode_meter(replace(NOTICE, from_slot=2**32))
