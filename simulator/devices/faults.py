@@ -10,14 +10,22 @@ from math import inf
 from typing import Literal, get_args
 
 from protocols.toml_text import TomlTextError, read_toml
+from simulator.devices.wire_faults import WIRE_FAULTS, WireFault
 from simulator.errors import SimulatorError
 from simulator.world.homes import ModbusUnit, SimulatedHome
 from simulator.world.physics import HomePhysics
 from simulator.world.site import STEP_S
 
-FaultKind = Literal["busy", "slow", "silent", "wrong_unit", "short_answer", "counter_reset", "night_sleep"]
+FaultKind = WireFault | Literal["slow", "hostile", "frozen", "counter_reset", "night_sleep"]
 Reads = Literal["zero", "sentinel", "silent"]
-KINDS: tuple[FaultKind, ...] = get_args(FaultKind)
+VALUE_FAULTS: tuple[FaultKind, ...] = ("frozen", "counter_reset", "night_sleep")
+KINDS: tuple[FaultKind, ...] = (
+    "busy",
+    "slow",
+    "hostile",
+    *(each for each in WIRE_FAULTS if each != "busy"),
+    *VALUE_FAULTS,
+)
 MAX_SCRIPT_CHARACTERS = 256 * 1024
 _KEYS = {"home", "device", "kind", "from", "to", "delay_s", "reads"}
 
@@ -26,6 +34,7 @@ _KEYS = {"home", "device", "kind", "from", "to", "delay_s", "reads"}
 class Fault:
     """One misbehaviour of one unit. Units: from and to in Unix seconds of simulated time, `delay_s` in real seconds.
 
+    `hostile`: every other request gets one of the wire faults, by chance. `frozen`: the registers stand still.
     `counter_reset` sets the counters to 0 at `from_s`; they count from there until `to_s`.
     `night_sleep`: without sun the device answers as `reads` says.
     """
@@ -55,7 +64,7 @@ class FaultScript:
     def active(self, home: str, unit: ModbusUnit, at_s: float) -> Fault | None:
         """The wire fault in effect at this instant; the first in the script if there are several."""
         for fault in self._of(home, unit):
-            if fault.kind not in ("counter_reset", "night_sleep") and fault.from_s <= at_s < fault.to_s:
+            if fault.kind not in VALUE_FAULTS and fault.from_s <= at_s < fault.to_s:
                 return fault
         return None
 
@@ -67,6 +76,11 @@ class FaultScript:
         first_s = physics.first_day * 86400
         latest_s = max((each for each in resets if each > first_s), default=None)
         return None if latest_s is None else physics.counted_ws(flow, int(latest_s // STEP_S) * STEP_S)
+
+    def frozen_at_s(self, home: str, unit: ModbusUnit, at_s: float) -> float:
+        """The instant whose values are shown at `at_s`: the same one unless the registers are frozen."""
+        held = [each.from_s for each in self._of(home, unit) if _holds(each, "frozen", at_s) and each.from_s > -inf]
+        return min(at_s, *held) if held else at_s
 
     def sleeps_as(self, home: str, unit: ModbusUnit, at_s: float) -> str | None:
         """How a unit answers while it sleeps, None if no sleep is scripted."""

@@ -42,6 +42,9 @@ class Disturbance(Protocol):
     ) -> int | None:
         """The counter's value when it was last reset to 0, None if it never was."""
 
+    def frozen_at_s(self, home: str, unit: ModbusUnit, at_s: float) -> float:
+        """The instant whose values are shown at `at_s`."""
+
     def sleeps_as(self, home: str, unit: ModbusUnit, at_s: float) -> str | None:
         """How a sleeping unit answers, "zero" or "sentinel"; None if nothing is scripted."""
 
@@ -54,6 +57,10 @@ class NoDisturbance:
     ) -> int | None:
         """Never set back."""
         return None
+
+    def frozen_at_s(self, home: str, unit: ModbusUnit, at_s: float) -> float:
+        """Never frozen."""
+        return at_s
 
     def sleeps_as(self, home: str, unit: ModbusUnit, at_s: float) -> str | None:
         """Never asleep."""
@@ -100,7 +107,7 @@ class DeviceImage:
 
     def words(self, now_s: float) -> Mapping[tuple[int, int], int]:
         """Every register by (function, address) at `now_s`."""
-        at_s = self.refresh_time(now_s)
+        at_s = int(self._disturbance.frozen_at_s(self.home.id, self.unit, self.refresh_time(now_s)))
         if self._shown_at != at_s:
             self._shown = dict(self._base)
             for part in self.parts:

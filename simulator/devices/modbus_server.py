@@ -8,6 +8,7 @@ connect. All of that is handled here, before the library sees a request. Registe
 import asyncio
 import logging
 import os
+import random
 import struct
 import tty
 from collections.abc import Callable, Mapping, Sequence
@@ -23,10 +24,9 @@ from pymodbus.server import ModbusSerialServer, ModbusTcpServer
 from pymodbus.server.requesthandler import ServerRequestHandler
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from simulator.devices.faults import Fault, FaultScript
+from simulator.devices.faults import FaultScript
 from simulator.devices.image import DeviceImage
 from simulator.devices.modbus_answers import (
-    DEVICE_BUSY,
     DEVICE_FAILURE,
     ILLEGAL_FUNCTION,
     ILLEGAL_VALUE,
@@ -34,10 +34,10 @@ from simulator.devices.modbus_answers import (
     FrameFormatError,
     ModbusRequest,
     build_exception_reply,
-    build_reply,
     next_rtu,
     next_tcp,
 )
+from simulator.devices.wire_faults import WIRE_FAULTS, spoil
 
 MAX_WAITING = 64
 _log = logging.getLogger(__name__)
@@ -150,6 +150,7 @@ class _Handler(ServerRequestHandler):
         self._waiting: asyncio.Queue[ModbusRequest] = asyncio.Queue(MAX_WAITING)
         self._worker: asyncio.Task[None] | None = None
         self._ready_at = 0.0
+        self._chance = random.Random(len(link.clients))  # noqa: S311 - decides a fault, no secret
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         limit = self._link.manners.max_clients
@@ -211,14 +212,13 @@ class _Handler(ServerRequestHandler):
         sleep = self._link.script.sleeps_as(image.home.id, image.unit, at_s)
         if sleep == "silent" and not image.seen(at_s).state.power_w["solar"]:
             return None
-        match fault.kind if fault else None:
-            case "silent":
-                return None
-            case "busy":
-                return build_exception_reply(asked, DEVICE_BUSY, is_rtu=self._is_rtu)
-            case "slow":
-                await asyncio.sleep(fault.delay_s if fault else 0)
-        return _disturbed(asked, await self._look_up(asked, image), fault, is_rtu=self._is_rtu)
+        kind: str = fault.kind if fault else "none"
+        if kind == "hostile":
+            kind = self._chance.choice((*WIRE_FAULTS, *["none"] * len(WIRE_FAULTS)))
+        if fault and kind == "slow":
+            await asyncio.sleep(fault.delay_s)
+        pdu = await self._look_up(asked, image)
+        return spoil(asked, pdu, kind, is_rtu=self._is_rtu, chance=self._chance)
 
     async def _look_up(self, asked: ModbusRequest, image: DeviceImage) -> bytes:
         """The PDU of a device that works."""
@@ -235,15 +235,6 @@ class _Handler(ServerRequestHandler):
         # Packed here at once: the library packs register by register.
         words = answer.registers
         return struct.pack(f">BB{len(words)}H", asked.function, 2 * len(words), *words)
-
-
-def _disturbed(asked: ModbusRequest, pdu: bytes, fault: Fault | None, *, is_rtu: bool) -> bytes:
-    unit = asked.unit
-    if fault is not None and fault.kind == "wrong_unit":
-        unit = asked.unit % 247 + 1
-    if fault is not None and fault.kind == "short_answer" and not pdu[0] & 0x80 and pdu[1] > 2:
-        pdu = bytes([pdu[0], pdu[1] - 2]) + pdu[2:-2]
-    return build_reply(asked, pdu, unit=unit, is_rtu=is_rtu)
 
 
 class _Bus(asyncio.Transport):

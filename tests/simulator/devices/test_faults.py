@@ -1,14 +1,19 @@
 """Each scripted fault does what it says for as long as it says, and a wrong script is refused in one line."""
 
 import asyncio
+import contextlib
 from decimal import Decimal
 
 import pytest
 
+from edge_agent.devices.line import DeviceReadError, LineSettings
+from edge_agent.devices.modbus_link import ModbusLink
+from edge_agent.settings import Endpoint
 from protocols.maps.model import RoleName
 from protocols.maps.roles import role_values
 from simulator.devices.faults import KINDS, Fault, FaultScript, parse_script
 from simulator.devices.image import DeviceImage
+from simulator.devices.wire_faults import WIRE_FAULTS
 from simulator.errors import SimulatorError
 from simulator.world.site import DAY_S, STEP_S
 from simulator.world.street import Street
@@ -148,3 +153,23 @@ def test_a_wrong_script_gets_one_clear_line(street: Street, text: str, complaint
     assert complaint in str(caught.value)
     assert str(caught.value).startswith("faults.toml: ")
     assert "\n" not in str(caught.value)
+
+
+async def test_frozen_registers_stand_still_and_go_on_afterwards(street: Street, noon_s: int) -> None:
+    script = FaultScript([Fault(HUAWEI, "solar", 1, "frozen", from_s=noon_s, to_s=noon_s + 7200)])
+    unit = next(unit for unit in street.home(HUAWEI).units if unit.link == "solar")
+    assert unit.unit == 1
+    at = {later: values(street, HUAWEI, script, at_s=noon_s + later) for later in (0, 3600, 7200)}
+    assert at[0] == at[3600] != at[7200]
+
+
+@pytest.mark.parametrize("kind", [*WIRE_FAULTS, "hostile"])
+async def test_no_wire_fault_gives_the_agent_a_wrong_word(street: Street, noon_s: int, kind: str) -> None:
+    shown = images_of(street, street.home(SUNSPEC), "solar")[0].words(noon_s)
+    async with served(street, SUNSPEC, now_s=noon_s, script=script_of(kind)) as (_, port):
+        link = ModbusLink(Endpoint("tcp", "127.0.0.1", port), LineSettings(timeout_s=0.1))
+        for first, count in ((40000, 20), (40070, 20), (40070, 52)) * (8 if kind == "hostile" else 1):
+            with contextlib.suppress(DeviceReadError):
+                words = await link.read_words(1, 3, address=first, count=count)
+                assert words == [shown[3, at] for at in range(first, first + count)]
+        await link.close()
