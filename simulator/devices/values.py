@@ -12,6 +12,7 @@ from protocols.maps.model import POWER_SIGN, W_PER_UNIT, WH_PER_UNIT, DeviceMap,
 from protocols.maps.registers import Value
 from simulator.world.families import BORNAY, HUAWEI, SHELLY, SUNSPEC_INVERTER, SUNSPEC_METER
 from simulator.world.homes import ModbusUnit, SimulatedHome, UnitRole
+from simulator.world.phases import phase_powers_w
 from simulator.world.physics import INVERTER_KEEPS, HomeState
 from simulator.world.streams import draw_chance, random_stream
 
@@ -109,6 +110,10 @@ def known_points(device_map: DeviceMap, values: FamilyValues) -> FamilyValues:
 def _meter(seen: UnitView, place: UnitRole) -> FamilyValues:
     power_w, bought, sold = _flow(seen, place)
     phases = _split(power_w, seen.shares)
+    if seen.unit.counts_apart and place == "grid":
+        phases = phase_powers_w(seen.state.power_w)
+        more = _number(seen.state.counted_apart_ws / 3600, 6)
+        bought, sold = bought + more, sold + more
     values: FamilyValues = {
         "active_power": _watts(power_w),
         "power_factor": _power_factor(power_w),

@@ -38,7 +38,8 @@ class HeatPump:
 class ModbusUnit:
     """A device on the wire: one unit id on one link of the home, answering for one or more register maps.
 
-    `float_models` chooses the float twins of a SunSpec device. `phases` is how many its meter knows.
+    `float_models` chooses the float twins of a SunSpec device. `phases` is how many its meter knows, `counts_apart`
+    whether that one counts each of the home's phases by itself.
     """
 
     link: str
@@ -48,6 +49,7 @@ class ModbusUnit:
     serial: str
     phases: int = 3
     float_models: bool = False
+    counts_apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)

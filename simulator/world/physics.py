@@ -6,7 +6,7 @@ Batteries share the inverter with the panels: on its AC side it gives output = s
 What a device shows of this, at its own resolution, is in `simulator.devices`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -14,6 +14,7 @@ from simulator.world.appliances import HomePlan
 from simulator.world.arrays import FloatArray, IntArray
 from simulator.world.homes import Battery, HeatPump, SimulatedHome
 from simulator.world.loads import household_power_w
+from simulator.world.phases import CountedApart
 from simulator.world.production import hub_wind_m_s, solar_power_w, wind_power_w
 from simulator.world.site import DAY_S, STEP_S, STEPS_PER_DAY
 from simulator.world.streams import random_stream
@@ -51,6 +52,12 @@ class HomeState:
     counted_ws: dict[str, float]
     stored_ws: float
     hub_wind_m_s: float
+    apart: CountedApart | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def counted_apart_ws(self) -> float:
+        """What a meter that counts each phase by itself has counted more, in both directions."""
+        return self.apart.more_ws(self.at_s) if self.apart else 0.0
 
     @property
     def grid_w(self) -> float:
@@ -68,6 +75,7 @@ class HomePhysics:
         self._seed = seed
         self._weather = weather
         self._days: list[DayFlows] = []
+        self._apart = CountedApart(self)
 
     def day(self, day: int) -> DayFlows:
         """One UTC day. Raises: ValueError before the street's first day."""
@@ -80,6 +88,7 @@ class HomePhysics:
     def forget_from(self, at_s: float) -> None:
         """Discard what was computed from this instant's day on: a run was moved and the balance changes."""
         del self._days[max(0, int(at_s // DAY_S) - self.first_day) :]
+        self._apart.forget()
 
     def counted_ws(self, flow: str, at_s: int) -> int:
         """The counter of a flow at the start of a step, exact."""
@@ -112,7 +121,7 @@ class HomePhysics:
             for found in (power, counted):
                 found["output"] = found["solar"] - found["charge"] + found["discharge"]
         wind = hub_wind_m_s(self.home.turbine, self._weather, day=int(day))[step] if self.home.turbine else 0.0
-        return HomeState(at_s, power, counted, stored, float(wind))
+        return HomeState(at_s, power, counted, stored, float(wind), self._apart)
 
     def _make_day(self, day: int) -> DayFlows:
         power = np.zeros((len(FLOWS), STEPS_PER_DAY), dtype=np.int64)
