@@ -249,7 +249,7 @@ def _point(fields: TomlFields) -> MapPoint:
 
 def _check_power_is_bounded(fields: TomlFields) -> None:
     """A power must say how it shows "not available" and what it can be: a number beyond that became energy."""
-    if fields.given("unit") not in W_PER_UNIT:
+    if str(fields.given("unit")) not in W_PER_UNIT:
         return
     for key, expected in (("sentinels", "a list of marks, [] if the device has none"), ("range", "[lowest, highest]")):
         if not fields.has(key):

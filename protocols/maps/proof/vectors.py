@@ -168,9 +168,10 @@ def _settled_findings(device_map: DeviceMap, written: Mapping[str, Entry], *, wh
                 yield f"{place}: missing, expected {point!r} as the document gives it"
 
 
-def _named(entry: object) -> object:
+def _named(entry: object) -> str | None:
     first = entry[0] if isinstance(entry, list) and entry else entry
-    return first.get("point") if isinstance(first, dict) else None
+    name = first.get("point") if isinstance(first, dict) else None
+    return name if isinstance(name, str) else None
 
 
 def _entry_findings(device_map: DeviceMap, name: str, entry: object) -> Iterator[str]:
@@ -232,7 +233,8 @@ def _derived_findings(device_map: DeviceMap, derived: DerivedValue, entry: Entry
         if (value or key in entry) and not _is_same(entry.get(key), value):
             yield f"{key}: the map has {_shown(value)}, the vectors have {_shown(entry.get(key))}"
     inputs = entry.get("inputs")
-    given = inputs if isinstance(inputs, dict) else {each.get("point"): each for each in inputs or ()}
+    listed = {_named(each): each for each in inputs} if isinstance(inputs, list) else {}
+    given = inputs if isinstance(inputs, dict) else listed
     for name in derived.inputs:
         if name not in given:
             yield f"inputs: {name}: missing, expected it as the document gives it"

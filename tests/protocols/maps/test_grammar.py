@@ -45,6 +45,7 @@ from tests.protocols.maps.map_text import MAP, WHOLE, make_text
         ("address = 0,", "address = 0, offset = 2,", "expected one of address, words or offset, found address, offset"),
         ('"int16"', '"int17"', "'power': type: unknown type 'int17', expected one of uint16"),
         ('unit = "W"', 'unit = "horses"', "'power': unit: expected one of W, kW"),
+        ('unit = "W"', "unit = []", "'power': unit: expected one of W, kW"),
         ('"0xFFFFFFFF"', '"0x1FFFFFFFF"', "'energy': sentinels: sentinel '0x1FFFFFFFF' does not fit uint32"),
         ("scale = 0.01, unit", "scale = 0, unit", "'energy': scale: expected a number other than 0, found 0"),
         ("scale = 0.01, unit", "scale = nan, unit", "'energy': scale: expected a number other than 0"),

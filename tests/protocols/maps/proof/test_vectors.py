@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from protocols.maps.loading import load_map
 from protocols.maps.model import DeviceMap, MapError
@@ -209,3 +211,43 @@ def test_the_words_of_a_sunspec_point_say_which_model_they_come_from() -> None:
     with pytest.raises(MapError, match="model: missing, expected the SunSpec model these words come from"):
         decode_vector(trap, lacking)
     assert findings(base.format('"model": 701,'), trap) == []
+
+
+def places(found: Any, place: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Every place in a JSON value."""
+    keys = found if isinstance(found, dict) else range(len(found)) if isinstance(found, list) else ()
+    return [place, *(each for key in keys for each in places(found[key], (*place, key)))]
+
+
+ODD = (None, True, 5, -1, 1.5, "x", "", [], [1], ["x"], {}, {"a": 1}, [{}], {"point": [1]}, {"point": {}})
+
+
+@given(place=st.sampled_from(places(json.loads(written()))[1:]), value=st.sampled_from(ODD))
+def test_any_value_at_any_place_is_a_line_and_never_a_traceback(place: tuple[Any, ...], value: object) -> None:
+    found = json.loads(written())
+    inner = found
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    assert all("\n" not in line for line in _said(json.dumps(found)))
+
+
+def _said(text: str) -> list[str]:
+    try:
+        return findings(text)
+    except MapError as complaint:
+        return [str(complaint)]
+
+
+@pytest.mark.parametrize("inputs", [None, 5, "bought", ["bought"], [{"point": ["bought"]}]])
+def test_inputs_of_another_shape_are_missing(inputs: object) -> None:
+    text = make_text(
+        '{ name = "bought", address = 1, type = "uint16", unit = "W" }',
+        '[[derived]]\nname = "grid_power"\nunit = "W"\npositive = "import"\nplus = ["bought"]\nsource = "s"\n'
+        '[roles.grid]\npower = "grid_power"\nderived = true\n',
+    )
+    power = {"point": "grid_power", "unit": "W", "positive": "import", "plus": ["bought"], "inputs": inputs}
+    found = {"family": "trap", "settled": {"grid": {"power": power}}}
+    assert findings(json.dumps(found), load_map(text, name="trap.toml")) == [
+        "settled: grid: power: inputs: bought: missing, expected it as the document gives it"
+    ]
