@@ -28,7 +28,7 @@ log = logging.getLogger("commonwatt.agent")
 
 ANSWERS_EVERY_S = 2.0
 CONSENT_EVERY_S = 5.0
-FORGET_EVERY_S = 3600.0
+FORGET_EVERY_S = 6 * 3600.0
 GROUP = 96
 MAX_PENDING = 2 * GROUP
 

@@ -1,4 +1,4 @@
-"""Writes the home's own history: one small transaction a quarter hour, bounded in time, a damaged file set aside.
+"""Writes the home's own history: a short append each quarter hour, moved into the database once a day; bounded in time.
 
 Blocking: the agent calls it in a thread. `view` reads it, also beside a running agent.
 """
@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from edge_agent.home_store.contents import KeptQuarter, encode_minutes, encode_quarter
+from edge_agent.home_store.recent import append_recent, drop_recent, is_torn, read_recent
 from protocols.durable_files import make_private_folder
 from protocols.errors import CommonwattError
 from protocols.slots import SLOTS_PER_UTC_DAY
@@ -20,9 +22,9 @@ APPLICATION_ID = 0x63776831  # "cwh1"
 VERSION = 1
 KEPT_SLOTS = 400 * SLOTS_PER_UTC_DAY
 KEPT_MINUTE_SLOTS = 30 * SLOTS_PER_UTC_DAY
-THIN_EVERY_SLOTS = SLOTS_PER_UTC_DAY
+MOVED_AT = SLOTS_PER_UTC_DAY
+"""How many quarter hours the log holds before they are moved."""
 
-# Rows lie in the order of time, so that a quarter hour touches the last page of each table and few others.
 SCHEMA = f"""
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {VERSION};
@@ -44,109 +46,112 @@ class HomeStore:
     def __init__(
         self, folder: Path, *, now_s: float, kept_slots: int = KEPT_SLOTS, kept_minute_slots: int = KEPT_MINUTE_SLOTS
     ) -> None:
-        """Open or create it. Raises: HomeStoreError."""
+        """Check it, or create it. Raises: HomeStoreError."""
+        self._folder = folder
         self._path = folder / FILE_NAME
         self._turn = threading.Lock()
         self._kept_slots, self._kept_minute_slots = kept_slots, kept_minute_slots
-        self._thinned_at = 0
         self.aside: Path | None = None
-        try:
+        with _reported(self._path):
             make_private_folder(folder)
-            connection = _sound_connection(self._path)
-            if connection is None:
+            if not _is_sound(self._path):
                 self.aside = _set_aside(self._path, now_s)
-                connection = _sound_connection(self._path)
-        except (sqlite3.Error, OSError) as cause:
-            raise HomeStoreError(f"{self._path}: cannot be written: {cause}: is the disk full?") from None
-        if connection is None:
-            raise HomeStoreError(f"{self._path}: cannot be created: is the SD card full or worn out?")
-        self._db = connection
+                if not _is_sound(self._path):
+                    raise HomeStoreError(f"{self._path}: cannot be created: is the SD card full or worn out?")
+            self._recent = len(read_recent(folder))
+            if is_torn(folder):
+                self._move()
 
     def keep(self, quarters: Sequence[KeptQuarter]) -> None:
-        """Store them, all or nothing; a known quarter hour gets the new values. Raises: HomeStoreError."""
+        """Store them; a known quarter hour gets the new values. Raises: HomeStoreError."""
         if not quarters:
             return
-        newest = max(quarter.slot for quarter in quarters)
-        with self._turn:
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-                try:
-                    self._insert(quarters)
-                    if not self._thinned_at <= newest < self._thinned_at + THIN_EVERY_SLOTS:
-                        self._thin(newest)
-                    self._db.execute("COMMIT")
-                except BaseException:
-                    self._db.execute("ROLLBACK")
-                    raise
-            except sqlite3.Error as cause:
-                raise HomeStoreError(f"{self._path}: cannot be written: {cause}: is the disk full?") from None
-
-    def set_patience(self, wait_s: float) -> None:
-        """How long a write waits for another program that holds the file."""
-        self._db.execute(f"PRAGMA busy_timeout = {int(wait_s * 1000)}")
+        with self._turn, _reported(self._path):
+            append_recent(self._folder, quarters)
+            self._recent += len(quarters)
+            if self._recent >= MOVED_AT:
+                self._move()
 
     def close(self) -> None:
-        """Close the file, after a write that is under way."""
+        """Wait for a write that is under way."""
         with self._turn:
-            self._db.close()
+            return
 
-    def _insert(self, quarters: Sequence[KeptQuarter]) -> None:
-        self._db.executemany(
-            "INSERT OR REPLACE INTO quarter (slot, content) VALUES (?, ?)",
-            [(quarter.slot, encode_quarter(quarter)) for quarter in quarters],
-        )
-        self._db.executemany(
-            "INSERT OR REPLACE INTO minute (slot, content) VALUES (?, ?)",
-            [(quarter.slot, encode_minutes(quarter.minutes)) for quarter in quarters if quarter.minutes],
-        )
+    def _move(self) -> None:
+        """Move the log into the database in one transaction."""
+        found = read_recent(self._folder)
+        if found:
+            with closing(_opened(self._path)) as db:
+                db.execute("BEGIN IMMEDIATE")
+                _insert(db, found.values())
+                self._thin(db, newest=max(found))
+                # If power fails before the commit, the log still has it all; after it, what is read from the log again
+                # is the same.
+                db.execute("COMMIT")
+        drop_recent(self._folder)
+        self._recent = 0
 
-    def _thin(self, newest: int) -> None:
-        """Delete what is too old, once a day, and what a clock that was ahead has left."""
+    def _thin(self, db: sqlite3.Connection, *, newest: int) -> None:
+        """Delete what is too old, and what a clock that was ahead has left."""
         for table, kept in (("quarter", self._kept_slots), ("minute", self._kept_minute_slots)):
-            self._db.execute(
+            db.execute(
                 f"DELETE FROM {table} WHERE slot <= ? OR slot > ?",  # noqa: S608 - two constant names
                 (newest - kept, newest + SLOTS_PER_UTC_DAY),
             )
-        self._thinned_at = newest
 
 
-def _sound_connection(path: Path) -> sqlite3.Connection | None:
-    """A connection to our own, healthy file (or a new one); None for any other."""
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5)
-    is_sound = False
+def _insert(db: sqlite3.Connection, quarters: Iterable[KeptQuarter]) -> None:
+    rows = list(quarters)
+    db.executemany(
+        "INSERT OR REPLACE INTO quarter (slot, content) VALUES (?, ?)",
+        [(quarter.slot, encode_quarter(quarter)) for quarter in rows],
+    )
+    db.executemany(
+        "INSERT OR REPLACE INTO minute (slot, content) VALUES (?, ?)",
+        [(quarter.slot, encode_minutes(quarter.minutes)) for quarter in rows if quarter.minutes],
+    )
+
+
+def _opened(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, isolation_level=None, timeout=5)
+    db.execute("PRAGMA synchronous = FULL")
+    return db
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether this is our own, healthy file, or a new one, which is then made."""
     try:
-        is_sound = _prepare(connection)
+        with closing(_opened(path)) as db:
+            (mark,) = db.execute("PRAGMA application_id").fetchone()
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if mark not in (0, APPLICATION_ID) or version > VERSION:
+                return False
+            if db.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+                return False
+            if (mark, version) != (APPLICATION_ID, VERSION):
+                db.executescript(SCHEMA)
+            return True
     except sqlite3.OperationalError as cause:
         if "malformed" not in str(cause):
             raise
+        return False
     except sqlite3.DatabaseError:
-        is_sound = False
-    finally:
-        if not is_sound:
-            connection.close()
-    return connection if is_sound else None
-
-
-def _prepare(connection: sqlite3.Connection) -> bool:
-    # Small pages: a quarter hour's values are less than one, and an SD card wears with every page written.
-    connection.execute("PRAGMA page_size = 1024")
-    (mark,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if mark not in (0, APPLICATION_ID) or version > VERSION:
         return False
-    if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
-        return False
-    connection.execute("PRAGMA journal_mode = WAL").fetchone()
-    # NORMAL: a power cut may cost the last quarter hour here, never the file. The outbox has what counts.
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.executescript(SCHEMA)
-    return True
 
 
 def _set_aside(path: Path, now_s: float) -> Path:
     """Rename a damaged file and keep it for inspection."""
     aside = path.with_name(f"{path.name}.damaged-{int(now_s)}")
     path.rename(aside)
-    for tail in ("-wal", "-shm"):
-        path.with_name(path.name + tail).unlink(missing_ok=True)
+    path.with_name(path.name + "-journal").unlink(missing_ok=True)
     return aside
+
+
+@contextmanager
+def _reported(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as cause:
+        raise HomeStoreError(f"{path}: cannot be written: {cause}: is the disk full?") from None
+    except OSError as cause:
+        raise HomeStoreError(f"{path}: cannot be written: {cause.strerror or cause}") from None

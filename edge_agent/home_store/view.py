@@ -8,17 +8,22 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from edge_agent.home_store.contents import KeptQuarter, MinuteMeans, decode_minutes, decode_quarter
+from edge_agent.home_store.recent import read_recent
 from edge_agent.home_store.store import FILE_NAME, HomeStoreError
 from protocols.slots import Slot
 
 
 def read_quarters(folder: Path, slots: range) -> Iterator[KeptQuarter]:
-    """The kept quarter hours among these slots, ascending, without their minutes.
+    """The kept quarter hours among these slots, ascending; only the newest of them with their minutes.
 
     None of a home that keeps nothing yet. Raises: HomeStoreError; KeptRowError for a damaged row.
     """
+    recent = _recent(folder, slots)
     for slot, content in _rows(folder, "quarter", slots):
-        yield decode_quarter(slot, content)
+        if slot not in recent:
+            yield decode_quarter(slot, content)
+    for slot in sorted(recent):
+        yield recent[slot]
 
 
 def read_minutes(folder: Path, slots: range) -> Iterator[tuple[Slot, dict[str, MinuteMeans]]]:
@@ -26,23 +31,39 @@ def read_minutes(folder: Path, slots: range) -> Iterator[tuple[Slot, dict[str, M
 
     Raises: HomeStoreError; KeptRowError for a damaged row.
     """
+    recent = _recent(folder, slots)
     for slot, content in _rows(folder, "minute", slots):
-        yield slot, decode_minutes(slot, content)
+        if slot not in recent:
+            yield slot, decode_minutes(slot, content)
+    for slot in sorted(recent):
+        if minutes := dict(recent[slot].minutes):
+            yield slot, minutes
 
 
 def kept_slots(folder: Path) -> range:
     """From the first kept quarter hour to behind the newest; empty if there is none. Raises: HomeStoreError."""
+    recent = _recent(folder, None)
     with _reading(folder) as db:
-        found = db and db.execute("SELECT min(slot), max(slot) FROM quarter").fetchone()
-    return range(found[0], found[1] + 1) if found and found[0] is not None else range(0)
+        found = None if db is None else db.execute("SELECT min(slot), max(slot) FROM quarter").fetchone()
+    known = [*recent, *(slot for slot in found or () if slot is not None)]
+    return range(min(known), max(known) + 1) if known else range(0)
 
 
-def _rows(folder: Path, table: str, slots: range) -> Iterator[tuple[Slot, bytes]]:
+def _recent(folder: Path, slots: range | None) -> dict[Slot, KeptQuarter]:
+    # Read before the database: what is moved in between is then seen twice, and not missed.
+    try:
+        found = read_recent(folder)
+    except OSError as cause:
+        raise HomeStoreError(
+            f"{folder}: cannot be read: {cause.strerror}: run this as the user it belongs to"
+        ) from None
+    return found if slots is None else {slot: quarter for slot, quarter in found.items() if slot in slots}
+
+
+def _rows(folder: Path, table: str, slots: range) -> list[tuple[Slot, bytes]]:
+    sql = f"SELECT slot, content FROM {table} WHERE slot >= ? AND slot < ? ORDER BY slot"  # noqa: S608
     with _reading(folder) as db:
-        if db is None:
-            return
-        sql = f"SELECT slot, content FROM {table} WHERE slot >= ? AND slot < ? ORDER BY slot"  # noqa: S608
-        yield from db.execute(sql, (slots.start, slots.stop))
+        return [] if db is None else db.execute(sql, (slots.start, slots.stop)).fetchall()
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Only for the process that writes; `view` shows the outbox from outside.
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import sqlite3
 from collections.abc import AsyncIterator
@@ -15,24 +16,30 @@ from pathlib import Path
 import aiosqlite
 
 from edge_agent.outbox.messages import ChainLink, OutboxError
-from edge_agent.outbox.schema import APPLICATION_ID, SCHEMA, VERSION
+from edge_agent.outbox.schema import APPLICATION_ID, FROM_VERSION_1, PAGE_BYTES, SCHEMA, VERSION
 from edge_agent.outbox.store import Outbox
 from protocols.durable_files import make_private_folder
 from protocols.wire.chain import FIRST_PREVIOUS
+
+log = logging.getLogger("commonwatt.agent")
 
 FILE_NAME = "outbox.sqlite"
 LOCK_NAME = "outbox.lock"
 
 
 @asynccontextmanager
-async def open_outbox(folder: Path, *, max_mb: int, now_s: float) -> AsyncIterator[tuple[Outbox, Path | None]]:
+async def open_outbox(
+    folder: Path, *, max_mb: int, now_s: float, patience_s: float = 5.0
+) -> AsyncIterator[tuple[Outbox, Path | None]]:
     """The outbox in this folder, and the new name of a damaged one that was set aside.
+
+    `patience_s`: how long each step waits for another program that reads it.
 
     Raises: OutboxError when another process has it or it cannot be written.
     """
     lock_fd = _lock(folder)
     try:
-        connection, aside = await _sound_connection(folder / FILE_NAME, now_s)
+        connection, aside = await _sound_connection(folder / FILE_NAME, now_s, patience_s=patience_s)
         try:
             link, boot = await _begin(connection, now_s)
             yield Outbox(connection, link=link, boot=boot, max_bytes=max_mb << 20), aside
@@ -74,21 +81,21 @@ def _lock(folder: Path) -> int:
     return lock_fd
 
 
-async def _sound_connection(path: Path, now_s: float) -> tuple[aiosqlite.Connection, Path | None]:
-    if connection := await _connected(path):
+async def _sound_connection(path: Path, now_s: float, *, patience_s: float) -> tuple[aiosqlite.Connection, Path | None]:
+    if connection := await _connected(path, patience_s):
         return connection, None
     aside = _set_aside(path, now_s)
-    if connection := await _connected(path):
+    if connection := await _connected(path, patience_s):
         return connection, aside
     raise OutboxError(f"{path}: cannot create a new outbox: is the SD card full or worn out?")
 
 
-async def _connected(path: Path) -> aiosqlite.Connection | None:
+async def _connected(path: Path, patience_s: float) -> aiosqlite.Connection | None:
     """A connection to a healthy file, None for any other. Leaves no thread behind, whatever goes wrong."""
     connection = await aiosqlite.connect(path, isolation_level=None)
     is_sound = False
     try:
-        is_sound = await _is_sound(connection)
+        is_sound = await _is_sound(connection, patience_s)
     finally:
         if not is_sound:
             await connection.close()
@@ -104,16 +111,17 @@ def _set_aside(path: Path, now_s: float) -> Path:
     return aside
 
 
-async def _is_sound(connection: aiosqlite.Connection) -> bool:
+async def _is_sound(connection: aiosqlite.Connection, patience_s: float) -> bool:
     """Whether this is our file (or a new one) and passes SQLite's check."""
     try:
-        await connection.execute("PRAGMA busy_timeout = 5000")
+        await connection.execute(f"PRAGMA busy_timeout = {int(1000 * patience_s)}")
         mark = await _first(connection, "PRAGMA application_id")
         if mark not in (0, APPLICATION_ID) or await _first(connection, "PRAGMA quick_check(1)") != "ok":
             return False
-        await _first(connection, "PRAGMA journal_mode = WAL")
         # NORMAL lost committed rows in power cut tests; FULL did not.
         await connection.execute("PRAGMA synchronous = FULL")
+        await _bring_up_to_date(connection)
+        await _first(connection, "PRAGMA journal_mode = WAL")
         await connection.executescript(SCHEMA)
         return await _first(connection, "SELECT count(*) FROM state WHERE version > ?", VERSION) == 0
     except sqlite3.OperationalError as cause:
@@ -122,6 +130,24 @@ async def _is_sound(connection: aiosqlite.Connection) -> bool:
         raise
     except sqlite3.DatabaseError:
         return False
+
+
+async def _bring_up_to_date(connection: aiosqlite.Connection) -> None:
+    """Bring an outbox of an older program into today's form and pages."""
+    if await _first(connection, "SELECT 1 FROM pragma_table_info('message') WHERE name = 'epoch'") is not None:
+        # If power fails before the commit, the old form is whole and this begins again.
+        await connection.executescript(f"BEGIN IMMEDIATE; {FROM_VERSION_1} COMMIT;")
+    if await _first(connection, "PRAGMA page_size") == PAGE_BYTES:
+        return
+    is_new = await _first(connection, "SELECT 1 FROM sqlite_master") is None
+    try:
+        # Pages change their size only outside write-ahead logging.
+        await _first(connection, "PRAGMA journal_mode = DELETE")
+        await connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        if not is_new:
+            await connection.execute("VACUUM")
+    except sqlite3.OperationalError as cause:
+        log.warning("the outbox keeps its large pages, which wear the SD card more: %s", cause)
 
 
 async def _first(connection: aiosqlite.Connection, sql: str, *parameters: object) -> object:

@@ -2,15 +2,15 @@
 readings of the last 400 days, which outlive it.
 """
 
-VERSION = 1
+VERSION = 2
+PAGE_BYTES = 512
+"""The smallest there is: a message and its row fill little more than one, and each page written wears the SD card."""
 APPLICATION_ID = 0x63773162  # "cw1b"
 
-# The end of the chain is stored apart from the messages, because receipted messages are eventually deleted.
-SCHEMA = f"""
-PRAGMA application_id = {APPLICATION_ID};
-CREATE TABLE IF NOT EXISTS message (
-    epoch INTEGER NOT NULL,
-    seq INTEGER NOT NULL,
+MESSAGE = """CREATE TABLE message (
+    id INTEGER PRIMARY KEY,
+    epoch INTEGER AS (id >> 32),
+    seq INTEGER AS (id & 4294967295),
     kind TEXT NOT NULL,
     topic TEXT NOT NULL,
     sealed BLOB NOT NULL,
@@ -18,11 +18,15 @@ CREATE TABLE IF NOT EXISTS message (
     made_at INTEGER NOT NULL,
     published_at INTEGER,
     receipted_at INTEGER,
-    refused TEXT,
-    PRIMARY KEY (epoch, seq)
+    refused TEXT
 );
-CREATE INDEX IF NOT EXISTS message_waiting ON message (epoch, seq) WHERE receipted_at IS NULL;
-CREATE TABLE IF NOT EXISTS state (
+"""
+
+# A message's id is its place in the chain, so that the table alone is its only index and grows at its end.
+# The end of the chain is stored apart from the messages, because receipted messages are eventually deleted.
+SCHEMA = f"""
+PRAGMA application_id = {APPLICATION_ID};
+{MESSAGE.replace("TABLE", "TABLE IF NOT EXISTS")}CREATE TABLE IF NOT EXISTS state (
     one INTEGER PRIMARY KEY CHECK (one = 1),
     version INTEGER NOT NULL,
     epoch INTEGER NOT NULL,
@@ -69,3 +73,18 @@ CREATE TRIGGER IF NOT EXISTS prompt_gone AFTER DELETE ON prompt BEGIN
     DELETE FROM answered WHERE prompt_id = old.id;
 END;
 """  # noqa: S608 - two constants
+
+# Version 1 kept messages under a key of two columns, with an index of those that wait.
+FROM_VERSION_1 = f"""
+ALTER TABLE message RENAME TO message_of_version_1;
+{MESSAGE}INSERT INTO message (id, kind, topic, sealed, hash, made_at, published_at, receipted_at, refused)
+SELECT epoch << 32 | seq, kind, topic, sealed, hash, made_at, published_at, receipted_at, refused
+FROM message_of_version_1 ORDER BY epoch, seq;
+DROP TABLE message_of_version_1;
+UPDATE state SET version = {VERSION};
+"""  # noqa: S608 - two constants
+
+
+def place_id(epoch: int, seq: int) -> int:
+    """The id of the message at this place in the chain."""
+    return epoch << 32 | seq

@@ -5,10 +5,9 @@ The writer's side; `opening` opens it, `view` shows it from outside. Knows no ne
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+import zlib
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import aiosqlite
@@ -22,7 +21,9 @@ from edge_agent.outbox.messages import (
     SealMessage,
     WaitingMessage,
 )
+from edge_agent.outbox.schema import place_id
 from edge_agent.outbox.sent_readings import ENDING, KEEP, KEPT_SLOTS, THIN, readings_of
+from edge_agent.outbox.transactions import OutboxFile
 from edge_agent.outbox.uncancellable import uncancellable
 from protocols.wire.chain import FIRST_PREVIOUS, MAX_NUMBER
 from protocols.wire.envelope import batch_hash
@@ -31,13 +32,18 @@ from protocols.wire.receipts import Receipt
 from protocols.wire.refusal_reasons import RefusalReason
 
 PROMPTS_KEPT = 500
+TIMES_SAVED_EVERY_S = 3600
+"""How far the written time of the newest receipt may lag behind: after a power cut, a receipt of that hour that is
+shown again may make the agent send messages again, which the hub then knows."""
+
+_PACKED = zlib.compress(b"")[:1]
 SEALED_AT_ONCE = 96
-_INSERT = "INSERT INTO message (epoch, seq, kind, topic, sealed, hash, made_at) VALUES (?,?,?,?,?,?,?)"
+_INSERT = "INSERT INTO message (id, kind, topic, sealed, hash, made_at) VALUES (?,?,?,?,?,?)"
 
 SqlStatement = tuple[str, tuple[Any, ...]]
 
 
-class Outbox:
+class Outbox(OutboxFile):
     """Every change is one transaction with synchronous=FULL: after the `await` it survives a power cut.
 
     A change once begun is finished even if the caller is cancelled: memory and file never disagree.
@@ -45,11 +51,13 @@ class Outbox:
     """
 
     def __init__(self, connection: aiosqlite.Connection, *, link: ChainLink, boot: int, max_bytes: int) -> None:
-        self._db = connection
+        super().__init__(connection)
         self._max_bytes = max_bytes
         self._held_bytes: int | None = None
-        self._turn = asyncio.Lock()
         self._next = link
+        self._open_from = 1
+        """No message of this epoch below it waits for a receipt."""
+        self._times_saved_s = -TIMES_SAVED_EVERY_S
         self.boot = boot
         self.dropped = 0
 
@@ -64,7 +72,8 @@ class Outbox:
 
         Raises: OutboxError; then nothing was stored.
         """
-        also = [] if checkpoint is None else [("UPDATE state SET checkpoint = ?", (checkpoint,))]
+        packed = None if checkpoint is None else zlib.compress(checkpoint)
+        also = [] if packed is None else [("UPDATE state SET checkpoint = ?", (packed,))]
         await self._keep(sealings, now_s=now_s, also=also)
 
     @uncancellable
@@ -88,7 +97,9 @@ class Outbox:
     async def checkpoint(self) -> bytes | None:
         """The meter's checkpoint after the last stored batch."""
         row = await self._one("SELECT checkpoint FROM state")
-        return row[0] if row else None
+        kept = None if row is None or row[0] is None else bytes(row[0])
+        # Version 1 kept it as it is.
+        return zlib.decompress(kept) if kept is not None and kept[:1] == _PACKED else kept
 
     async def consent(self) -> tuple[int, bytes] | None:
         """The consent in force at the end of the chain."""
@@ -99,21 +110,19 @@ class Outbox:
         """The next messages of this epoch that have no receipt, in order."""
         rows = await self._all(
             "SELECT seq, topic, sealed FROM message"
-            " WHERE epoch = ? AND seq > ? AND receipted_at IS NULL ORDER BY seq LIMIT ?",
-            (self._next.epoch, after, limit),
+            " WHERE id BETWEEN ? AND ? AND receipted_at IS NULL ORDER BY id LIMIT ?",
+            (*self._ids(max(after + 1, self._open_from)), limit),
         )
         return [WaitingMessage(*row) for row in rows]
 
     async def message(self, seq: int) -> WaitingMessage | None:
         """Any message of this epoch that is still stored, receipted or not."""
-        row = await self._one(
-            "SELECT seq, topic, sealed FROM message WHERE epoch = ? AND seq = ?", (self._next.epoch, seq)
-        )
+        row = await self._one("SELECT seq, topic, sealed FROM message WHERE id = ?", (place_id(self._next.epoch, seq),))
         return WaitingMessage(*row) if row else None
 
     async def hash_of(self, seq: int) -> bytes | None:
         """The hash of a message of this epoch, None if it is no longer stored."""
-        row = await self._one("SELECT hash FROM message WHERE epoch = ? AND seq = ?", (self._next.epoch, seq))
+        row = await self._one("SELECT hash FROM message WHERE id = ?", (place_id(self._next.epoch, seq),))
         return row[0] if row else None
 
     @uncancellable
@@ -126,7 +135,8 @@ class Outbox:
         """How far the hub's receipts go, as last written to disk."""
         times = await self._one("SELECT signed_at, taken_back_at FROM newest_receipt")
         first_waiting = await self._one(
-            "SELECT seq FROM message WHERE epoch = ? AND receipted_at IS NULL ORDER BY seq LIMIT 1", (self._next.epoch,)
+            "SELECT seq FROM message WHERE id BETWEEN ? AND ? AND receipted_at IS NULL ORDER BY id LIMIT 1",
+            self._ids(self._open_from),
         )
         through = (first_waiting[0] if first_waiting else self._next.seq) - 1
         return ReceiptState(through, *(times or (0, 0)))
@@ -146,16 +156,17 @@ class Outbox:
     @uncancellable
     async def reopen_messages(self, state: ReceiptState, *, now_s: float) -> int:
         """Only the numbers up to `state.through` are receipted; returns how many above it lost their receipt."""
+        self._open_from = 1
         async with self._transaction():
             await self._note_times(state)
             await self._db.execute(
-                "UPDATE message SET receipted_at = ? WHERE epoch = ? AND seq <= ? AND receipted_at IS NULL",
-                (int(now_s), self._next.epoch, state.through),
+                "UPDATE message SET receipted_at = ? WHERE id BETWEEN ? AND ? AND receipted_at IS NULL",
+                (int(now_s), *self._ids(1, state.through)),
             )
             cursor = await self._db.execute(
                 "UPDATE message SET receipted_at = NULL, refused = NULL"
-                " WHERE epoch = ? AND seq > ? AND receipted_at IS NOT NULL",
-                (self._next.epoch, state.through),
+                " WHERE id BETWEEN ? AND ? AND receipted_at IS NOT NULL",
+                self._ids(state.through + 1),
             )
             return cursor.rowcount
 
@@ -179,7 +190,7 @@ class Outbox:
                 (epoch, link.seq - 1, link.previous if link.seq > 1 else None),
             )
         # If power fails before the commit, the old chain is unchanged and the hub's next receipt starts this again.
-        self._next, self._held_bytes = link, None
+        self._next, self._held_bytes, self._open_from = link, None, 1
         return link.seq - 1, left
 
     @uncancellable
@@ -206,19 +217,25 @@ class Outbox:
     ) -> int:
         """Mark everything that a verified receipt covers; returns how many messages were waiting for it."""
         at = int(now_s)
+        first = self._open_from if receipt.epoch == self._next.epoch else 1
         async with self._transaction():
             await self._db.executemany(*self._published(published, now_s))
             cursor = await self._db.execute(
-                "UPDATE message SET receipted_at = ? WHERE epoch = ? AND seq <= ? AND receipted_at IS NULL",
-                (at, receipt.epoch, receipt.through_seq),
+                "UPDATE message SET receipted_at = ? WHERE id BETWEEN ? AND ? AND receipted_at IS NULL",
+                (at, place_id(receipt.epoch, first), place_id(receipt.epoch, receipt.through_seq)),
             )
             await self._db.executemany(
-                "UPDATE message SET refused = ? WHERE epoch = ? AND seq = ?",
-                [(reason.value, receipt.epoch, seq) for seq, reason in receipt.refused],
+                "UPDATE message SET refused = ? WHERE id = ?",
+                [(reason.value, place_id(receipt.epoch, seq)) for seq, reason in receipt.refused],
             )
-            if state is not None:
+            if (
+                state is not None
+                and not self._times_saved_s <= state.signed_at < self._times_saved_s + TIMES_SAVED_EVERY_S
+            ):
                 await self._note_times(state)
-            return cursor.rowcount
+        if receipt.epoch == self._next.epoch:
+            self._open_from = max(first, receipt.through_seq + 1)
+        return cursor.rowcount
 
     @uncancellable
     async def forget(self, *, before_s: float) -> int:
@@ -269,9 +286,8 @@ class Outbox:
         rows = await self._all("SELECT prompt_id, choice, at FROM given_answer ORDER BY at, prompt_id")
         return [(prompt, AnswerChoice(choice), at) for prompt, choice, at in rows]
 
-    async def close(self) -> None:
-        """Close the file."""
-        await self._db.close()
+    def _forget_sizes(self) -> None:
+        self._held_bytes = None
 
     async def _keep(self, sealings: Sequence[SealMessage], *, now_s: float, also: Sequence[SqlStatement]) -> None:
         async with self._transaction():
@@ -280,9 +296,9 @@ class Outbox:
             for sealing in sealings:
                 made = sealing(link)
                 digest = batch_hash(made.sealed)
-                rows.append((link.epoch, link.seq, made.kind, made.topic, made.sealed, digest, int(now_s)))
+                rows.append(_row(link, made, digest=digest, now_s=now_s))
                 link = ChainLink(link.epoch, link.seq + 1, digest)
-            await self._make_room(sum(len(row[4]) for row in rows))
+            await self._make_room(sum(len(row[3]) for row in rows))
             await self._db.executemany(_INSERT, rows)
             moved = await self._db.execute(
                 "UPDATE state SET last_seq = ?, last_hash = ? WHERE epoch = ? AND last_seq = ?",
@@ -302,14 +318,15 @@ class Outbox:
             " signed_at = excluded.signed_at, taken_back_at = excluded.taken_back_at",
             (state.signed_at, state.reopened_at),
         )
+        self._times_saved_s = state.signed_at
 
     async def _before(self, epoch: int, *, after: tuple[int, int], everything: bool) -> list[sqlite3.Row]:
         """The next messages of earlier epochs, in order: those without a receipt, or all."""
         which = "" if everything else " AND receipted_at IS NULL"
         return await self._rows_in_transaction(
             "SELECT epoch, seq, kind, topic, sealed FROM message"  # noqa: S608 - one of two constant texts
-            f" WHERE (epoch, seq) > (?, ?) AND epoch < ?{which} ORDER BY epoch, seq LIMIT {SEALED_AT_ONCE}",
-            (*after, epoch),
+            f" WHERE id > ? AND id < ?{which} ORDER BY id LIMIT {SEALED_AT_ONCE}",
+            (place_id(*after), place_id(epoch, 0)),
         )
 
     async def _move(
@@ -323,10 +340,10 @@ class Outbox:
                 continue
             made = sealing(link)
             digest = batch_hash(made.sealed)
-            moved.append((link.epoch, link.seq, made.kind, made.topic, made.sealed, digest, int(now_s)))
+            moved.append(_row(link, made, digest=digest, now_s=now_s))
             gone.append((link.epoch, link.seq, epoch, seq))
             link = ChainLink(link.epoch, link.seq + 1, digest)
-        await self._db.executemany("DELETE FROM message WHERE epoch = ?3 AND seq = ?4", gone)
+        await self._db.executemany("DELETE FROM message WHERE id = ?3 << 32 | ?4", gone)
         await self._db.executemany("UPDATE answered SET epoch = ?1, seq = ?2 WHERE epoch = ?3 AND seq = ?4", gone)
         await self._db.executemany(_INSERT, moved)
         return link, len(moved)
@@ -341,14 +358,13 @@ class Outbox:
         if over <= 0:
             return
         oldest = await self._rows_in_transaction(
-            "SELECT epoch, seq, length(sealed) FROM message WHERE receipted_at IS NOT NULL AND kind <> 'consent'"
-            " ORDER BY epoch, seq"
+            "SELECT id, length(sealed) FROM message WHERE receipted_at IS NOT NULL AND kind <> 'consent' ORDER BY id"
         )
         dropped = []
-        for epoch, seq, size in oldest:
+        for place, size in oldest:
             if over <= 0:
                 break
-            dropped.append((epoch, seq))
+            dropped.append((place,))
             over -= size
         self._held_bytes = None
         if over > 0:
@@ -356,44 +372,22 @@ class Outbox:
                 f"the outbox holds {self._max_bytes >> 20} MB without a receipt from the hub: "
                 "new slots are not stored until the hub answers or you raise outbox.max_mb"
             )
-        await self._db.executemany("DELETE FROM message WHERE epoch = ? AND seq = ?", dropped)
+        await self._db.executemany("DELETE FROM message WHERE id = ?", dropped)
         await self._db.execute("UPDATE state SET dropped = dropped + ?", (len(dropped),))
         self.dropped += len(dropped)
 
-    def _published(self, seqs: Iterable[int], now_s: float) -> tuple[str, list[tuple[int, int, int]]]:
+    def _published(self, seqs: Iterable[int], now_s: float) -> tuple[str, list[tuple[int, int]]]:
         return (
-            "UPDATE message SET published_at = ? WHERE epoch = ? AND seq = ? AND published_at IS NULL",
-            [(int(now_s), self._next.epoch, seq) for seq in seqs],
+            "UPDATE message SET published_at = ? WHERE id = ? AND published_at IS NULL",
+            [(int(now_s), place_id(self._next.epoch, seq)) for seq in seqs],
         )
 
-    async def _one(self, sql: str, parameters: tuple[Any, ...] = ()) -> sqlite3.Row | None:
-        rows = await self._all(sql, parameters)
-        return rows[0] if rows else None
+    def _ids(self, first: int, last: int = MAX_NUMBER) -> tuple[int, int]:
+        """The ids of a range of this epoch's numbers."""
+        return place_id(self._next.epoch, first), place_id(self._next.epoch, last)
 
-    async def _all(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
-        """Committed rows: this connection would also see another task's open transaction half done."""
-        async with self._turn:
-            return await self._rows_in_transaction(sql, parameters)
 
-    async def _rows_in_transaction(self, sql: str, parameters: tuple[Any, ...] = ()) -> list[sqlite3.Row]:
-        """Rows as the open transaction sees them."""
-        try:
-            return list(await self._db.execute_fetchall(sql, parameters))
-        except sqlite3.Error as cause:
-            raise OutboxError(f"the outbox cannot be read: {cause}") from None
-
-    @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[None]:
-        async with self._turn:
-            try:
-                try:
-                    await self._db.execute("BEGIN IMMEDIATE")
-                    yield
-                    await self._db.commit()
-                except BaseException:
-                    self._held_bytes = None
-                    # Runs after everything still queued, and does nothing if no transaction is open.
-                    await self._db.rollback()
-                    raise
-            except sqlite3.Error as cause:
-                raise OutboxError(f"the outbox cannot be written: {cause}: is the disk full?") from None
+def _row(
+    link: ChainLink, made: SealedMessage, *, digest: bytes, now_s: float
+) -> tuple[int, str, str, bytes, bytes, int]:
+    return place_id(link.epoch, link.seq), made.kind, made.topic, made.sealed, digest, int(now_s)

@@ -118,8 +118,9 @@ def list_prompts(folder: Path) -> list[PromptStatus]:
     with _reading(folder) as db:
         rows: list[tuple[Any, ...]] = db.execute(
             "SELECT prompt.payload, g.choice, g.at, a.choice, a.at, message.seq, published_at, receipted_at, refused"
-            " FROM prompt LEFT JOIN given_answer AS g ON g.prompt_id = id LEFT JOIN answered AS a ON a.prompt_id = id"
-            " LEFT JOIN message USING (epoch, seq) ORDER BY received_at DESC, id"
+            " FROM prompt LEFT JOIN given_answer AS g ON g.prompt_id = prompt.id"
+            " LEFT JOIN answered AS a ON a.prompt_id = prompt.id"
+            " LEFT JOIN message USING (epoch, seq) ORDER BY received_at DESC, prompt.id"
         ).fetchall()
     try:
         return [_asked(*row) for row in rows]

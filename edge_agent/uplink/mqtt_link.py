@@ -36,6 +36,9 @@ log = logging.getLogger("commonwatt.agent")
 RESEND_FIRST_S = 20.0
 RESEND_MAX_S = 600.0
 SAVE_EVERY_S = 1.0
+SENT_SAVED_AFTER_S = 60.0
+"""When something was sent is written together with its receipt; alone only where none comes."""
+
 IDLE_S = 10.0
 GAP_AGAIN_S = 5.0
 STUCK_S = 5.0
@@ -98,7 +101,7 @@ class Uplink:
         self._resend_first_s = self._resend_s = resend_first_s
         self._progress_at = monotonic()
         self._unsaved: Receipt | None = None
-        self._saved_at = monotonic()
+        self._saved_at = self._unnoted_at = monotonic()
         self._probe: int | None = None
         self._asked_at: dict[int, float] = {}
         self._said: set[RefusalReason] = set()
@@ -153,9 +156,8 @@ class Uplink:
 
     async def _wait(self) -> None:
         """Wait until there is something to do or something is due."""
-        unsaved = self._unsaved is not None or bool(self._unnoted)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(self._resend_s, SAVE_EVERY_S if unsaved else IDLE_S)):
+            async with asyncio.timeout(min(self._resend_s, IDLE_S if self._unsaved is None else SAVE_EVERY_S)):
                 await self._wake.wait()
         self._wake.clear()
 
@@ -213,6 +215,7 @@ class Uplink:
         if not self._client.publish(topic, sealed):
             return False
         self._silence.note_sent(self._monotonic())
+        self._unnoted_at = self._unnoted_at if self._unnoted else self._monotonic()
         self._unnoted.add(seq)
         return True
 
@@ -224,6 +227,8 @@ class Uplink:
         if not at_once and self._monotonic() - self._saved_at < SAVE_EVERY_S:
             return
         receipt, published = self._unsaved, self._unnoted
+        if receipt is None and not at_once and self._monotonic() - self._unnoted_at < SENT_SAVED_AFTER_S:
+            return
         self._unsaved, self._unnoted, self._saved_at = None, set(), self._monotonic()
         if receipt is not None:
             await self._outbox.note_receipt(receipt, published=published, now_s=self._now(), state=self._receipted)

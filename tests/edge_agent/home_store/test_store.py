@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from edge_agent.home_store.contents import KeptQuarter, KeptRowError, decode_minutes, decode_quarter
-from edge_agent.home_store.store import FILE_NAME, KEPT_MINUTE_SLOTS, KEPT_SLOTS, HomeStore, HomeStoreError
+from edge_agent.home_store.recent import FILE_NAME as RECENT
+from edge_agent.home_store.recent import read_recent
+from edge_agent.home_store.store import FILE_NAME, KEPT_MINUTE_SLOTS, KEPT_SLOTS, MOVED_AT, HomeStore, HomeStoreError
 from edge_agent.home_store.view import kept_slots, read_minutes, read_quarters
 from protocols.consent.reduction import SlotValue
 from protocols.quantities import Gap, Mark, Measure
@@ -51,7 +53,7 @@ def test_values_are_kept_400_days_and_minutes_30(tmp_path: Path) -> None:
     store = HomeStore(tmp_path, now_s=0)
     store.keep([quarter(FIRST - KEPT_SLOTS), quarter(FIRST - KEPT_SLOTS + 1), quarter(FIRST - KEPT_MINUTE_SLOTS)])
     store.keep([quarter(FIRST - KEPT_MINUTE_SLOTS + 1), quarter(FIRST)])
-    store.close()
+    store.keep([quarter(FIRST)] * MOVED_AT)
     everything = range(FIRST + 1)
     kept = [q.slot for q in read_quarters(tmp_path, everything)]
     assert kept == [FIRST - KEPT_SLOTS + 1, FIRST - KEPT_MINUTE_SLOTS, FIRST - KEPT_MINUTE_SLOTS + 1, FIRST]
@@ -69,9 +71,8 @@ def test_it_stays_small_whatever_time_passes(tmp_path: Path) -> None:
 
 def test_what_a_clock_that_was_ahead_left_does_not_stay(tmp_path: Path) -> None:
     store = HomeStore(tmp_path, now_s=0)
-    store.keep([quarter(FIRST + 90_000)])
-    store.keep([quarter(FIRST)])
-    store.close()
+    store.keep([quarter(FIRST + 90_000)] * MOVED_AT)
+    store.keep([quarter(FIRST)] * MOVED_AT)
     assert [q.slot for q in read_quarters(tmp_path, range(FIRST * 2))] == [FIRST]
 
 
@@ -80,7 +81,6 @@ def test_a_damaged_or_foreign_file_is_set_aside_and_a_new_one_begun(tmp_path: Pa
     path = tmp_path / FILE_NAME
     store = HomeStore(tmp_path, now_s=0)
     store.keep([quarter(slot) for slot in range(FIRST, FIRST + 200)])
-    store.close()
     if damage == "page":
         content = bytearray(path.read_bytes())
         content[2048:6144] = bytes(range(256)) * 16
@@ -111,18 +111,41 @@ def test_a_home_that_keeps_nothing_yet_has_no_history(tmp_path: Path) -> None:
     assert kept_slots(tmp_path) == range(0)
 
 
-def test_a_failed_write_keeps_nothing_and_the_next_one_works(tmp_path: Path) -> None:
+def test_a_database_that_cannot_be_written_loses_nothing(tmp_path: Path) -> None:
     store = HomeStore(tmp_path, now_s=0)
-    blocker = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None, timeout=0)
-    store.set_patience(0)
-    blocker.execute("BEGIN IMMEDIATE")
-    with pytest.raises(HomeStoreError, match="locked"):
-        store.keep([quarter(FIRST)])
-    blocker.execute("ROLLBACK")
-    blocker.close()
+    (tmp_path / FILE_NAME).rename(tmp_path / "kept")
+    (tmp_path / FILE_NAME).mkdir()
+    with pytest.raises(HomeStoreError, match="cannot be written"):
+        store.keep([quarter(FIRST + at) for at in range(MOVED_AT)])
+    (tmp_path / FILE_NAME).rmdir()
+    (tmp_path / "kept").rename(tmp_path / FILE_NAME)
+    store.keep([quarter(FIRST + MOVED_AT)])
+    assert kept_slots(tmp_path) == range(FIRST, FIRST + MOVED_AT + 1)
+    assert read_recent(tmp_path) == {}
+
+
+@pytest.mark.parametrize("cut", [1, 5, 40])
+def test_a_torn_end_of_the_log_costs_only_its_last_quarter_hour(tmp_path: Path, cut: int) -> None:
+    store = HomeStore(tmp_path, now_s=0)
+    store.keep([quarter(FIRST)])
     store.keep([quarter(FIRST + 1)])
-    store.close()
-    assert kept_slots(tmp_path) == range(FIRST + 1, FIRST + 2)
+    log = tmp_path / RECENT
+    log.write_bytes(log.read_bytes()[:-cut])
+    again = HomeStore(tmp_path, now_s=0)
+    assert kept_slots(tmp_path) == range(FIRST, FIRST + 1)
+    again.keep([quarter(FIRST + 2)])
+    assert [q.slot for q in read_quarters(tmp_path, range(FIRST, FIRST + 9))] == [FIRST, FIRST + 2]
+
+
+def test_a_flipped_bit_in_the_log_is_not_believed(tmp_path: Path) -> None:
+    HomeStore(tmp_path, now_s=0).keep([quarter(FIRST), quarter(FIRST + 1)])
+    log = tmp_path / RECENT
+    content = bytearray(log.read_bytes())
+    for at in range(len(content)):
+        content[at] ^= 4
+        log.write_bytes(content)
+        assert all(found.values == quarter(slot).values for slot, found in read_recent(tmp_path).items())
+        content[at] ^= 4
 
 
 @pytest.mark.parametrize("content", [b"", b"\x00", b"\xf6", b"\x81\x81\x84\x18\x63\x01\x00\x00", b"\xff" * 9])
