@@ -58,9 +58,10 @@ bench: setup-test
 deb: setup-test
 	@.venv/bin/python .ci/debs/build.py $(if $(ARCH),--arch $(ARCH))
 
-## make messages   the pages' sentences for translators, written to hub/web/locale/messages.pot
+## make messages   the pages' sentences for translators, written to locale/messages.pot of hub/web and edge_agent/page
 messages: setup-test
 	@$(PY) -m tests.hub.web.messages
+	@$(PY) -m tests.edge_agent.page.messages
 
 ## make setup      what the demo needs, into .venv
 setup:

@@ -20,6 +20,7 @@ _ADDERS = (
     status.add,
     household.add_doctor,
     household.add_consent,
+    household.add_page,
     prompts.add,
     sent.add,
     prompts.add_answer,

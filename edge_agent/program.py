@@ -38,10 +38,9 @@ from edge_agent.metering.trusted_time import (
 from edge_agent.outbox.messages import OutboxError
 from edge_agent.outbox.opening import open_outbox
 from edge_agent.outbox.store import Outbox
-from edge_agent.page.running_home import RunningHome
-from edge_agent.page.serving import make_page
+from edge_agent.page.serving import make_page, running_home
 from edge_agent.proxy.server import make_proxies
-from edge_agent.run_loop import BusReader, LoopParts, SlotCloser, forget, send_answers
+from edge_agent.run_loop import LoopParts, SlotCloser, forget, send_answers
 from edge_agent.settings import Settings
 from edge_agent.timekeeping import RememberedAnswer, Timekeeper
 from edge_agent.uplink.identity import Identity
@@ -55,7 +54,7 @@ from protocols.quantities import Gap
 from protocols.service_manager import keep_service_manager_told
 from protocols.slots import SLOT_S, Slot, format_slot, slot_of, start_of
 from protocols.timeline import Clock
-from protocols.wire.readings import ClockTrust, DeviceState
+from protocols.wire.readings import ClockTrust
 
 log = logging.getLogger("commonwatt.agent")
 
@@ -97,7 +96,7 @@ class AgentProgram:
         self._live_values = LiveValues()
         self._keeper = HomeKeeper(None, self._live_values)
         self._switch = SendingSwitch(settings.data)
-        self._readers: list[BusReader] = []
+        self._readers: list[Bus] = []
 
     async def run(self, recording: Iterable[str] | None, *, name: str = "recording") -> None:
         """Send the recording, if any, then go live until cancelled. `name` identifies the recording in errors.
@@ -159,7 +158,17 @@ class AgentProgram:
             ):
                 tasks.create_task(work)
             if self._settings.page is not None:
-                tasks.create_task(make_page(self._settings.page, self._running_home(uplink)).run())
+                home = running_home(
+                    self._settings,
+                    self._identity,
+                    fleet=self._fleet,
+                    readers=lambda: self._readers,
+                    live=self._live_values,
+                    switch=self._switch,
+                    clock=self._clock,
+                    uplink=uplink,
+                )
+                tasks.create_task(make_page(self._settings.page, home).run())
             for proxy in make_proxies(self._settings.proxies, self._fleet):
                 tasks.create_task(proxy.run())
             tasks.create_task(send_answers(parts, uplink.wake))
@@ -238,7 +247,7 @@ class AgentProgram:
             )
             for link, devices in self._fleet
         ]
-        closing.readers = self._readers = list[BusReader](readers)
+        closing.readers = self._readers = readers
         closing.trouble_log = TroubleLog(settings.data, started_s=self._clock.now())
         limits = role_limits(settings.devices)
         for line in limit_lines(unlimited(limits)):
@@ -278,29 +287,6 @@ class AgentProgram:
         steps = self._phase_steps
         return WatchedMeter(
             self._places, next_slot=next_slot, longest_hole_s=longest_hole_s, bases=bases, phase_steps=steps
-        )
-
-    def _running_home(self, uplink: Uplink) -> RunningHome:
-        settings, enrolment = self._settings, self._identity.enrolment
-
-        def states() -> list[DeviceState]:
-            return [state for reader in self._readers for state in reader.states()]
-
-        return RunningHome(
-            folder=settings.data,
-            agent=enrolment.agent,
-            home=enrolment.home,
-            coop=enrolment.coop,
-            tz=enrolment.tz,
-            interval_s=settings.interval_s,
-            devices=settings.devices,
-            places=tuple(self._places),
-            live=self._live_values,
-            switch=self._switch,
-            now=self._clock.now,
-            states=states,
-            is_connected=lambda: uplink.is_connected,
-            wake=uplink.wake,
         )
 
     async def _find_time(self, bounds: ClockBounds) -> tuple[TrustedTime, list[TimedSamples]]:

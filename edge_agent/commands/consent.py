@@ -7,27 +7,24 @@ import time
 from pathlib import Path
 
 from edge_agent.commands.household import PURPOSES
+from edge_agent.consent.given import consent_given, consent_now
 from edge_agent.consent.wording import consent_lines, consent_record
-from edge_agent.household import RELEASE_SLOT, read_consent
+from edge_agent.household import RELEASE_SLOT
 from edge_agent.outbox.opening import is_running
-from edge_agent.outbox.view import held_consent
 from edge_agent.settings import Settings, read_settings
 from edge_agent.uplink.consent_file import write_next_version
-from edge_agent.uplink.identity import load_enrolment
 from protocols.consent.changes import allow_purpose, withdraw_purpose
 from protocols.consent.purposes import Resolution
-from protocols.consent.rules import ConsentSet, decode_consent
-from protocols.consent.text import parse_consent
-from protocols.errors import RequestError, SettingsError
+from protocols.consent.rules import ConsentSet
+from protocols.errors import RequestError
 from protocols.slots import slot_of
-from protocols.wire.refusal_reasons import WireError
 
 
 def run(options: argparse.Namespace) -> int:
     """Show or change the consent. Raises: RequestError, SettingsError."""
     settings = read_settings(options.config)
     held = consent_now(settings.data)
-    given = _written(settings, held)
+    given = consent_given(settings.consent, held)
     if options.action != "show":
         given = _changed(settings, options, given)
         path = _path(settings)
@@ -39,32 +36,6 @@ def run(options: argparse.Namespace) -> int:
     shown = consent_record(given, in_force=held.version) if options.json else ""
     print(shown or "\n".join(consent_lines(given, in_force=held.version)))
     return 0
-
-
-def consent_now(data: Path) -> ConsentSet:
-    """The consent in force: at the end of the chain, or that of the enrolment before the first run.
-
-    Raises: IdentityError, OutboxError, RequestError.
-    """
-    enrolment = load_enrolment(data)
-    kept = held_consent(data)
-    try:
-        return parse_consent(enrolment.consent) if kept is None else decode_consent(kept)
-    except WireError as cause:
-        raise RequestError(f"{data}: the stored consent cannot be read: {cause.detail}") from None
-
-
-def _written(settings: Settings, held: ConsentSet) -> ConsentSet:
-    """The consent in the household's file; the one in force where there is no file."""
-    path = settings.consent
-    if path is None or not path.exists():
-        return held
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as cause:
-        reason = cause.strerror if isinstance(cause, OSError) else "not UTF-8: save it again with that encoding"
-        raise SettingsError(f"{path}: cannot be read: {reason}") from None
-    return read_consent(text, name=path.name, home=held.home)
 
 
 def _changed(settings: Settings, options: argparse.Namespace, given: ConsentSet) -> ConsentSet:

@@ -1,4 +1,4 @@
-"""The arguments of the household's own commands, from `setup` to `consent`. Each loads its work when it runs."""
+"""The arguments of the household's own commands, from `setup` to `page`. Each loads its work when it runs."""
 
 from __future__ import annotations
 
@@ -79,6 +79,12 @@ def add_consent(commands: Commands) -> None:
     add_json(parser)
 
 
+def add_page(commands: Commands) -> None:
+    """Name `page` and its arguments."""
+    parser = add_command(commands, "page", run=_page, words="print a one-time PIN for the home's own page")
+    parser.add_argument("action", choices=("pin",), help="pin: a new PIN, good for ten minutes and one browser")
+
+
 def units(text: str) -> tuple[int, ...]:
     """Unit ids in a text such as 1-5,126. Raises: ArgumentTypeError."""
     found: list[int] = []
@@ -124,3 +130,13 @@ def _consent(options: argparse.Namespace) -> int:
     from edge_agent.commands import consent
 
     return consent.run(options)
+
+
+def _page(options: argparse.Namespace) -> int:
+    import time
+
+    from edge_agent.page.pin import pin_lines
+    from edge_agent.settings import read_settings
+
+    print("\n".join(pin_lines(read_settings(options.config), now_s=time.time())))
+    return 0

@@ -9,8 +9,8 @@ import time
 from functools import partial
 from pathlib import Path
 
-from edge_agent.commands.consent import consent_now
 from edge_agent.commands.enrol import enrol_home
+from edge_agent.consent.given import consent_now
 from edge_agent.finding.families import known_families
 from edge_agent.finding.networks import own_networks
 from edge_agent.finding.search import FoundDevice, SearchPlan, Tell, search

@@ -25,11 +25,13 @@ def _status(options: argparse.Namespace) -> int:
     from edge_agent.devices.limits import role_limits
     from edge_agent.devices.phase_counting import phase_lines
     from edge_agent.devices.silence import read_troubles
+    from edge_agent.local_time import LocalTime
     from edge_agent.maps.words import map_notes
     from edge_agent.outbox.opening import FILE_NAME
     from edge_agent.outbox.view import read_overview
     from edge_agent.status_text import status_record, status_text, trouble_lines
     from edge_agent.uplink.identity import hub_keys_of, load_enrolment, tls_of
+    from edge_agent.uplink.sending_switch import read_stopped
     from edge_agent.uplink.tls.certificate_text import connection_lines
 
     settings = read_settings(options.config)
@@ -52,6 +54,9 @@ def _status(options: argparse.Namespace) -> int:
         lines = trouble_lines(troubles, settings.devices, enrolment.tz)
         if (trouble := hub_keys_of(settings.data, enrolment, now=time.time).trouble()) is not None:
             lines.insert(0, f"NO RECEIPTS: {trouble}")
+        if (stopped_at := read_stopped(settings.data)) is not None:
+            since = LocalTime(enrolment.tz).moment(stopped_at)
+            lines.insert(0, f"NOTHING IS SENT since {since}: the household switched sending off on the home's own page")
         lines = connection_lines(enrolment, validity, now_s=time.time()) + lines
         print(status_text(*who, found, limits=limits, troubles=lines))
         print("\n".join([*phases, *(note.line for note in notes)]))

@@ -45,6 +45,7 @@ class DeviceHealth:
 
     state: Liveness = Liveness.OK
     failures: int = 0
+    failures_in_all: int = 0
     next_try_s: float = 0.0
     last_good_s: float = 0.0
     gap: Gap = Gap.DEVICE_SILENT
@@ -104,6 +105,12 @@ class Bus:
             DeviceState(device.settings.name, health.state, max(0, int(now_s - health.last_good_s)))
             for device, health in self._health.items()
         ]
+
+    def troubles(self) -> dict[str, tuple[int, str]]:
+        """For people in the home: how often each device gave no answer since the start, and the newest reason."""
+        return {
+            device.settings.name: (health.failures_in_all, health.trouble) for device, health in self._health.items()
+        }
 
     def _tick(self) -> int:
         """The start of the current polling interval; samples carry this time, not the instant they were read."""
@@ -256,6 +263,7 @@ class Bus:
         """Leave the device alone for a while, counted from the instant it was read for: one failure skips no poll."""
         health = self._health[device]
         health.failures += 1
+        health.failures_in_all += 1
         longest_s = max(BACK_OFF_MAX_S, float(self._pace.interval_s))
         delay_s = min(longest_s, self._pace.interval_s * 2.0 ** min(health.failures - 1, 10))
         health.next_try_s = at_s + delay_s * (0.5 + 0.5 * self._random())

@@ -43,6 +43,7 @@ def draw_steps(name: str, *, scale: PlotScale, made: Series, used: Series, title
         plot.grid(),
         filled('<path class="fill-made" d="{d}"/>', d=plot.steps(made, is_closed=True)),
         filled('<path class="used" d="{d}"/>', d=plot.steps(used, is_closed=False)),
+        plot.heights(),
     ]
     return _svg(name, title, sentence=sentence, height=150, parts=parts)
 
@@ -55,6 +56,7 @@ def draw_columns(name: str, *, scale: PlotScale, up: Series, down: Series, title
         for half, (value, kind) in enumerate(zip(pair, ("made", "used"), strict=True)):
             if value:
                 parts.append(plot.column(at + 0.08 + 0.42 * half, value, width=0.38, kind=kind))
+    parts.append(plot.heights())
     return _svg(name, title, sentence=sentence, height=150, parts=parts)
 
 
@@ -87,17 +89,20 @@ class _Plot:
         return self.floor - (self.floor - _TOP) * min(max(value / self.top, 0.0), 1.0)
 
     def grid(self) -> Html:
-        parts = []
-        for value in (self.top, self.top / 2):
-            line = '<path class="grid" d="M4 {y}H356"/><text class="scale" x="4" y="{above}">{label}</text>'
-            y = self.y(value)
-            parts.append(filled(line, y=_n(y), above=_n(y - 3), label=self.scale.write(value)))
+        both = (self.top, self.top / 2)
+        parts = [filled('<path class="grid" d="M4 {y}H356"/>', y=_n(self.y(value))) for value in both]
         parts.append(filled('<path class="floor" d="M4 {y}H356"/>', y=self.floor))
         for place, label in self.scale.ticks:
             anchor = "start" if place <= 0 else "end" if place >= self.scale.places else "middle"
             text = '<text x="{x}" y="{y}" text-anchor="{anchor}">{label}</text>'
             parts.append(filled(text, x=_n(self.x(place)), y=self.height - 4, anchor=anchor, label=label))
         return joined(parts)
+
+    def heights(self) -> Html:
+        """What the two lines mean, above everything drawn."""
+        text = '<text x="4" y="{y}">{label}</text>'
+        both = (self.top, self.top / 2)
+        return joined(filled(text, y=_n(self.y(value) - 3), label=self.scale.write(value)) for value in both)
 
     def column(self, place: float, value: float, *, width: float, kind: str) -> Html:
         left, top = self.x(place), self.y(value)

@@ -103,18 +103,20 @@ def legend(entries: list[tuple[str, str]]) -> Html:
     return filled('<ul class="legend">{items}</ul>', items=joined(items))
 
 
-def table(heads: tuple[str, ...], rows: list[tuple[object, ...]], *, label: str, is_folded: str = "") -> Html:
-    """A table of figures; `is_folded`: the words to open it with, where it is folded away."""
+def table(
+    heads: tuple[str, ...], rows: list[tuple[object, ...]], *, label: str, is_folded: str = "", kind: str = "figures"
+) -> Html:
+    """A table of figures, or of words with the kind 'list'; `is_folded`: what opens it, where it is folded away."""
     head = joined(filled('<th scope="col">{cell}</th>', cell=cell) for cell in heads)
     lines = []
     for first, *rest in rows:
         cells = joined(filled("<td>{cell}</td>", cell=cell) for cell in rest)
         lines.append(filled('<tr><th scope="row">{first}</th>{cells}</tr>\n', first=first, cells=cells))
     box = (
-        '<div class="scroll" role="group" tabindex="0" aria-label="{label}"><table class="figures"><thead>'
+        '<div class="scroll" role="group" tabindex="0" aria-label="{label}"><table class="{kind}"><thead>'
         "<tr>{head}</tr></thead><tbody>\n{lines}</tbody></table></div>\n"
     )
-    whole = filled(box, label=label, head=head, lines=joined(lines))
+    whole = filled(box, kind=kind, label=label, head=head, lines=joined(lines))
     if not is_folded:
         return whole
     return filled("<details><summary>{words}</summary>\n{whole}</details>\n", words=is_folded, whole=whole)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,10 +12,26 @@ from edge_agent.settings import DeviceSettings
 from edge_agent.uplink.sending_switch import SendingSwitch
 from protocols.wire.readings import DeviceState
 
+FRESH_INTERVALS = 2
+FRESH_SLACK_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceFacts:
+    """More about a device than its state: the quality of its map, and how often and why it gave no answer."""
+
+    quality: str
+    failures: int = 0
+    trouble: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class RunningHome:
-    """The home as the page sees it. `states` gives each device's state now, `wake` makes the uplink look up."""
+    """The home as the page sees it.
+
+    `states` gives each device's state now, `facts` what else is known by device; `wake` makes the uplink look up.
+    `consent_path`: the household's file, in which a change of consent is written.
+    """
 
     folder: Path
     agent: str
@@ -28,6 +44,13 @@ class RunningHome:
     live: LiveValues
     switch: SendingSwitch
     now: Callable[[], float]
+    consent_path: Path | None
     states: Callable[[], list[DeviceState]]
+    facts: Callable[[], Mapping[str, DeviceFacts]]
     is_connected: Callable[[], bool]
     wake: Callable[[], None]
+
+    @property
+    def fresh_since_s(self) -> float:
+        """A value read before this is too old to be shown as what is now."""
+        return self.now() - FRESH_INTERVALS * self.interval_s - FRESH_SLACK_S

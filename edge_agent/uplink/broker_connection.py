@@ -26,12 +26,14 @@ class BrokerConnection:
         tls: TlsFiles | None,
         now: Callable[[], float],
         note_down: Callable[[str | None], None],
+        is_stopped: Callable[[], bool] = lambda: False,
     ) -> None:
         self._make = make
         self._broker = broker
         self._tls = tls
         self._now = now
         self._note_down = note_down
+        self._is_stopped = is_stopped
         self._session: BrokerSession | None = None
         self._of: Validity | None = None
         self._found: Validity | None = None if tls is None else tls.validity()
@@ -42,6 +44,11 @@ class BrokerConnection:
 
     async def keep(self) -> None:
         """Open, change or close the session as the certificate allows; call inside the running event loop, often."""
+        if self._is_stopped():
+            # The household wants nothing sent: not even that the agent is there is told.
+            self._note_down(None)
+            await self.leave()
+            return
         problem = self._problem()
         if self._session is not None and (problem is not None or self._of != self._found):
             self._note_down(None)

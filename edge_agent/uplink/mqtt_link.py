@@ -76,8 +76,8 @@ class Uplink:
         self._reseal = reseal
         self._topics = {kind: topics.downlink_topic(coop, agent, kind=kind) for kind in topics.DOWN_KINDS}
         self._hub_time = hub_time
-        self.meter: MeterTeller | None = None
         self._is_stopped = is_stopped
+        self.meter: MeterTeller | None = None
         self._revocation = RevocationWatch(outbox, agent=agent)
         self._client = BrokerConnection(
             lambda context: BrokerSession(
@@ -87,6 +87,7 @@ class Uplink:
             tls=tls,
             now=now,
             note_down=self.note_down,
+            is_stopped=is_stopped,
         )
         self._wake = asyncio.Event()
         self._inbox: deque[tuple[str, bytes]] = deque(maxlen=INBOX_MAX)
@@ -128,7 +129,7 @@ class Uplink:
         await self._revocation.start()
         try:
             while True:
-                await self._keep_session()
+                await self._client.keep()
                 await self._wait()
                 try:
                     await self._take_inbox()
@@ -145,14 +146,6 @@ class Uplink:
             except OutboxError as error:
                 log.error("could not record what was sent last; it will be sent again: %s", error)
             await self._client.leave()
-
-    async def _keep_session(self) -> None:
-        """Hold the session, or end it while the household wants nothing sent: not even being there is told."""
-        if self._is_stopped():
-            self.note_down(None)
-            await self._client.leave()
-        else:
-            await self._client.keep()
 
     async def _wait(self) -> None:
         """Wait until there is something to do or something is due."""

@@ -35,6 +35,7 @@ class Line:
         self.signer = AgentSigner(COOP, AGENT, key)
         self.gate = ConsentFilter(default_consent(HOME))
         self.slot, self.boot = 2_000_000, 1
+        self.is_stopped = False
         self.uplink = self.make_uplink()
 
     def make_uplink(self, port: int | None = None) -> Uplink:
@@ -48,6 +49,7 @@ class Line:
             monotonic=time.monotonic,
             reseal=partial(reseal_message, self.signer),
             resend_first_s=0.5,
+            is_stopped=lambda: self.is_stopped,
         )
 
     def hub_keys(self) -> KnownHubKeys:

@@ -73,9 +73,11 @@ def sql_statements(path: Path) -> Iterator[str]:
 
 def _inserts(db: sqlite3.Connection, table: str) -> Iterator[str]:
     """The table's rows in the order of its primary key, one on a line."""
-    keys = sorted((key, column) for _, column, _, _, _, key in db.execute(f'PRAGMA table_info("{table}")') if key)
-    order = ", ".join(f'"{column}"' for _, column in keys) or "rowid"
-    rows = db.execute(f'SELECT * FROM "{table}" ORDER BY {order}')
+    # Generated columns are not among them: their values follow from the others.
+    columns = [(key, column) for _, column, _, _, _, key in db.execute(f'PRAGMA table_info("{table}")')]
+    order = ", ".join(f'"{column}"' for key, column in sorted(columns) if key) or "rowid"
+    every = ", ".join(f'"{column}"' for _, column in columns)
+    rows = db.execute(f'SELECT {every} FROM "{table}" ORDER BY {order}')
     while some := rows.fetchmany(ROWS_AT_ONCE):
         lines = ",\n".join(f"({', '.join(map(_literal, row))})" for row in some)
         yield f'INSERT INTO "{table}" VALUES\n{lines};\n'

@@ -17,7 +17,6 @@ from edge_agent.page.running_home import RunningHome
 from edge_agent.page.words import PageWords, translatable
 from protocols.slots import slot_of, slots_of_day
 
-FRESH_INTERVALS = 2.5
 NAMES = {
     "sun": translatable("from the sun"),
     "wind": translatable("from the wind"),
@@ -41,9 +40,7 @@ class LiveView:
 def live_view(home: RunningHome, words: PageWords) -> LiveView:
     """The page now. Reads the home's own history. Raises: HomeStoreError, KeptRowError."""
     now_s = home.now()
-    flow = power_flow(
-        home.places, home.live.newest, not_before_s=now_s - FRESH_INTERVALS * home.interval_s - FRESH_INTERVALS
-    )
+    flow = power_flow(home.places, home.live.newest, not_before_s=home.fresh_since_s)
     texts = _texts(home, words, flow)
     day = slots_of_day(words.today(now_s), home.tz)
     quarters = list(read_quarters(home.folder, day))
@@ -52,9 +49,9 @@ def live_view(home: RunningHome, words: PageWords) -> LiveView:
             filled('<h1 data-live="head">{head}</h1>\n', head=texts["head"]),
             filled('<p class="lede" data-live="lede">{lede}</p>\n', lede=texts["lede"]),
             Html('<div class="two"><div class="stack">\n'),
+            _now(words, flow, texts),
             _today_chart(words, quarters, day=day),
             Html('</div><div class="stack">\n'),
-            _now(words, flow, texts),
             _today(words, quarters, day=day, now_s=now_s),
             Html("</div></div>\n"),
         ]

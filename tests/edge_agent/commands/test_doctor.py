@@ -61,7 +61,7 @@ def fill_outbox(home: Path, *, made_at: float, waiting: int) -> None:
     with sqlite3.connect(home / "data" / "outbox.sqlite") as db:
         db.executescript(SCHEMA)
         db.executemany(
-            "INSERT INTO message (epoch, seq, kind, topic, sealed, hash, made_at) VALUES (1,?,'batch','','','',?)",
+            "INSERT INTO message (id, kind, topic, sealed, hash, made_at) VALUES (1 << 32 | ?,'batch','','','',?)",
             [(seq, int(made_at)) for seq in range(1, waiting + 1)],
         )
 

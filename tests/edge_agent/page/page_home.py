@@ -3,25 +3,36 @@
 import asyncio
 import contextlib
 import math
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_agent.home_store.contents import KeptQuarter
 from edge_agent.home_store.live_values import LiveValues
 from edge_agent.home_store.store import HomeStore
 from edge_agent.metering.counter_records import ReadingVerdict
-from edge_agent.metering.home_meter import MeasuringPoint, Sample
+from edge_agent.metering.home_meter import ClosedSlot, MeasuringPoint, Sample
+from edge_agent.outbox.opening import open_outbox
 from edge_agent.page.guard import Gate
-from edge_agent.page.running_home import RunningHome
+from edge_agent.page.running_home import DeviceFacts, RunningHome
 from edge_agent.page.server import PageServer, ServingLimits
 from edge_agent.page.site import PageSite
 from edge_agent.page_settings import PageSettings
 from edge_agent.settings import parse_settings
+from edge_agent.uplink.sealing import AgentSigner, BatchContext, ConsentFilter, seal_consent_notice
 from edge_agent.uplink.sending_switch import SendingSwitch
 from protocols.consent.reduction import SlotValue
+from protocols.consent.rules import default_consent, encode_consent
+from protocols.consent.text import consent_toml
+from protocols.durable_files import make_private_folder
+from protocols.enrolment.answer import EnrolAnswer, build_answer
 from protocols.quantities import Gap, Mark, Measure
-from protocols.slots import SLOTS_PER_UTC_DAY, parse_slot, slots_of_day, start_of
-from protocols.wire.readings import DeviceState, Liveness
+from protocols.slots import SLOTS_PER_UTC_DAY, parse_slot, start_of
+from protocols.wire.readings import ClockTrust, DeviceState, Liveness
+from protocols.wire.receipts import Receipt
+from protocols.wire.refusal_reasons import RefusalReason
+from protocols.wire.topics import shard_of
 
 TZ = "Europe/Berlin"
 NOW_SLOT = parse_slot("2026-06-11T10:15Z")
@@ -45,13 +56,27 @@ max_power_w = 10000
 GRID = MeasuringPoint("meter", "grid", 15_000)
 SUN = MeasuringPoint("roof", "pv", 10_000)
 POINTS = (GRID, SUN)
+ENROLLED = EnrolAnswer(
+    coop="sonnenstrasse",
+    home="h07",
+    agent="a-07",
+    shard=shard_of("a-07"),
+    hub_public_key=Ed25519PrivateKey.generate().public_key().public_bytes_raw(),
+    broker_host="127.0.0.1",
+    broker_port=1,
+    tz=TZ,
+    consent=consent_toml(default_consent("h07")),
+)
 
 
 class PageHome:
     """A home at a time of the test's choosing."""
 
     def __init__(self, folder: Path, *, points: tuple[MeasuringPoint, ...] = POINTS, now_s: float = NOW_S) -> None:
+        make_private_folder(folder)
         self.folder = folder
+        self.consent_path = folder.parent / "consent.toml"
+        (folder / "enrolment.json").write_text(build_answer(ENROLLED))
         self.now_s = now_s
         self.live = LiveValues()
         self.switch = SendingSwitch(folder)
@@ -70,7 +95,9 @@ class PageHome:
             live=self.live,
             switch=self.switch,
             now=lambda: self.now_s,
+            consent_path=self.consent_path,
             states=lambda: self.device_states,
+            facts=lambda: {"meter": DeviceFacts("silver"), "roof": DeviceFacts("bronze", 12, "no answer within 1.0 s")},
             is_connected=lambda: True,
             wake=self.wake,
         )
@@ -103,6 +130,24 @@ class PageHome:
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
+    async def fill_outbox(self) -> None:
+        """Some messages: a consent, readings with a receipt, one refused, one waiting."""
+        signer = AgentSigner("sonnenstrasse", "a-07", Ed25519PrivateKey.generate())
+        consent = default_consent("h07")
+        async with open_outbox(self.folder, max_mb=64, now_s=1_790_000_000) as (outbox, _):
+            notice = seal_consent_notice(signer, consent)
+            await outbox.append_consent(consent.version, encode_consent(consent), notice=notice, now_s=NOW_S - 4000)
+            allowed = ConsentFilter(consent)
+            context = BatchContext(1, ClockTrust.TRUSTED, int(NOW_S) - 100)
+            for slot in range(NOW_SLOT - 3, NOW_SLOT):
+                quarter = summer_quarter(slot)
+                closed = ClosedSlot(slot, quarter.values, ())
+                sealing = allowed.batch(signer, closed, devices=self.device_states, context=context)
+                await outbox.append([sealing], now_s=start_of(slot + 1) + 2)
+            refused = ((3, RefusalReason.CLOCK_WINDOW),)
+            told = Receipt("a-07", outbox.next_link.epoch, 3, bytes([1]) * 32, (), int(NOW_S), refused)
+            await outbox.note_receipt(told, published=[1, 2, 3], now_s=NOW_S - 60)
+
 
 def summer_quarter(slot: int) -> KeptQuarter:
     """A plausible quarter hour: sun by day, cooking in the evening, one hour in which the roof's meter was silent."""
@@ -125,12 +170,6 @@ def fill_history(folder: Path, *, days: int = 40) -> None:
     store = HomeStore(folder, now_s=NOW_S)
     store.keep([summer_quarter(slot) for slot in range(NOW_SLOT - days * SLOTS_PER_UTC_DAY, NOW_SLOT)])
     store.close()
-
-
-def today_slots() -> Iterator[int]:
-    from datetime import date
-
-    yield from slots_of_day(date(2026, 6, 11), TZ)
 
 
 async def ask(port: int, head: str, body: bytes = b"") -> tuple[int, dict[str, str], str]:

@@ -79,6 +79,25 @@ async def test_a_broker_that_dies_and_returns_costs_nothing(tmp_path: Path, brok
         assert not made.hub.refused
 
 
+async def test_while_the_household_wants_nothing_sent_nothing_is_and_later_everything(
+    tmp_path: Path, broker: BrokerProcess
+) -> None:
+    async with line(tmp_path, broker) as made, made.running():
+        await made.add(3)
+        await made.all_receipted(3)
+        made.is_stopped = True
+        made.uplink.wake()
+        await until(lambda: not made.uplink.is_connected)
+        await made.add(4)
+        made.uplink.wake()
+        await asyncio.sleep(1.2)  # the uplink had time for many looks
+        assert (made.hub.position.seq, await made.waiting()) == (3, 4)
+        assert not made.uplink.is_connected, "not even that the agent is there is told"
+        made.is_stopped = False
+        made.uplink.wake()
+        await made.all_receipted(7)
+
+
 async def test_a_broker_that_is_not_there_at_first(tmp_path: Path, broker: BrokerProcess) -> None:
     async with line(tmp_path, broker) as made:
         await asyncio.to_thread(broker.stop)

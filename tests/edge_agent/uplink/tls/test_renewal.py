@@ -11,7 +11,7 @@ import pytest
 
 from edge_agent.setup.enrolment import enrol, find_root
 from edge_agent.setup.hub_site import fetch_root_document, post_renewal, post_to
-from edge_agent.uplink.tls.renewal import RETRY_MAX_S, RenewalParts, keep_certificate, renew_once
+from edge_agent.uplink.tls.renewal import RETRY_MAX_S, STOPPED_LOOK_S, RenewalParts, keep_certificate, renew_once
 from protocols.enrolment.certificates import Validity
 from protocols.enrolment.renewal import build_renewed, parse_renewal
 from protocols.enrolment.token import token_text
@@ -89,6 +89,18 @@ async def test_it_is_renewed_after_two_thirds_and_not_all_at_once(tmp_path: Path
     assert first - NOW_S == pytest.approx(due_s, abs=2)
     assert second - first == pytest.approx(due_s, abs=2)
     assert len(calls) == len(hub.asked_at)
+
+
+async def test_while_the_household_wants_nothing_sent_the_hub_is_not_asked(tmp_path: Path) -> None:
+    """Not even when the certificate ends; soon after sending is switched on again it is."""
+    time = Time()
+    hub = Hub(time)
+    parts, calls = enrolled(tmp_path, time, hub)
+    on_again_s = NOW_S + LIFE_S + 1000
+    time.until_s = on_again_s + 600
+    await until_the_end(replace(parts, is_stopped=lambda: time.now_s < on_again_s))
+    assert [at_s - on_again_s <= STOPPED_LOOK_S for at_s in hub.asked_at] == [True]
+    assert len(calls) == 1
 
 
 async def test_a_hub_that_is_away_is_asked_until_it_is_back(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
