@@ -11,6 +11,7 @@ from decimal import Decimal
 from protocols.maps.model import DeviceMap, MapPoint
 from protocols.maps.registers import Value, shortest
 from protocols.maps.roles import role_names
+from simulator.devices.faults import Fault, FaultScript
 from simulator.devices.image import DeviceImage, UnitMap
 from simulator.devices.modbus_server import SimulatedLink
 from simulator.errors import SimulatorError
@@ -44,7 +45,8 @@ def run_device(options: argparse.Namespace) -> None:
         step_s=LIVELY_STEP_S,
         device_map=None if is_known else device_map,
     )
-    asyncio.run(_serve(image, SimulatedLink([image], clock.now), options))
+    script = FaultScript([Fault(home.id, image.unit.link, image.unit.unit, "hostile")] if options.hostile else [])
+    asyncio.run(_serve(image, SimulatedLink([image], clock.now, script=script), options))
 
 
 def home_of_family(street: Street, device_map: DeviceMap) -> tuple[SimulatedHome, ModbusUnit]:

@@ -68,6 +68,7 @@ class SimulatedLink:
         self.manners = manners or LinkLimits()
         self.clients: set[_Handler] = set()
         self.requests = 0
+        self.chance = random.Random(1)  # noqa: S311 - decides which fault comes next, guards nothing
         self._listener: asyncio.Server | None = None
         self._bus: _Bus | None = None
 
@@ -150,7 +151,6 @@ class _Handler(ServerRequestHandler):
         self._waiting: asyncio.Queue[ModbusRequest] = asyncio.Queue(MAX_WAITING)
         self._worker: asyncio.Task[None] | None = None
         self._ready_at = 0.0
-        self._chance = random.Random(len(link.clients))  # noqa: S311 - decides a fault, no secret
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         limit = self._link.manners.max_clients
@@ -214,11 +214,11 @@ class _Handler(ServerRequestHandler):
             return None
         kind: str = fault.kind if fault else "none"
         if kind == "hostile":
-            kind = self._chance.choice((*WIRE_FAULTS, *["none"] * len(WIRE_FAULTS)))
+            kind = self._link.chance.choice((*WIRE_FAULTS, *["none"] * len(WIRE_FAULTS)))
         if fault and kind == "slow":
             await asyncio.sleep(fault.delay_s)
         pdu = await self._look_up(asked, image)
-        return spoil(asked, pdu, kind, is_rtu=self._is_rtu, chance=self._chance)
+        return spoil(asked, pdu, kind, is_rtu=self._is_rtu, chance=self._link.chance)
 
     async def _look_up(self, asked: ModbusRequest, image: DeviceImage) -> bytes:
         """The PDU of a device that works."""
