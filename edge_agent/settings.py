@@ -15,7 +15,7 @@ from edge_agent.page_settings import PageSettings, parse_page
 from edge_agent.sections.proxy import ProxyChoice, parse_proxies
 from protocols.errors import SettingsError
 from protocols.maps.fields import TomlFields
-from protocols.maps.model import MapError, RoleName, Sign
+from protocols.maps.model import Framing, MapError, RoleName, Sign
 from protocols.toml_text import TomlTextError, read_toml
 from protocols.wire.topics import is_id
 
@@ -28,22 +28,28 @@ ROLES: tuple[RoleName, ...] = get_args(RoleName)
 SIGNS: tuple[Sign, ...] = get_args(Sign)
 CONNECT_EXPECTED = (
     "'tcp://host:port', 'rtu:///dev/name?baud=9600&parity=N', 'rtu+tcp://host:port', 'ascii:///dev/name', "
-    "'ascii+tcp://host:port', 'udp://host:port' or 'tls+tcp://host:port?certificate=/path/to/device.pem'"
+    "'ascii+tcp://host:port', 'udp://host:port', 'tls+tcp://host:port?certificate=/path/to/device.pem', "
+    "'p1:///dev/name', 'p1+tcp://host:port', 'sml:///dev/name' or 'sml+tcp://host:port'"
 )
 
 _DEVICE_KEYS = (
     "name", "map", "variant", "role", "connect", "unit", "instance", "sign", "invert", "max_power_w", "timeout_ms",
 )  # fmt: skip
 
-Wire = Literal["tcp", "tls+tcp", "rtu+tcp", "ascii+tcp", "udp", "rtu", "ascii"]
+Wire = Literal["tcp", "tls+tcp", "rtu+tcp", "ascii+tcp", "udp", "rtu", "ascii", "p1", "p1+tcp", "sml", "sml+tcp"]
+TELEGRAM_FRAMINGS: dict[Wire, Framing] = {"p1": "p1", "p1+tcp": "p1", "sml": "sml", "sml+tcp": "sml"}
+"""Wires on which the meter sends by itself, and what it sends."""
+
 _NETWORK: dict[str, tuple[Wire, int]] = {
     "tcp": ("tcp", 502),
     "tls+tcp": ("tls+tcp", 802),
     "rtu+tcp": ("rtu+tcp", 502),
     "ascii+tcp": ("ascii+tcp", 502),
     "udp": ("udp", 502),
+    "p1+tcp": ("p1+tcp", 23),
+    "sml+tcp": ("sml+tcp", 23),
 }
-_LINES: dict[str, Wire] = {"rtu": "rtu", "ascii": "ascii"}
+_LINES: dict[str, Wire] = {"rtu": "rtu", "ascii": "ascii", "p1": "p1", "sml": "sml"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,11 @@ class Endpoint:
     def has_numbers(self) -> bool:
         """Whether every answer carries the number of its request."""
         return self.wire in ("tcp", "tls+tcp", "udp")
+
+    @property
+    def framing(self) -> Framing | None:
+        """What a meter that sends by itself sends here; None where a device is asked over Modbus."""
+        return TELEGRAM_FRAMINGS.get(self.wire)
 
     @property
     def is_serial(self) -> bool:

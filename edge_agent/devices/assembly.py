@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
 from edge_agent.devices.knowledge.memory import DeviceMemory
-from edge_agent.devices.line import RTU_GAP_S, LineSettings, serial_line
+from edge_agent.devices.line import RTU_GAP_S, LineSettings, RegisterLink, serial_line
 from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.devices.reader import Device
+from edge_agent.devices.telegrams.link import TelegramLink
 from edge_agent.maps.files import INSTALLED, FoundMap, find_map
 from edge_agent.settings import DeviceSettings, Endpoint, Settings
 from protocols.errors import SettingsError
@@ -25,7 +26,7 @@ BusAddress = tuple[str, str, int, str]
 
 def make_fleet(
     settings: Settings, maps: Path = MAPS, *, pause: Pause = asyncio.sleep, memory: DeviceMemory | None = None
-) -> list[tuple[ModbusLink, list[Device]]]:
+) -> list[tuple[RegisterLink, list[Device]]]:
     """One link for each host or bus with its devices, in the order of the settings. Raises SettingsError.
 
     `pause`: how to wait before a busy device is asked again; a developer's faster timeline has shorter pauses.
@@ -82,8 +83,9 @@ def _address(endpoint: Endpoint) -> BusAddress:
     return endpoint.wire, endpoint.host, endpoint.port, endpoint.path
 
 
-def make_link(devices: list[Device], source: str) -> ModbusLink:
+def make_link(devices: list[Device], source: str) -> RegisterLink:
     """A link that suits all its devices: the longest pauses any of them needs. Raises SettingsError."""
+    _check_framing(devices, source)
     serial = [each for each in devices if each.settings.endpoint.is_serial]
     lines = {serial_line(each.settings.endpoint, each.device_map.transport) for each in serial}
     if len(lines) > 1:
@@ -92,8 +94,10 @@ def make_link(devices: list[Device], source: str) -> ModbusLink:
     baud, parity, bits, stop = lines.pop() if lines else (9600, "N", 8, 1)
     transports = [device.device_map.transport for device in devices]
     timeouts = (device.settings.timeout_ms or device.device_map.transport.timeout_ms for device in devices)
-    return ModbusLink(
-        devices[0].settings.endpoint,
+    endpoint = devices[0].settings.endpoint
+    make: Callable[[Endpoint, LineSettings], RegisterLink] = TelegramLink if endpoint.framing else ModbusLink
+    return make(
+        endpoint,
         LineSettings(
             timeout_s=_longest_s(timeouts),
             connect_delay_s=_longest_s(each.connect_delay_ms for each in transports),
@@ -104,6 +108,17 @@ def make_link(devices: list[Device], source: str) -> ModbusLink:
             stop=stop,
         ),
     )
+
+
+def _check_framing(devices: list[Device], source: str) -> None:
+    """A meter that sends telegrams has a map of telegrams, and any other device a map of registers."""
+    for device in devices:
+        wanted, transport = device.settings.endpoint.framing, device.device_map.transport
+        if wanted not in transport.framing if wanted else transport.sends_by_itself:
+            raise SettingsError(
+                f"{source}: device {device.settings.name!r}: connect: {device.settings.map} is read over"
+                f" {' or '.join(transport.framing)}, found {device.settings.endpoint.wire}"
+            )
 
 
 def _least_gap_s(devices: list[Device]) -> float:

@@ -11,8 +11,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from edge_agent.devices.line import DeviceReadError
-from edge_agent.devices.modbus_link import ModbusLink
+from edge_agent.devices.line import DeviceReadError, RegisterLink
 from edge_agent.devices.reader import Device
 from edge_agent.metering.home_meter import MeasuringPoint, Sample
 from edge_agent.metering.trusted_time import BootClock
@@ -53,7 +52,7 @@ class BootReadings:
         at_s = moment.at_s + by_s
         return TimedSamples(at_s, {place: replace(sample, at_s=at_s) for place, sample in moment.samples.items()})
 
-    async def read(self, link: ModbusLink, devices: Sequence[Device], boot_clock: BootClock) -> None:
+    async def read(self, link: RegisterLink, devices: Sequence[Device], boot_clock: BootClock) -> None:
         """Read the devices of one connection repeatedly until cancelled. Never raises for what a device does."""
         troubled: set[Device] = set()
         while True:

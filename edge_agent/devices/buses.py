@@ -9,8 +9,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from edge_agent.devices.line import DeviceBusyError, DeviceReadError, ReadRefusedError, WrongDeviceError
-from edge_agent.devices.modbus_link import ModbusLink
+from edge_agent.devices.line import DeviceBusyError, DeviceReadError, ReadRefusedError, RegisterLink, WrongDeviceError
 from edge_agent.devices.reader import Device
 from edge_agent.metering.counter_records import ReadingVerdict
 from edge_agent.metering.home_meter import HomeMeter, MeasuringPoint
@@ -58,7 +57,7 @@ class Bus:
 
     def __init__(
         self,
-        link: ModbusLink,
+        link: RegisterLink,
         devices: Sequence[Device],
         *,
         metering: HomeMeter,

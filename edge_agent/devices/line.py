@@ -6,7 +6,7 @@ Opens nothing; `modbus_link` does.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from edge_agent.settings import Endpoint
 from protocols.errors import CommonwattError
@@ -65,6 +65,26 @@ class LineSettings:
     parity: str = "N"
     bits: int = 8
     stop: int = 1
+
+
+class RegisterLink(Protocol):
+    """One connection from which registers are read: Modbus, or telegrams that a meter sends by itself.
+
+    `requests` counts what was sent or waited for, `opened` how often the connection was made.
+    """
+
+    endpoint: Endpoint
+    line: LineSettings
+    requests: int
+    opened: int
+
+    async def read_words(
+        self, unit: int, function: int, *, address: int, count: int, is_guest: bool = False
+    ) -> list[int]:
+        """`count` registers from `address` of one device. Raises: NoAnswerError and the other errors of this module."""
+
+    async def close(self) -> None:
+        """Close the connection for good."""
 
 
 def serial_line(endpoint: Endpoint, transport: Transport) -> tuple[int, str, int, int]:

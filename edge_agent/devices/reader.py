@@ -15,8 +15,7 @@ from edge_agent.devices.knowledge.block_reading import MAX_SILENCES, MAX_SPLITS,
 from edge_agent.devices.knowledge.learned import SETTLED_AFTER, LearnedMap
 from edge_agent.devices.knowledge.memory import DeviceMemory, Knowledge, knowledge_of
 from edge_agent.devices.knowledge.placing import Placing
-from edge_agent.devices.line import DeviceReadError, LinkBrokenError
-from edge_agent.devices.modbus_link import ModbusLink
+from edge_agent.devices.line import DeviceReadError, LinkBrokenError, RegisterLink
 from edge_agent.metering.home_meter import MeasuringPoint, Sample, sample_of
 from edge_agent.settings import DeviceSettings
 from protocols.maps.chain import count_instances
@@ -71,7 +70,9 @@ class Device:
         self._instances = 0
         self._is_told_of_others = False
 
-    async def read(self, link: ModbusLink, names: Iterable[str] | None = None, *, thoroughly: bool = False) -> Readout:
+    async def read(
+        self, link: RegisterLink, names: Iterable[str] | None = None, *, thoroughly: bool = False
+    ) -> Readout:
         """Read these points (all by default) in the fewest requests. Points the device refuses are left out.
 
         `thoroughly`: spend as many requests as it takes to find every refused register now.
@@ -87,7 +88,7 @@ class Device:
                 return readout
         raise LinkBrokenError("the connection was lost twice within one reading")
 
-    async def read_places(self, link: ModbusLink) -> Readout:
+    async def read_places(self, link: RegisterLink) -> Readout:
         """Read the counters and powers of this device's places."""
         resolved = await self._place(link)
         return await self.read(link, self.place_names(resolved))
@@ -172,7 +173,7 @@ class Device:
         swapped = {"import": "export", "export": "import", "charge": "discharge", "discharge": "charge"}
         return tuple(f"{swapped.get(name, name) if self.resolved.invert else name}_wh" for name in names)
 
-    async def _place(self, link: ModbusLink) -> ResolvedMap:
+    async def _place(self, link: RegisterLink) -> ResolvedMap:
         if self._blocks.learned is not None and self._seen_connection == link.opened:
             return self._blocks.learned.resolved
         kept = self._memory.recall(self.settings.name, self._family) if self._bare is None else None
@@ -190,7 +191,7 @@ class Device:
         return learned.resolved
 
     async def _still_true(
-        self, link: ModbusLink, bare: ResolvedMap, found: SunSpecDiscovery | None, kept: Knowledge | None
+        self, link: RegisterLink, bare: ResolvedMap, found: SunSpecDiscovery | None, kept: Knowledge | None
     ) -> LearnedMap | None:
         """What was learned before, unless the device was replaced or updated since, or a month has passed."""
         learned, identity, since_s = self._blocks.learned, self._identity, self._since_s
@@ -205,7 +206,7 @@ class Device:
         self._identity, self._since_s = identity, since_s
         return learned
 
-    async def _identity_now(self, link: ModbusLink, learned: LearnedMap, found: SunSpecDiscovery | None) -> str:
+    async def _identity_now(self, link: RegisterLink, learned: LearnedMap, found: SunSpecDiscovery | None) -> str:
         """How the device calls itself. One that does not answer to that twice running is taken for another."""
         try:
             identity = await self._placing.identity(partial(self._blocks.ask, link), learned.present, found)
@@ -217,7 +218,7 @@ class Device:
         self._unnamed = 0
         return identity
 
-    async def _keep(self, link: ModbusLink) -> None:
+    async def _keep(self, link: RegisterLink) -> None:
         """Keep what was learned, with the name of the device it was learned from."""
         learned, chain = self._known, self._placing.search.known
         if self._bare is None or learned is self._kept or (chain is None and learned == LearnedMap(self._bare)):
@@ -234,7 +235,7 @@ class Device:
         known = knowledge_of(learned, self._bare, chain, family=family, identity=identity, since_s=since_s)
         self._memory.keep(self.settings.name, known)
 
-    async def _is_as_before(self, link: ModbusLink) -> bool:
+    async def _is_as_before(self, link: RegisterLink) -> bool:
         """Whether the connection broke only because we asked for too much, and every point is where it was."""
         if not self._blocks.budget.was_silent:
             return False

@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from edge_agent.devices.line import DeviceReadError
-from edge_agent.devices.modbus_link import ModbusLink
+from edge_agent.devices.line import DeviceReadError, RegisterLink
 from edge_agent.devices.reader import Device, Readout
 from edge_agent.metering.home_meter import FIELDS_OF_ROLE, MeasuringPoint
 from protocols.maps.model import MapPoint
@@ -126,7 +125,7 @@ def as_record(device: Device, readout: Readout) -> dict[str, Any]:
 
 
 async def read_once(
-    fleet: Sequence[tuple[ModbusLink, Sequence[Device]]], *, only: str | None
+    fleet: Sequence[tuple[RegisterLink, Sequence[Device]]], *, only: str | None
 ) -> tuple[list[tuple[Device, Readout]], list[str]]:
     """Read every point of every device (or of one), connections in parallel; each failure is one line."""
     results = await asyncio.gather(*(_read_bus(link, devices, only=only) for link, devices in fleet))
@@ -134,7 +133,7 @@ async def read_once(
 
 
 async def _read_bus(
-    link: ModbusLink, devices: Sequence[Device], *, only: str | None
+    link: RegisterLink, devices: Sequence[Device], *, only: str | None
 ) -> tuple[list[tuple[Device, Readout]], list[str]]:
     found, said = [], []
     for device in devices:

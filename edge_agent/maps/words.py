@@ -26,6 +26,7 @@ _PHASES = {
     "netted": "adds the phases before it counts: a phase that feeds in cancels one that draws",
     "separate": "counts each phase by itself: import and export can rise at the same time",
     "single": "has one phase",
+    "legal": "is the legal meter itself",
     "unknown": "not known how it adds the phases",
 }
 

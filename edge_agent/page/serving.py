@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from edge_agent.devices.buses import Bus
-from edge_agent.devices.modbus_link import ModbusLink
+from edge_agent.devices.line import RegisterLink
 from edge_agent.devices.reader import Device
 from edge_agent.home_store.live_values import LiveValues
 from edge_agent.page.guard import Gate, own_hosts
@@ -31,7 +31,7 @@ def running_home(
     settings: Settings,
     identity: Identity,
     *,
-    fleet: Sequence[tuple[ModbusLink, Sequence[Device]]],
+    fleet: Sequence[tuple[RegisterLink, Sequence[Device]]],
     readers: Callable[[], Sequence[Bus]],
     live: LiveValues,
     switch: SendingSwitch,

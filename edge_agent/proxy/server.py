@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from edge_agent.devices.line import DeviceBusyError, DeviceReadError, NoAnswerError, ReadRefusedError
-from edge_agent.devices.modbus_link import HOLDING, INPUT, ModbusLink
+from edge_agent.devices.line import DeviceBusyError, DeviceReadError, NoAnswerError, ReadRefusedError, RegisterLink
+from edge_agent.devices.modbus_link import HOLDING, INPUT
 from edge_agent.devices.reader import Device
 from edge_agent.sections.proxy import ProxyChoice
 from protocols.maps.planning import BlockLimits, Span
@@ -42,7 +42,7 @@ _WHOLE_NETWORK = (0, 255)
 class Served:
     """The device behind a proxy: its connection, its unit id there, and what must not be read of it."""
 
-    link: ModbusLink
+    link: RegisterLink
     unit: int
     limits: BlockLimits
 
@@ -151,7 +151,7 @@ class ReadOnlyProxy:
 
 
 def make_proxies(
-    choices: Iterable[ProxyChoice], fleet: Sequence[tuple[ModbusLink, Sequence[Device]]]
+    choices: Iterable[ProxyChoice], fleet: Sequence[tuple[RegisterLink, Sequence[Device]]]
 ) -> list[ReadOnlyProxy]:
     """A proxy for each choice, over the connection that the agent reads the device by."""
     served = {

@@ -8,8 +8,7 @@ from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
 from pathlib import Path
 
 from edge_agent.devices.assembly import make_fleet
-from edge_agent.devices.line import DeviceReadError
-from edge_agent.devices.modbus_link import ModbusLink
+from edge_agent.devices.line import DeviceReadError, RegisterLink
 from edge_agent.devices.reader import Device, Readout
 from edge_agent.settings import parse_settings
 from edge_agent.setup.files import agent_toml
@@ -83,7 +82,7 @@ async def read_live(devices: Sequence[DeviceChoice]) -> tuple[list[LiveRole], li
     return sorted(found, key=lambda each: order[each.device]), troubles
 
 
-async def _read(link: ModbusLink, device: Device) -> list[LiveRole]:
+async def _read(link: RegisterLink, device: Device) -> list[LiveRole]:
     readout = await device.read_places(link)
     rated_w = await _rated(link, device)
     return [_live(device, readout, place.role, rated_w) for place in device.places]
@@ -101,7 +100,7 @@ def _live(device: Device, readout: Readout, role: RoleName, rated_w: int | None)
     return LiveRole(device.settings.name, role, power_w, counters, rated_w, values.stopped)
 
 
-async def _rated(link: ModbusLink, device: Device) -> int | None:
+async def _rated(link: RegisterLink, device: Device) -> int | None:
     """The rated power, where the map knows it and the device gives it."""
     name = next((each for each in RATED_POWER if each in device.resolved.points), None)
     if name is None:

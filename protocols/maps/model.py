@@ -14,7 +14,7 @@ from protocols.maps.registers import RegisterType, Sentinel, Value, WordOrder
 
 Positive = Literal["none", "import", "export", "generation", "charge", "discharge"]
 Poll = Literal["fast", "slow", "once"]
-Framing = Literal["tcp", "rtu", "rtu_over_tcp", "rtu_over_udp", "udp", "solarman_v5"]
+Framing = Literal["tcp", "rtu", "rtu_over_tcp", "rtu_over_udp", "udp", "solarman_v5", "p1", "sml"]
 RoleName = Literal["grid", "pv", "wind", "battery", "load"]
 Sign = Literal["as_documented", "inverted"]
 # What a production counter counts: the panels or turbine themselves, on the DC or on the AC side, or everything an
@@ -24,7 +24,7 @@ BatterySide = Literal["dc", "ac", "unknown"]
 # Bronze: loads and can be read. Silver: golden vectors for all a role rests on, and two sources. Gold: recordings too.
 Quality = Literal["bronze", "silver", "gold"]
 # How a three-phase counter adds its phases: as one sum that can cancel out, each by itself, or a meter of one phase.
-Phases = Literal["netted", "separate", "single", "unknown"]
+Phases = Literal["netted", "separate", "single", "legal", "unknown"]
 Metrology = Literal[
     "MID A", "MID B", "MID C", "class 0.2", "class 0.2S", "class 0.5", "class 0.5S", "class 1", "class 1.5", "class 2",
     "none", "unknown",
@@ -171,6 +171,11 @@ class Transport:
     request_gap_ms: int
     max_registers: int
     max_clients: int | None
+
+    @property
+    def sends_by_itself(self) -> bool:
+        """Whether the meter sends telegrams that nobody asks for, so that no register can be tried."""
+        return {*self.framing} <= {"p1", "sml"}
 
 
 @dataclass(frozen=True, slots=True)

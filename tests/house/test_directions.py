@@ -112,7 +112,7 @@ SHARED_SHELL = ("protocols.command_line", "protocols.durable_files", "protocols.
 # Third-party packages by room: what is not named here is not imported there.
 PACKAGES = {
     "protocols": {"cbor2", "cryptography"},
-    "edge_agent": {"aiosqlite", "cbor2", "cryptography", "paho", "pymodbus", "serial"},
+    "edge_agent": {"aiosqlite", "cbor2", "cryptography", "paho", "pymodbus", "serial", "smllib"},
     "hub.core": {"msgspec", "numpy", "statsmodels"},
 }
 STATSMODELS_ONLY_IN = "hub.core"

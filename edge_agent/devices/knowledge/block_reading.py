@@ -14,8 +14,8 @@ from edge_agent.devices.line import (
     DeviceBusyError,
     NoAnswerError,
     ReadRefusedError,
+    RegisterLink,
 )
-from edge_agent.devices.modbus_link import ModbusLink
 from protocols.maps.planning import ReadRequest, Span, bisect_request, outermost_spans
 
 BUSY_TRIES = 3
@@ -62,7 +62,7 @@ class BlockReader:
             raise RuntimeError("the device has not been read yet")
         return self.learned
 
-    async def read(self, link: ModbusLink, names: Iterable[str] | None) -> dict[tuple[int, int], int]:
+    async def read(self, link: RegisterLink, names: Iterable[str] | None) -> dict[tuple[int, int], int]:
         """The words of these points (all by default) in the fewest requests, without the registers the device refuses.
 
         Raises: the link's errors when it does not answer at all.
@@ -91,7 +91,7 @@ class BlockReader:
             self._plans[key] = learned.plan(key)
         return self._plans[key]
 
-    async def _ask_again(self, link: ModbusLink, names: Iterable[str] | None) -> None:
+    async def _ask_again(self, link: RegisterLink, names: Iterable[str] | None) -> None:
         """Ask for refused registers whose pause is over, a few in each reading."""
         if not self.known.refusals:
             return
@@ -116,7 +116,7 @@ class BlockReader:
 
     async def _fetch(
         self,
-        link: ModbusLink,
+        link: RegisterLink,
         request: ReadRequest,
         *,
         names: Iterable[str] | None,
@@ -142,13 +142,13 @@ class BlockReader:
             self.is_picky = self.budget.was_silent = True
             return await self._split(link, request, SILENT, names=names, into=into)
 
-    async def _take(self, link: ModbusLink, request: ReadRequest, into: dict[tuple[int, int], int]) -> bool:
+    async def _take(self, link: RegisterLink, request: ReadRequest, into: dict[tuple[int, int], int]) -> bool:
         words = await self.ask(link, request)
         self._answered.add(request)
         into.update(((request.function, request.address + at), word) for at, word in enumerate(words))
         return True
 
-    async def _answers_another(self, link: ModbusLink, request: ReadRequest, *, names: Iterable[str] | None) -> bool:
+    async def _answers_another(self, link: RegisterLink, request: ReadRequest, *, names: Iterable[str] | None) -> bool:
         """Whether the device is there, so that a request it has never answered is what troubles it."""
         if request in self._answered or self.budget.silences <= 0:
             return False
@@ -168,7 +168,7 @@ class BlockReader:
 
     async def _split(
         self,
-        link: ModbusLink,
+        link: RegisterLink,
         request: ReadRequest,
         code: int,
         *,
@@ -188,7 +188,7 @@ class BlockReader:
             self.learned = self.known.cut(request, halves)
         return all(results)
 
-    async def ask(self, link: ModbusLink, request: ReadRequest) -> list[int]:
+    async def ask(self, link: RegisterLink, request: ReadRequest) -> list[int]:
         """One block, requested again after a pause while the device reports that it is busy."""
         for tries in range(1, BUSY_TRIES + 1):
             try:

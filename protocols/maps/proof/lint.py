@@ -65,7 +65,7 @@ def _faults(tables: Mapping[str, Any], name: str) -> Iterator[str]:
 
 def _reading_faults(device_map: DeviceMap) -> Iterator[str]:
     """What would make a device of this map badly read, wherever its SunSpec models are."""
-    if not device_map.identify:
+    if not device_map.identify and not device_map.transport.sends_by_itself:
         yield "identify: missing, expected a rule by which a device of this family is recognised"
     try:
         placements = list(_placements(device_map))
