@@ -23,6 +23,7 @@ from protocols.wire.chain import FIRST_PREVIOUS, START, ChainPlacement, Position
 from protocols.wire.clock_check import ClockAnswer, ClockQuestion, decode_question, encode_clock_answer
 from protocols.wire.envelope import batch_hash, open_sealed, seal
 from protocols.wire.messages import decode_answer, decode_consent_notice
+from protocols.wire.meter_notices import MeterNotice, decode_meter
 from protocols.wire.readings import Batch, decode_batch
 from protocols.wire.receipts import Receipt, encode_receipt
 from protocols.wire.refusal_notices import RefusalNotice, encode_refusal
@@ -102,6 +103,7 @@ class StubHub:
         self.at_s = 1_789_000_000
         self.unreadable: set[bytes] = set()
         self.questions: list[ClockQuestion] = []
+        self.meters: list[MeterNotice] = []
         self.time_s: Callable[[], float] | None = None
         self.lock = threading.Lock()
         self._client = Client(CallbackAPIVersion.VERSION2, client_id="stub-hub", protocol=MQTTProtocolVersion.MQTTv5)
@@ -182,6 +184,9 @@ class StubHub:
             payload = open_sealed(sealed, message.topic, self.agent_key)
             if topic.kind == "time":
                 self._tell_time(decode_question(payload))
+                return
+            if topic.kind == "meter":
+                self.meters.append(decode_meter(payload))
                 return
             if batch_hash(sealed) in self.unreadable:
                 notice = RefusalNotice(AGENT, self.at_s, batch_hash(sealed), RefusalReason.GARBAGE)

@@ -61,6 +61,8 @@ async def test_a_day_in_the_life(tmp_path: Path) -> None:
 
         assert await asyncio.to_thread(home.stop) == 0
         assert not home.hub.refused
+        (meter,) = home.hub.meters
+        assert (meter.quality, meter.phases, meter.is_derived) == ("silver", "separate", False)
         found = read_overview(tmp_path / "data", limit=10)
         assert (found.messages, found.waiting) == (5, 0)
         assert "5 receipted by the hub, 0 waiting" in home.call("outbox").stdout
