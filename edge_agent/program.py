@@ -19,6 +19,9 @@ from edge_agent.devices.limits import limit_lines, role_limits, unlimited
 from edge_agent.devices.phase_counting import grid_notice, phase_lines, phase_steps
 from edge_agent.devices.silence import TroubleLog
 from edge_agent.history import LONGEST_HOLE_S, RecordingRow, read_rows, replay
+from edge_agent.home_assistant.publishing import HomeAssistantLink
+from edge_agent.home_broker.address import open_access
+from edge_agent.home_store.energy_totals import EnergyTotals
 from edge_agent.home_store.keeping import HomeKeeper, open_home_store
 from edge_agent.home_store.live_values import LiveValues, WatchedMeter
 from edge_agent.household import consent_in_force
@@ -38,6 +41,7 @@ from edge_agent.metering.trusted_time import (
 from edge_agent.outbox.messages import OutboxError
 from edge_agent.outbox.opening import open_outbox
 from edge_agent.outbox.store import Outbox
+from edge_agent.page.running_home import RunningHome
 from edge_agent.page.serving import make_page, running_home
 from edge_agent.proxy.server import make_proxies
 from edge_agent.run_loop import LoopParts, SlotCloser, forget, send_answers
@@ -95,6 +99,9 @@ class AgentProgram:
         self._phase_steps = phase_steps(self._devices, settings.legal_meter.phases)
         self._live_values = LiveValues()
         self._keeper = HomeKeeper(None, self._live_values)
+        shown = settings.home_assistant
+        self._broker_access = None if shown is None else open_access(shown.access, shown.broker, source=settings.source)
+        self._totals = None if shown is None else EnergyTotals(settings.data)
         self._switch = SendingSwitch(settings.data)
         self._readers: list[Bus] = []
 
@@ -116,7 +123,7 @@ class AgentProgram:
                 now_s=now_s,
             )
             home_store = await asyncio.to_thread(open_home_store, settings.data, now_s=now_s)
-            self._keeper = HomeKeeper(home_store, self._live_values)
+            self._keeper = HomeKeeper(home_store, self._live_values, self._totals)
             parts = LoopParts(
                 self._clock,
                 self._identity.signer,
@@ -158,17 +165,9 @@ class AgentProgram:
             ):
                 tasks.create_task(work)
             if self._settings.page is not None:
-                home = running_home(
-                    self._settings,
-                    self._identity,
-                    fleet=self._fleet,
-                    readers=lambda: self._readers,
-                    live=self._live_values,
-                    switch=self._switch,
-                    clock=self._clock,
-                    uplink=uplink,
-                )
-                tasks.create_task(make_page(self._settings.page, home).run())
+                tasks.create_task(make_page(self._settings.page, self._running_home(uplink)).run())
+            if (shown := self._home_assistant(uplink)) is not None:
+                tasks.create_task(shown.run())
             for proxy in make_proxies(self._settings.proxies, self._fleet):
                 tasks.create_task(proxy.run())
             tasks.create_task(send_answers(parts, uplink.wake))
@@ -202,6 +201,8 @@ class AgentProgram:
 
     def _closer(self, parts: LoopParts, metering: WatchedMeter) -> SlotCloser:
         metering.live = self._live_values
+        if self._totals is not None:
+            self._totals.running = metering.running_wh
         closing = SlotCloser(parts, metering)
         closing.keep_at_home = self._keeper.keep
         return closing
@@ -287,6 +288,24 @@ class AgentProgram:
         steps = self._phase_steps
         return WatchedMeter(
             self._places, next_slot=next_slot, longest_hole_s=longest_hole_s, bases=bases, phase_steps=steps
+        )
+
+    def _home_assistant(self, uplink: Uplink) -> HomeAssistantLink | None:
+        choice, access, totals = self._settings.home_assistant, self._broker_access, self._totals
+        if choice is None or access is None or totals is None:
+            return None
+        return HomeAssistantLink(choice, self._running_home(uplink), totals=totals, credentials=access)
+
+    def _running_home(self, uplink: Uplink) -> RunningHome:
+        return running_home(
+            self._settings,
+            self._identity,
+            fleet=self._fleet,
+            readers=lambda: self._readers,
+            live=self._live_values,
+            switch=self._switch,
+            clock=self._clock,
+            uplink=uplink,
         )
 
     async def _find_time(self, bounds: ClockBounds) -> tuple[TrustedTime, list[TimedSamples]]:

@@ -44,15 +44,16 @@ def _one(asked: PromptStatus, local: LocalTime) -> str:
     prompt = asked.prompt
     lines = [
         f"{prompt.prompt_id}  {prompt.appliance.replace('_', ' ')}, {_kwh(prompt.energy_wh)}",
-        f"  usually   {_run(prompt.usual_first_slot, prompt.usual_last_slot, local)}",
-        f"  proposed  {_run(prompt.proposed_first_slot, prompt.proposed_last_slot, local)}",
-        *(f"  because   {sentence}" for sentence in _reasons(prompt, local)),
+        f"  usually   {run_words(prompt.usual_first_slot, prompt.usual_last_slot, local)}",
+        f"  proposed  {run_words(prompt.proposed_first_slot, prompt.proposed_last_slot, local)}",
+        *(f"  because   {sentence}" for sentence in reason_sentences(prompt, local)),
         f"  answer    {_answer(asked, local)}",
     ]
     return "\n".join(lines)
 
 
-def _run(first: int, last: int, local: LocalTime) -> str:
+def run_words(first: int, last: int, local: LocalTime) -> str:
+    """A run of slots in local time: '2026-11-22 14:00 to 15:30'."""
     return f"{local.moment(start_of(first))} to {local.clock(start_of(last + 1))}"
 
 
@@ -65,7 +66,7 @@ def _answer(asked: PromptStatus, local: LocalTime) -> str:
     return f"{_CHOICES.get(asked.choice, asked.choice)}, given {local.moment(asked.given_at)}; {way}"
 
 
-def _reasons(prompt: PromptNotice, local: LocalTime) -> list[str]:
+def reason_sentences(prompt: PromptNotice, local: LocalTime) -> list[str]:
     """A sentence for each reason; a code this agent does not know is shown as it is."""
     sentences = []
     for code, number in prompt.reasons:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from edge_agent.legal_meter import UNKNOWN_METER, LegalMeter, read_legal_meter
 from edge_agent.page_settings import PageSettings, parse_page
+from edge_agent.sections.home_assistant import HomeAssistantChoice, parse_home_assistant
 from edge_agent.sections.proxy import ProxyChoice, parse_proxies
 from protocols.errors import SettingsError
 from protocols.maps.fields import TomlFields
@@ -128,6 +129,8 @@ class Settings:
     maps: Path | None = None
     """A folder of register maps of the household's own."""
 
+    home_assistant: HomeAssistantChoice | None = None
+
 
 def read_settings(path: Path) -> Settings:
     """The checked settings of a file; paths inside it are relative to it. Raises SettingsError."""
@@ -158,7 +161,7 @@ def parse_toml(text: bytes, name: str) -> dict[str, Any]:
 
 
 def _settings(top: TomlFields, *, name: str, folder: Path) -> Settings:
-    top.only("data", "maps", "hub", "poll", "outbox", "device", "consent", "page", "meter", "proxy")
+    top.only("data", "maps", "hub", "poll", "outbox", "device", "consent", "page", "meter", "proxy", "home_assistant")
     hub, poll = top.table("hub").only("url", "coop"), top.table("poll").only("interval_s", "boundary_window_s")
     outbox = top.table("outbox").only("keep_days", "max_mb")
     devices = _devices(top)
@@ -177,6 +180,7 @@ def _settings(top: TomlFields, *, name: str, folder: Path) -> Settings:
         page=parse_page(top.table("page")),
         proxies=parse_proxies(top, [each.name for each in devices]),
         maps=folder / top.text("maps") if top.has("maps") else None,
+        home_assistant=parse_home_assistant(top, folder),
     )
     if 900 % settings.interval_s or settings.interval_s > LONGEST_SIMULATED_S:
         wanted = f"a divisor of 900 up to {LONGEST_INTERVAL_S}, such as 10, 30 or 60"

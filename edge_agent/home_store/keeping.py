@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge_agent.home_store.contents import KeptQuarter
+from edge_agent.home_store.energy_totals import EnergyTotals
 from edge_agent.home_store.live_values import LiveValues
 from edge_agent.home_store.store import HomeStore, HomeStoreError
 from edge_agent.metering.home_meter import ClosedSlot
@@ -16,11 +17,15 @@ log = logging.getLogger("commonwatt.agent")
 
 
 class HomeKeeper:
-    """Writes slots and their minute means, in a thread. Without a store it only lets go of the minutes."""
+    """Writes slots and their minute means, in a thread. Without a store it only lets go of the minutes.
 
-    def __init__(self, store: HomeStore | None, live: LiveValues) -> None:
+    `totals`: the rising totals for programs in the home, where there are any.
+    """
+
+    def __init__(self, store: HomeStore | None, live: LiveValues, totals: EnergyTotals | None = None) -> None:
         self._store = store
         self._live = live
+        self._totals = totals
         self._is_stuck = False
 
     async def keep(self, closed: Sequence[ClosedSlot]) -> None:
@@ -29,6 +34,9 @@ class HomeKeeper:
             KeptQuarter(each.slot, each.values, each.long_intervals, self._live.take_minutes(each.slot))
             for each in closed
         ]
+        if self._totals is not None:
+            self._totals.add(closed)
+            await asyncio.to_thread(self._totals.save)
         if self._store is None:
             return
         try:

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edge_agent.metering.counter_records import ReadingVerdict
-from edge_agent.metering.home_meter import HomeMeter, MeasuringPoint, Sample
+from edge_agent.metering.home_meter import FIELDS_OF_ROLE, HomeMeter, MeasuringPoint, Sample
+from protocols.quantities import Measure
 from protocols.slots import SLOT_S, Slot, start_of
 
 MINUTES_KEPT = 26 * 60
@@ -69,6 +70,24 @@ class WatchedMeter(HomeMeter):
         if self.live is not None:
             self.live.note(place, sample, verdict)
         return verdict
+
+    def running_wh(self) -> dict[Measure, int | None]:
+        """What the counters show of each measure beyond the last closed slot; None while that is not certain.
+
+        0 for what is only known when a slot is closed: derived from power, or recalculated there.
+        """
+        found: dict[Measure, int | None] = {}
+        for place in self.places:
+            for name, measure in FIELDS_OF_ROLE[place.role].items():
+                part, before = self._running_of(place, name), found.get(measure, 0)
+                found[measure] = None if part is None or before is None else before + part
+        return found
+
+    def _running_of(self, place: MeasuringPoint, name: str) -> int | None:
+        if place in self.phases or place in self._powers or self._dc_side.is_inside(place):
+            return 0
+        meter = self._counters.get((place, name))
+        return meter.running_wh if meter is not None and (place, name) in self._good_at else None
 
 
 def place_key(place: MeasuringPoint) -> str:

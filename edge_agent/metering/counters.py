@@ -111,6 +111,18 @@ class CounterMeter:
         return max(0, now_w if self._known.half == 0 else -now_w)
 
     @property
+    def running_wh(self) -> int | None:
+        """What was counted since the base; None without one, or while a later reading may still take it back."""
+        known, base = self._known, self.base
+        if base is None or known.reference is None or self._taint != Gap.NONE or known.excursion or known.awaiting:
+            return None
+        if known.is_doubted or known.has_leapt or known.is_unsure:
+            return None
+        counted_wh = known.reference.counter_wh - base.counter_wh
+        most_wh = self.limits.energy_wh(max(0.0, known.reference.at_s - base.at_s))
+        return counted_wh if 0 <= counted_wh <= most_wh else None
+
+    @property
     def known(self) -> CounterReference:
         """Which reading is believed, and what contradicts it."""
         return self._known

@@ -9,7 +9,7 @@ from typing import Any
 
 from edge_agent.setup.progress import DeviceChoice, MeterChoice
 
-KEPT_TABLES = ("hub", "poll", "outbox", "page")
+KEPT_TABLES = ("hub", "poll", "outbox", "page", "home_assistant")
 INTERVAL_S = 30
 
 

@@ -1,0 +1,1 @@
+"""The home shown in Home Assistant over the household's own broker."""
