@@ -1,6 +1,8 @@
 """A home's outbox, read while the agent runs: how far it has measured and what is still waiting. Read-only."""
 
+import json
 import sqlite3
+import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,8 +21,10 @@ def opened_outbox(data: Path) -> Iterator[sqlite3.Connection]:
 def next_slot(data: Path) -> Slot:
     """The quarter hour the agent seals next; every earlier one is in the outbox. 0 before it ever measured."""
     with opened_outbox(data) as db:
-        row = db.execute("SELECT json_extract(checkpoint, '$.next_slot') FROM state").fetchone()
-    return 0 if row is None or row[0] is None else int(row[0])
+        row = db.execute("SELECT checkpoint FROM state").fetchone()
+    if row is None or row[0] is None:
+        return 0
+    return int(json.loads(zlib.decompress(row[0])).get("next_slot") or 0)
 
 
 def waiting(data: Path) -> int:
