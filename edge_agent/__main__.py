@@ -23,6 +23,7 @@ _ADDERS = (
     household.add_page,
     prompts.add,
     sent.add,
+    household.add_export,
     prompts.add_answer,
     device_maps.add,
 )

@@ -11,8 +11,10 @@ from edge_agent.devices.silence import Trouble
 from edge_agent.local_time import LocalTime
 from edge_agent.outbox.view import OutboxOverview
 from edge_agent.settings import DeviceSettings
+from protocols.consent.purposes import CONTRACT, HEALTH
+from protocols.consent.rules import ConsentSet
 from protocols.enrolment.certificates import Validity
-from protocols.wire.readings import Liveness
+from protocols.wire.readings import Batch, Liveness
 
 
 def status_text(
@@ -41,6 +43,8 @@ def status_record(
     certificate: Validity | None = None,
     phases: Sequence[str] = (),
     maps: Sequence[Mapping[str, object]] = (),
+    ages: Mapping[str, int | None] | None = None,
+    consent: ConsentSet | None = None,
 ) -> str:
     """The same for programs."""
     counts = None
@@ -56,8 +60,52 @@ def status_record(
         "maps": list(maps),
         "limits": [asdict(limit) for limit in limits],
         "phases": list(phases),
+        "value_age_s": dict(ages or {}),
+        "consent_version": None if consent is None else consent.version,
     }
     return json.dumps(record, indent=2)
+
+
+def value_ages(devices: Sequence[DeviceSettings], newest: Batch | None, *, now_s: float) -> dict[str, int | None]:
+    """Seconds since each device's last good value, as the last sealed readings know it; None where they do not."""
+    known = {each.name: each.age_s for each in newest.devices} if newest is not None else {}
+    sealed_s = 0 if newest is None else max(0, int(now_s) - newest.made_at)
+    return {each.name: known[each.name] + sealed_s if each.name in known else None for each in devices}
+
+
+def age_lines(devices: Sequence[DeviceSettings], ages: Mapping[str, int | None]) -> list[str]:
+    """One line for each device: what it measures, and how old its last good value is."""
+    lines = []
+    for device in devices:
+        age_s = ages[device.name]
+        words = "not known yet" if age_s is None else f"{span_words(age_s)} ago"
+        lines.append(f"{device.name} ({', '.join(device.roles)}): last good value {words}")
+    return lines
+
+
+def receipt_line(found: OutboxOverview) -> str:
+    """How many kept messages have their receipt."""
+    return f"receipts: {found.messages - found.waiting} of {found.messages} kept messages have theirs"
+
+
+def consent_line(consent: ConsentSet) -> str:
+    """The version in force, and what it allows besides the contract."""
+    allowed = [each for each in dict.fromkeys(rule.purpose for rule in consent.rules) if each not in (CONTRACT, HEALTH)]
+    also = ", ".join(allowed) or "nothing more than the membership contract"
+    return f"consent: version {consent.version} allows {also}; `commonwatt-agent consent` says it in plain words"
+
+
+def span_words(seconds: float) -> str:
+    """A span of time in one unit.
+
+    >>> span_words(59), span_words(7300), span_words(86400)
+    ('less than a minute', '2 hours', '1 day')
+    """
+    for unit_s, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= unit_s:
+            count = int(seconds // unit_s)
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    return "less than a minute"
 
 
 def trouble_lines(troubles: Sequence[Trouble], devices: Sequence[DeviceSettings], tz: str) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edge_agent.checkup.results import Diagnosis, note, ok, wrong
 from edge_agent.outbox.opening import is_running
+from edge_agent.status_text import span_words
 
 LEAST_FREE_MB = 100
 LITTLE_FREE_MB = 500
@@ -67,22 +68,13 @@ def check_process(data: Path, *, newest_made_s: float | None, now_s: float) -> D
     if not is_running(data):
         return wrong(
             "agent",
-            "it is not running" + ("" if quiet_s is None else f"; its last message is {age_words(quiet_s)} old"),
+            "it is not running" + ("" if quiet_s is None else f"; its last message is {span_words(quiet_s)} old"),
             "`sudo systemctl start commonwatt-agent`; if it ends again, `journalctl -u commonwatt-agent` says why",
         )
     if quiet_s is not None and quiet_s > QUIET_AFTER_S:
         return wrong(
             "agent",
-            f"it runs, but has made no message for {age_words(quiet_s)}",
+            f"it runs, but has made no message for {span_words(quiet_s)}",
             "`sudo systemctl restart commonwatt-agent`, and report it with `journalctl -u commonwatt-agent`",
         )
     return ok("agent", "it is running")
-
-
-def age_words(seconds: float) -> str:
-    """A span of time in one unit."""
-    for unit_s, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
-        if seconds >= unit_s:
-            count = int(seconds // unit_s)
-            return f"{count} {unit}{'' if count == 1 else 's'}"
-    return "less than a minute"

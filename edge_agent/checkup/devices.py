@@ -7,11 +7,11 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edge_agent.checkup.computer import age_words
 from edge_agent.checkup.results import Diagnosis, note, ok, wrong
 from edge_agent.devices.reader import Device
 from edge_agent.devices.silence import Trouble
 from edge_agent.settings import DeviceSettings, Endpoint
+from edge_agent.status_text import span_words
 from protocols.wire.readings import Liveness
 
 Holders = Callable[[Path], Sequence[tuple[int, str]]]
@@ -69,7 +69,7 @@ def check_reported(settings: DeviceSettings, trouble: Trouble | None, *, now_s: 
         Liveness.REFUSING: "it refuses some or all of its values",
         Liveness.SLOW: "it is always busy",
     }.get(trouble.state, "it is silent")
-    since = age_words(max(0.0, now_s - trouble.since))
+    since = span_words(max(0.0, now_s - trouble.since))
     return wrong(subject, f"{words}, for {since}", advice_for(settings, None))
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from edge_agent.checkup.computer import age_words
 from edge_agent.checkup.results import Diagnosis, note, ok, wrong
 from edge_agent.outbox.view import OutboxOverview
+from edge_agent.status_text import span_words
 
 MANY_WAITING = 12
 FULL_SHARE = 0.8
@@ -16,7 +16,7 @@ def check_outbox(found: OutboxOverview, *, max_mb: int, oldest_waiting_s: float 
     if found.revoked is not None:
         results.append(wrong("receipts", f"REVOKED: {found.revoked.cause.plain_words}", "ask the co-op's board"))
     if found.waiting > MANY_WAITING:
-        age = "" if oldest_waiting_s is None else f", the oldest for {age_words(oldest_waiting_s)}"
+        age = "" if oldest_waiting_s is None else f", the oldest for {span_words(oldest_waiting_s)}"
         advice = "see `hub` and `broker` above; nothing is lost, all of it is sent when the hub answers"
         results.append(wrong("receipts", f"{found.waiting} messages wait for their receipt{age}", advice))
     else:

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import json
+import sys
+import time
+from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_agent.commands.arguments import add_command, add_json
+from edge_agent.settings import read_settings
 from protocols.consent.purposes import CATALOGUE
+from protocols.errors import RequestError
 from protocols.quantities import Measure
 
 if TYPE_CHECKING:
@@ -85,6 +92,26 @@ def add_page(commands: Commands) -> None:
     parser.add_argument("action", choices=("pin",), help="pin: a new PIN, good for ten minutes and one browser")
 
 
+def add_export(commands: Commands) -> None:
+    """Name `export` and its arguments."""
+    words = "write the home's own values as CSV with a data package, in full resolution"
+    parser = add_command(commands, "export", run=_export, words=words)
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="the folder to write; must not be there yet"
+    )
+    parser.add_argument("--from", dest="first", type=day, metavar="DATE", help="first day (default: all that is kept)")
+    parser.add_argument("--until", dest="last", type=day, metavar="DATE", help="last day (default: all that is kept)")
+    add_json(parser)
+
+
+def day(text: str) -> date:
+    """A day. Raises: ArgumentTypeError."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a day like 2026-05-31") from None
+
+
 def units(text: str) -> tuple[int, ...]:
     """Unit ids in a text such as 1-5,126. Raises: ArgumentTypeError."""
     found: list[int] = []
@@ -106,6 +133,34 @@ def measures(text: str) -> tuple[Measure, ...]:
     if unknown := [name for name in names if name not in known]:
         raise argparse.ArgumentTypeError(f"{unknown[0][:40]!r} is not one of {', '.join(known)}")
     return tuple(known[name] for name in names)
+
+
+def _export(options: argparse.Namespace) -> int:
+    from edge_agent.home_export.writing import write_export
+    from edge_agent.uplink.identity import ENROLMENT_FILE, load_enrolment
+    from protocols.slots import slots_of_day
+
+    settings = read_settings(options.config)
+    is_enrolled = (settings.data / ENROLMENT_FILE).exists()
+    tz, home = ("UTC", "unknown")
+    if is_enrolled:
+        enrolment = load_enrolment(settings.data)
+        tz, home = enrolment.tz, enrolment.home
+    if options.first and options.last and options.first > options.last:
+        raise RequestError("--from is after --until: nothing to write")
+    first = slots_of_day(options.first, tz).start if options.first else 0
+    last = slots_of_day(options.last, tz).stop if options.last else 1 << 40
+
+    def tell(words: str) -> None:
+        if sys.stderr.isatty():
+            print(words, file=sys.stderr)
+
+    rows = write_export(options.out, settings.data, range(first, last), home=home, now_s=time.time(), tell=tell)
+    if options.json:
+        print(json.dumps({"folder": str(options.out), "rows": rows}, indent=2))
+    else:
+        print(f"{options.out}: " + ", ".join(f"{count} rows in {name}" for name, count in rows.items()))
+    return 0
 
 
 def _setup(options: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ import sys
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from edge_agent.devices.assembly import MAPS
 from edge_agent.finding.families import known_families
 from edge_agent.finding.networks import own_networks, parse_network
 from edge_agent.finding.search import FoundDevice, SearchEvent, SearchPlan, search
@@ -27,7 +28,8 @@ def run(options: argparse.Namespace) -> int:
         networks, endpoints = _confirmed()
     taken = {each.endpoint.shown for each in settings.devices} if settings else set()
     plan = SearchPlan(networks, endpoints, options.units, tuple(options.make or ()))
-    maps, broken = known_families()
+    own = settings.maps if settings else None
+    maps, broken = known_families((MAPS,) if own is None else (MAPS, own))
     troubles = list(broken)
 
     def tell(event: SearchEvent) -> None:

@@ -6,11 +6,13 @@ import argparse
 import asyncio
 import sys
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from edge_agent.commands.enrol import enrol_home
 from edge_agent.consent.given import consent_now
+from edge_agent.devices.assembly import MAPS
 from edge_agent.finding.families import known_families
 from edge_agent.finding.networks import own_networks
 from edge_agent.finding.search import FoundDevice, SearchPlan, Tell, search
@@ -19,14 +21,16 @@ from edge_agent.legal_meter import country_defaults
 from edge_agent.outbox.opening import FILE_NAME, is_running
 from edge_agent.outbox.view import read_overview
 from edge_agent.settings import Settings, read_settings
-from edge_agent.setup.live import read_live
+from edge_agent.setup.live import LiveRole, read_live
 from edge_agent.setup.parts import PairedHome, ReceiptCount, SetupParts
+from edge_agent.setup.progress import DeviceChoice
 from edge_agent.setup.terminal import TerminalConversation
 from edge_agent.setup.walk import check_meter_again, set_up
 from edge_agent.uplink.consent_file import write_next_version
 from edge_agent.uplink.identity import ENROLMENT_FILE, load_enrolment
 from protocols.consent.rules import ConsentSet
 from protocols.errors import RequestError, SettingsError
+from protocols.toml_text import TomlTextError, read_toml
 
 
 def run(options: argparse.Namespace) -> int:
@@ -43,8 +47,8 @@ def make_parts(config: Path) -> SetupParts:
     """The parts for this agent.toml."""
     return SetupParts(
         config=config,
-        find=_find,
-        read=read_live,
+        find=partial(_find, config),
+        read=partial(_read, config),
         networks=own_networks,
         serial_ports=serial_ports,
         paired=partial(_paired, config),
@@ -58,8 +62,23 @@ def make_parts(config: Path) -> SetupParts:
     )
 
 
-async def _find(plan: SearchPlan, tell: Tell) -> list[FoundDevice]:
-    return await search(plan, known_families()[0], tell)
+async def _find(config: Path, plan: SearchPlan, tell: Tell) -> list[FoundDevice]:
+    own = _own_maps(config)
+    folders = (MAPS,) if own is None else (MAPS, config.parent / own)
+    return await search(plan, known_families(folders)[0], tell)
+
+
+async def _read(config: Path, devices: Sequence[DeviceChoice]) -> tuple[list[LiveRole], list[str]]:
+    return await read_live(devices, folder=config.parent, maps=_own_maps(config))
+
+
+def _own_maps(config: Path) -> str | None:
+    """The folder of the household's own maps, also from a file that names no device yet."""
+    try:
+        found = read_toml(config.read_bytes()).get("maps")
+    except (OSError, TomlTextError):
+        return None
+    return found if isinstance(found, str) else None
 
 
 def _paired(config: Path) -> PairedHome | None:

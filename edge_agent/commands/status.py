@@ -21,6 +21,7 @@ def add(commands: Commands) -> None:
 
 
 def _status(options: argparse.Namespace) -> int:
+    from edge_agent.consent.given import consent_now
     from edge_agent.devices.assembly import make_fleet
     from edge_agent.devices.limits import role_limits
     from edge_agent.devices.phase_counting import phase_lines
@@ -28,8 +29,16 @@ def _status(options: argparse.Namespace) -> int:
     from edge_agent.local_time import LocalTime
     from edge_agent.maps.words import map_notes
     from edge_agent.outbox.opening import FILE_NAME
-    from edge_agent.outbox.view import read_overview
-    from edge_agent.status_text import status_record, status_text, trouble_lines
+    from edge_agent.outbox.view import newest_batch, read_overview
+    from edge_agent.status_text import (
+        age_lines,
+        consent_line,
+        receipt_line,
+        status_record,
+        status_text,
+        trouble_lines,
+        value_ages,
+    )
     from edge_agent.uplink.identity import hub_keys_of, load_enrolment, tls_of
     from edge_agent.uplink.sending_switch import read_stopped
     from edge_agent.uplink.tls.certificate_text import connection_lines
@@ -46,10 +55,12 @@ def _status(options: argparse.Namespace) -> int:
     is_whole = not any(note.trouble for note in notes)
     devices = [device for _, devices in make_fleet(settings) for device in devices] if is_whole else []
     phases = phase_lines(devices, settings.legal_meter.phases, interval_s=settings.interval_s)
+    newest = None if found is None else newest_batch(settings.data)
+    ages, consent = value_ages(settings.devices, newest, now_s=time.time()), consent_now(settings.data)
     if options.json:
         maps = [note.record for note in notes]
         about = partial(status_record, *who, found, limits=limits, troubles=troubles, certificate=validity)
-        print(about(phases=phases, maps=maps))
+        print(about(phases=phases, maps=maps, ages=ages, consent=consent))
     else:
         lines = trouble_lines(troubles, settings.devices, enrolment.tz)
         if (trouble := hub_keys_of(settings.data, enrolment, now=time.time).trouble()) is not None:
@@ -59,5 +70,6 @@ def _status(options: argparse.Namespace) -> int:
             lines.insert(0, f"NOTHING IS SENT since {since}: the household switched sending off on the home's own page")
         lines = connection_lines(enrolment, validity, now_s=time.time()) + lines
         print(status_text(*who, found, limits=limits, troubles=lines))
-        print("\n".join([*phases, *(note.line for note in notes)]))
+        more = [*age_lines(settings.devices, ages), *([] if found is None else [receipt_line(found)])]
+        print("\n".join([*phases, *(note.line for note in notes), *more, consent_line(consent)]))
     return 0

@@ -26,6 +26,7 @@ class FamilyProposal:
     confidence_percent: int
     reason: str
     roles: tuple[RoleName, ...]
+    quality: str = "bronze"
 
 
 def proposals_for(
@@ -48,7 +49,14 @@ def proposals_for(
     ]
     scored.sort(key=lambda each: (-each[0], *(-part for part in each[1]), each[2].id))
     return tuple(
-        FamilyProposal(device_map.id, device_map.vendor, percent, reason_of(rule, known), usual_roles(device_map))
+        FamilyProposal(
+            device_map.id,
+            device_map.vendor,
+            percent,
+            reason_of(rule, known),
+            usual_roles(device_map),
+            device_map.quality,
+        )
         for percent, _, device_map, rule in scored
     )
 

@@ -30,7 +30,9 @@ SETTLE_S = 2.0
 TCP_LINE = LineSettings(timeout_s=5.0, connect_delay_s=SETTLE_S, request_gap_s=0.1)
 SERIAL_TIMEOUT_S, SERIAL_GAP_S = 0.6, 0.1
 DEFAULT_PORT = 502
-MOST_SERIAL_LINES = 6
+MOST_SERIAL_LINES = 4
+MOST_UNITS = 6
+"""Unit ids asked by default: each silent one costs two time-outs; a person may name others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,9 @@ def tcp_ports(maps: Iterable[DeviceMap]) -> tuple[int, ...]:
 def usual_units(maps: Iterable[DeviceMap], wire: str) -> tuple[int, ...]:
     """The unit ids that the families which speak this way come with, the most usual first."""
     used = Counter(unit for each in _speaking(maps, wire) for unit in each.transport.unit_ids[:3])
-    return tuple(dict.fromkeys((1, *(unit for unit, _ in used.most_common()))))
+    # 126: SMA answers SunSpec at its unit id plus 123.
+    first = (1, 3) if wire == "rtu" else (1, 3, 126)
+    return tuple(dict.fromkeys((*first, *(unit for unit, _ in used.most_common(MOST_UNITS)))))[:MOST_UNITS]
 
 
 def serial_lines(maps: Iterable[DeviceMap]) -> tuple[Serial, ...]:

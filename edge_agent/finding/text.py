@@ -27,7 +27,7 @@ def found_lines(found: FoundDevice) -> list[str]:
             "name its make with --make, as written on the device"
         ]
     best, *others = found.proposals[:MOST_SHOWN]
-    lines = [f"{where}: {best.map} ({best.confidence_percent} %): {best.reason}"]
+    lines = [f"{where}: {best.map} ({best.confidence_percent} %, {best.quality} map): {best.reason}"]
     if best.roles:
         lines.append(f"  measures as {' or '.join(best.roles)}")
     lines += [f"  or {each.map} ({each.confidence_percent} %): {each.reason}" for each in others]
@@ -50,6 +50,7 @@ def found_record(found: Sequence[FoundDevice], troubles: Iterable[str]) -> dict[
                         "map": proposal.map,
                         "vendor": proposal.vendor,
                         "confidence_percent": proposal.confidence_percent,
+                        "quality": proposal.quality,
                         "reason": proposal.reason,
                         "roles": list(proposal.roles),
                     }

@@ -15,7 +15,9 @@ from typing import Any, Literal
 from edge_agent.outbox.messages import OutboxError
 from edge_agent.outbox.opening import FILE_NAME
 from edge_agent.outbox.sent_readings import SentReading, readings_of
+from protocols.wire.envelope import payload_of
 from protocols.wire.messages import AnswerChoice, PromptNotice, decode_prompt
+from protocols.wire.readings import Batch, decode_batch
 from protocols.wire.refusal_reasons import WireError
 from protocols.wire.revocations import RevocationNotice, decode_revocation
 
@@ -88,6 +90,18 @@ def held_consent(folder: Path) -> bytes | None:
     with _reading(folder) as db:
         row = db.execute("SELECT consent FROM state WHERE consent IS NOT NULL").fetchone()
     return bytes(row[0]) if row else None
+
+
+def newest_batch(folder: Path) -> Batch | None:
+    """The last readings that were sealed, sent or not; None before the first. Raises: OutboxError."""
+    with _reading(folder) as db:
+        row = db.execute(
+            "SELECT sealed FROM message WHERE kind = 'batch' ORDER BY epoch DESC, seq DESC LIMIT 1"
+        ).fetchone()
+    try:
+        return decode_batch(payload_of(row[0])) if row else None
+    except WireError:
+        return None  # it is refused by the hub for the same reason, and the outbox says so
 
 
 def read_message(folder: Path, epoch: int, seq: int) -> tuple[str, bytes]:

@@ -122,7 +122,9 @@ async def _picked(talk: Conversation, proposals: Sequence[FamilyProposal]) -> Fa
     """The family a person picks. Enter takes the first only where it is clearly the likeliest: a wrong one misleads."""
     shown = proposals[:9]
     for number, each in enumerate(shown, 1):
-        await talk.say(f"  {number} = {each.map}, {each.vendor} ({each.confidence_percent} %): {each.reason}")
+        await talk.say(
+            f"  {number} = {each.map}, {each.vendor} ({each.confidence_percent} %, {each.quality} map): {each.reason}"
+        )
     second = shown[1].confidence_percent if len(shown) > 1 else 0
     default = "1" if shown[0].confidence_percent - second >= CLEARLY_BETTER_PERCENT else None
     numbers = tuple(str(number) for number in range(1, len(shown) + 1))

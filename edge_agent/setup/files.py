@@ -9,20 +9,22 @@ from typing import Any
 
 from edge_agent.setup.progress import DeviceChoice, MeterChoice
 
-KEPT_TABLES = ("hub", "poll", "outbox", "page", "home_assistant")
+OURS = ("consent", "device", "meter")
 INTERVAL_S = 30
 
 
 def agent_toml(devices: Sequence[DeviceChoice], meter: MeterChoice, before: dict[str, Any]) -> str:
     """The configuration. What `before` says of other things than devices and meter stays as it is."""
     lines = ["# Written by `commonwatt-agent setup`; you may edit it, setup shows what it would change."]
-    lines += [f"data = {_value(before['data'])}"] if "data" in before else []
+    kept = {key: value for key, value in before.items() if key not in OURS}
+    kept["poll"] = {"interval_s": INTERVAL_S, **before.get("poll", {})}
     lines += [f"consent = {_value(before.get('consent', 'consent.toml'))}"]
-    kept = {name: dict(before.get(name, {})) for name in KEPT_TABLES}
-    kept["poll"].setdefault("interval_s", INTERVAL_S)
-    for name, table in kept.items():
-        if table:
-            lines += ["", f"[{name}]", *(f"{key} = {_value(value)}" for key, value in table.items())]
+    lines += [f"{key} = {_value(value)}" for key, value in kept.items() if not _is_table(value)]
+    for name, value in kept.items():
+        tables = [(f"[{name}]", value)] if isinstance(value, dict) else []
+        tables += [(f"[[{name}]]", each) for each in value] if isinstance(value, list) and _is_table(value) else []
+        for head, table in tables:
+            lines += ["", head, *(f"{key} = {_value(item)}" for key, item in table.items())]
     said = {"country": meter.country, "phases": meter.phases, "netting": meter.netting}
     if any(said.values()):
         lines += ["", "[meter]", *(f"{key} = {_value(value)}" for key, value in said.items() if value)]
@@ -61,6 +63,10 @@ def _device_lines(device: DeviceChoice) -> list[str]:
         ("max_power_w", device.max_power_w),
     ]
     return [f"{key} = {_value(value)}" for key, value in pairs if value is not None]
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(each, dict) for each in value))
 
 
 def _value(value: object) -> str:

@@ -64,9 +64,15 @@ class LiveRole:
         return ", ".join(parts) or "nothing available now"
 
 
-async def read_live(devices: Sequence[DeviceChoice]) -> tuple[list[LiveRole], list[str]]:
-    """Read what these choices measure, and a line for each device that gives nothing. Raises: SettingsError."""
-    settings = parse_settings(agent_toml(devices, MeterChoice(), {}).encode(), name="setup", folder=Path())
+async def read_live(
+    devices: Sequence[DeviceChoice], *, folder: Path = Path(), maps: str | None = None
+) -> tuple[list[LiveRole], list[str]]:
+    """Read what these choices measure, and a line for each device that gives nothing. Raises: SettingsError.
+
+    `maps`: the folder of the household's own maps, as agent.toml in `folder` names it.
+    """
+    before = {} if maps is None else {"maps": maps}
+    settings = parse_settings(agent_toml(devices, MeterChoice(), before).encode(), name="setup", folder=folder)
     found: list[LiveRole] = []
     troubles: list[str] = []
     for link, together in make_fleet(settings):

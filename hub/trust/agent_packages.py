@@ -12,9 +12,6 @@ OWN_FOLDER: Final = "packages"
 SHIPPED: Final = Path("/usr/share/commonwatt-hub/packages")
 """Where the hub's own Debian package puts the agent's."""
 
-AGENT_SETTINGS: Final = "/var/lib/commonwatt-agent/agent.toml"
-"""The agent's package leaves a file there to fill in."""
-
 MAX_BYTES: Final = 64 << 20
 _NAME: Final = re.compile(r"commonwatt-agent_([A-Za-z0-9.+~-]{1,60})_(amd64|arm64)\.deb", re.ASCII)
 
@@ -65,7 +62,8 @@ def install_lines(packages: Sequence[AgentPackage], *, url: str) -> list[Install
             each.sha256,
             f"curl -kfo agent.deb --retry 10 {url}/api/agent-package/{each.path.name}"
             f" && echo '{each.sha256}  agent.deb' | sha256sum -c && sudo apt-get install -y ./agent.deb"
-            f" && sudo nano {AGENT_SETTINGS} && sudo commonwatt-agent enrol && sudo systemctl start commonwatt-agent",
+            " && sudo commonwatt-agent setup --no-wait && sudo systemctl start commonwatt-agent"
+            " && sudo commonwatt-agent setup",
         )
         for each in sorted(packages, key=lambda each: list(kinds).index(each.architecture))
     ]

@@ -60,8 +60,10 @@ MAY_IMPORT = {
         "edge_agent.settings",
         "protocols",
     ),
+    "edge_agent.home_export": ("edge_agent.home_export", "edge_agent.home_store", "edge_agent.outbox", "protocols"),
     "edge_agent.checkup": (
         "edge_agent.checkup",
+        "edge_agent.status_text",
         "edge_agent.devices",
         "edge_agent.uplink",
         "edge_agent.outbox",

@@ -115,8 +115,8 @@ def install(card: Path, told: str, *, suite: str, hub: DebianRoot) -> None:
     """The line of the invitation in a blank Debian, then what the household puts on the card before its first start."""
     (line,) = re.findall(r"\(amd64\): (curl .*)", told)
     (invitation,) = re.findall(r"commonwatt:\?\S+", told)
-    installs, opened, _ = line.partition(" && sudo nano ")
-    assert opened, "then the household fills in its devices"
+    installs, opened, _ = line.partition(" && sudo commonwatt-agent setup ")
+    assert opened, "then the household answers the questions of setup"
     with booted(card, suite=suite, parts=AT_HOME) as home:
         connect(hub, home, addresses=ADDRESSES)
         wrong = installs.replace(re.findall("'([0-9a-f]{64})", installs)[0], "0" * 64)

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 
 from edge_agent.checkup import computer, reach
-from edge_agent.checkup.computer import age_words, check_clock, check_disk
+from edge_agent.checkup.computer import check_clock, check_disk
 from edge_agent.checkup.devices import check_serial
 from edge_agent.checkup.reach import check_certificate
 from edge_agent.checkup.records import check_outbox
 from edge_agent.outbox.view import OutboxOverview
 from edge_agent.settings import Endpoint
+from edge_agent.status_text import span_words
 from protocols.enrolment.certificates import Validity
 
 NOW_S = 1_800_000_000.0
@@ -45,7 +46,7 @@ def test_a_clock_of_1970() -> None:
 
 
 def test_ages_in_one_unit() -> None:
-    assert [age_words(each) for each in (5, 60, 7300, 86400, 3e5)] == [
+    assert [span_words(each) for each in (5, 60, 7300, 86400, 3e5)] == [
         "less than a minute", "1 minute", "2 hours", "1 day", "3 days",
     ]  # fmt: skip
 

@@ -141,14 +141,17 @@ def test_the_hubs_key_is_printed_as_its_pages_show_it(home: Path, capsys: pytest
 
 
 def test_status_says_what_is_not_limited(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    inverter = CONFIG[CONFIG.index("[[device]]") :].replace('"meter"', '"inverter"').replace("unit = 1", "unit = 2")
-    both = inverter.replace('"grid"', '["pv", "battery"]')
+    second = CONFIG[CONFIG.index("[[device]]") :].replace('"meter"', '"inverter"').replace("unit = 1", "unit = 2")
+    both = second.replace('"grid"', '["pv", "battery"]')
     assert enrol(home) == 0
     (home / "agent.toml").write_text(CONFIG.replace("15000", "200000") + both)
     capsys.readouterr()
     status = ["status", "--config", str(home / "agent.toml")]
     assert main(status) == 0
-    head, grid, pv, battery, phases, *maps = capsys.readouterr().out.splitlines()
+    head, grid, pv, battery, phases, *maps, meter, inverter, consent = capsys.readouterr().out.splitlines()
+    assert meter == "meter (grid): last good value not known yet"
+    assert inverter == "inverter (pv, battery): last good value not known yet"
+    assert consent.startswith("consent: version 1 allows nothing more")
     assert head.endswith("of home h01 has not run yet")
     assert phases.startswith("meter (grid): counts each phase by itself; your legal meter may add them")
     assert grid.startswith("meter (grid): not limited here, max_power_w = 200000 is more than a home carries; the hub")
@@ -173,7 +176,7 @@ def test_status_says_that_a_map_is_missing_and_goes_on(home: Path, capsys: pytes
     capsys.readouterr()
     status = ["status", "--config", str(home / "agent.toml")]
     assert main(status) == 0
-    assert capsys.readouterr().out.splitlines()[-1].startswith("meter: map: no family 'eastron-sdm6300', did you mean")
+    assert "\nmeter: map: no family 'eastron-sdm6300', did you mean" in capsys.readouterr().out
     assert main([*status, "--json"]) == 0
     assert "no family" in json.loads(capsys.readouterr().out)["maps"][0]["trouble"]
 

@@ -21,6 +21,7 @@ from protocols.timeline import Timeline
 from simulator.commands.device import home_of_family
 from simulator.devices.image import DeviceImage
 from simulator.devices.modbus_server import SimulatedLink
+from simulator.world.families import find_map
 from simulator.world.street import Street
 from tests.edge_agent.setup.person import ROOT, Person
 from tests.hub.intake.test_hub_killed import running_hub
@@ -41,7 +42,7 @@ class DevicesOfAHome:
         self._street = Street(seed=7, homes=12, first_day=NOON_S // 86400)
 
     def _link(self, family: str, unit: int) -> SimulatedLink:
-        home, found = home_of_family(self._street, family)
+        home, found = home_of_family(self._street, find_map(family, None).varied(None))
         image = DeviceImage(
             replace(found, unit=unit, families=(family,)), home, physics=self._street.physics(home.id), seed=7
         )
@@ -106,7 +107,7 @@ REPLIES = {
     "Makes written on": "SDM630, Huawei",
     "Search the network": "n",
     "Ask devices on": "n",
-    "Which is it?": "",
+    "Which is it?": "1",
     "What does it measure?": "",
     "Does your display or app say the same?": "y",
     "Sign check": "s",
