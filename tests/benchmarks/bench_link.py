@@ -18,17 +18,16 @@ from edge_agent.settings import Endpoint
 from protocols.maps.model import DeviceMap
 from protocols.maps.sunspec import SunSpecDiscovery
 from tests.edge_agent.devices.scans import (
-    FAMILIES,
     Recorder,
     chain_words,
     chains,
     fewest,
     role_sets,
-    shipped_map,
     wanted_spans,
 )
 from tests.edge_agent.devices.test_reader import device
 from tests.edge_agent.modbus_stand import Stand, meter_words
+from tests.protocols.maps.shipped import FAMILIES, shipped_map
 
 EIGHT_MODELS = [(1, 66), (103, 50), (120, 26), (121, 30), (122, 44), (123, 24), (160, 128), (802, 25)]
 READINGS = 400

@@ -17,6 +17,7 @@ from simulator.world.physics import HomeState
 from simulator.world.street import Street
 from tests.edge_agent.devices.scans import Recorder
 from tests.edge_agent.devices.test_reader import device
+from tests.one_rule import held_by_each
 from tests.simulator.conftest import FIRST_DAY, NOON_S
 from tests.simulator.devices.test_any_family import CASES, image_of
 
@@ -29,7 +30,7 @@ def served(image: DeviceImage, at_s: float = NOON_S) -> Recorder:
     return Recorder(gaps | dict(image.words(at_s)), is_strict=True)
 
 
-@pytest.mark.parametrize("device_map", CASES)
+@held_by_each(CASES)
 async def test_the_agent_reads_what_a_simulated_device_shows(device_map: DeviceMap) -> None:
     image = image_of(STREET, device_map)
     under_test, link = device(device_map.id, *device_map.roles, device_map=device_map), served(image)
@@ -52,7 +53,7 @@ async def test_the_agent_reads_what_a_simulated_device_shows(device_map: DeviceM
 
 
 @pytest.mark.parametrize("at_s", [NOON_S, NOON_S + 9 * 3600], ids=["with the sun", "from the battery"])
-@pytest.mark.parametrize("device_map", CASES)
+@held_by_each(CASES)
 async def test_every_power_is_read_in_its_direction(device_map: DeviceMap, at_s: float) -> None:
     image = image_of(STREET, device_map)
     under_test = device(device_map.id, *device_map.roles, device_map=device_map)

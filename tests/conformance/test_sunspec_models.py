@@ -1,6 +1,7 @@
 """Every point that a map takes from a SunSpec model, against the official definitions as pysunspec2 ships them."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,10 @@ import pytest
 
 sunspec2 = pytest.importorskip("sunspec2")
 
-from protocols.maps.loading import load_map  # noqa: E402
 from protocols.maps.model import DeviceMap, MapPoint  # noqa: E402
+from tests.one_rule import held_by_each  # noqa: E402
+from tests.protocols.maps.shipped import FAMILIES, shipped_map  # noqa: E402
 
-MAPS = Path(__file__).parents[2] / "firmware_configs" / "devices"
 MODELS = Path(sunspec2.__file__).parent / "models" / "json"
 NAMES = {
     "manufacturer": {"Mn"}, "model": {"Md"}, "version": {"Vr"}, "serial": {"SN"},
@@ -28,19 +29,16 @@ REPEATS = 8
 """How often a repeating group is laid out; no map reads further."""
 
 
-def _maps() -> list[DeviceMap]:
-    found = (load_map(path.read_text(encoding="utf-8"), name=path.name) for path in sorted(MAPS.glob("*.toml")))
-    return [each for each in found if each.is_sunspec]
-
-
-CASES = [
-    pytest.param(point, model, device_map, id=f"{device_map.id}-{model}-{point.name}")
-    for device_map in _maps()
+CASES = {
+    f"{device_map.id}-{model}-{point.name}": (point, model, device_map)
+    for device_map in map(shipped_map, FAMILIES)
+    if device_map.is_sunspec
     for point in device_map.points
     for model in point.models
-]
+}
 
 
+@cache
 def _layout(model: int) -> tuple[dict[int, dict[str, Any]], int]:
     """Official points by offset from the id register, and the fixed length without id and length registers."""
     group = json.loads((MODELS / f"model_{model}.json").read_text(encoding="utf-8"))["group"]
@@ -60,8 +58,9 @@ def _lay_out(points: list[dict[str, Any]], layout: dict[int, dict[str, Any]], at
     return at
 
 
-@pytest.mark.parametrize(("point", "model", "device_map"), CASES)
-def test_point_lies_where_the_model_says(point: MapPoint, model: int, device_map: DeviceMap) -> None:
+@held_by_each(CASES)
+def test_each_point_lies_where_the_model_says(case: tuple[MapPoint, int, DeviceMap]) -> None:
+    point, model, device_map = case
     layout, _ = _layout(model)
     assert point.offset is not None
     official = layout[point.offset]

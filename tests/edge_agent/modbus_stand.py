@@ -10,21 +10,21 @@ import tty
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
 from decimal import Decimal
-from pathlib import Path
+from functools import cache
 
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
-from protocols.maps.loading import load_map, resolve_map
+from protocols.maps.loading import resolve_map
 from protocols.maps.placement import ResolvedMap
 from protocols.maps.registers import Value
+from tests.protocols.maps.shipped import shipped_map
 
-MAPS = Path(__file__).resolve().parents[2] / "firmware_configs" / "devices"
 
-
+@cache
 def shipped(family: str) -> ResolvedMap:
     """A shipped map as the agent would place it (families without SunSpec)."""
-    return resolve_map(load_map((MAPS / f"{family}.toml").read_text(), name=family))
+    return resolve_map(shipped_map(family))
 
 
 def meter_words(import_wh: int, export_wh: int = 0, power_w: int = 0) -> dict[tuple[int, int], int]:

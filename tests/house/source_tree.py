@@ -3,8 +3,10 @@
 import ast
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property, wraps
+from functools import cache, cached_property
 from pathlib import Path
+
+from tests.one_rule import held_by_each
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("protocols", "edge_agent", "hub", "simulator")
@@ -68,22 +70,6 @@ def in_room(source: Source, room: str) -> bool:
     return source.name == room or source.name.startswith(f"{room}.")
 
 
-def held_by_all(checked: Iterable[Source]) -> Callable[[Callable[[Source], None]], Callable[[], None]]:
+def held_by_all(checked: Iterable[Source]) -> Callable[[Callable[[Source], None]], Callable[..., None]]:
     """One test of a rule that each of the modules must hold; it names all that do not."""
-
-    def with_sources(check: Callable[[Source], None]) -> Callable[[], None]:
-        @wraps(check)
-        def test() -> None:
-            complaints = []
-            for source in checked:
-                try:
-                    check(source)
-                except AssertionError as complaint:
-                    complaints.append(str(complaint).splitlines()[0])
-            assert not complaints, "\n".join(complaints)
-
-        # pytest looks at what a wrapper wraps, and would ask for a fixture called source.
-        del test.__wrapped__  # type: ignore[attr-defined]
-        return test
-
-    return with_sources
+    return held_by_each({str(source.path.relative_to(ROOT)): source for source in checked})

@@ -23,7 +23,7 @@ from simulator.devices.modbus_server import SimulatedLink
 from simulator.world.families import SUNSPEC_METER
 from simulator.world.site import DAY_S
 from simulator.world.street import Street
-from tests.edge_agent.modbus_stand import MAPS
+from tests.protocols.maps.shipped import MAPS
 
 DAY = datetime(2026, 5, 6, 15, tzinfo=UTC)
 BEGIN = slot_of(DAY.timestamp())

@@ -5,18 +5,13 @@ cut the wanted registers into blocks, with the limits as the map's file states t
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache
 from itertools import combinations
 
 from edge_agent.devices.line import ReadRefusedError
 from edge_agent.devices.reader import Device
-from protocols.maps.loading import load_map
 from protocols.maps.model import DeviceMap, RoleName
 from protocols.maps.placement import ResolvedMap
 from protocols.maps.planning import Span, outermost_spans
-from tests.edge_agent.modbus_stand import MAPS
-
-FAMILIES = sorted(path.stem for path in MAPS.glob("*.toml"))
 
 
 class Recorder:
@@ -34,11 +29,6 @@ class Recorder:
         if self.is_strict and not all(each in self.words for each in wanted):
             raise ReadRefusedError(2)
         return [self.words.get(each, 0) for each in wanted]
-
-
-@cache
-def shipped_map(family: str) -> DeviceMap:
-    return load_map((MAPS / f"{family}.toml").read_text(encoding="utf-8"), name=family)
 
 
 def role_sets(device_map: DeviceMap) -> list[tuple[RoleName, ...]]:

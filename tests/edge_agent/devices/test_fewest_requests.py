@@ -11,7 +11,6 @@ from edge_agent.settings import Endpoint, parse_endpoint
 from protocols.maps.model import DeviceMap, RoleName
 from protocols.maps.planning import Span
 from tests.edge_agent.devices.scans import (
-    FAMILIES,
     Declared,
     Recorder,
     chains,
@@ -19,10 +18,11 @@ from tests.edge_agent.devices.scans import (
     quickest,
     registers,
     role_sets,
-    shipped_map,
     wanted_spans,
 )
 from tests.edge_agent.devices.test_reader import device
+from tests.one_rule import held_by_each
+from tests.protocols.maps.shipped import FAMILIES, shipped_map
 
 ANY = device("eastron-sdm630").settings
 SERIAL = parse_endpoint("rtu:///dev/ttyUSB0?baud=9600")
@@ -54,7 +54,7 @@ async def scanned(under_test: Device, link: Recorder, names: tuple[str, ...] | N
     return link.asked
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@held_by_each(dict(zip(FAMILIES, FAMILIES, strict=True)))
 async def test_every_set_of_roles_is_read_in_the_fewest_requests(family: str) -> None:
     for device_map, words in kinds_of_device(family):
         tried: set[frozenset[str]] = set()
@@ -70,7 +70,7 @@ async def test_every_set_of_roles_is_read_in_the_fewest_requests(family: str) ->
             assert all(map(Declared(under_test.resolved).allows, ([each] for each in asked)))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@held_by_each(dict(zip(FAMILIES, FAMILIES, strict=True)))
 async def test_every_point_is_read_in_the_fewest_requests(family: str) -> None:
     for device_map, words in kinds_of_device(family):
         under_test = made(device_map, *device_map.roles)
@@ -79,7 +79,7 @@ async def test_every_point_is_read_in_the_fewest_requests(family: str) -> None:
         assert all(map(Declared(under_test.resolved).allows, ([each] for each in asked)))
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@held_by_each(dict(zip(FAMILIES, FAMILIES, strict=True)))
 async def test_on_a_serial_line_a_reading_is_as_quick_as_it_can_be(family: str) -> None:
     """A hole is read over only where that takes less time than another request."""
     for device_map, words in kinds_of_device(family):

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -22,9 +21,9 @@ from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.devices.reader import Device
 from edge_agent.metering.home_meter import MeasuringPoint
 from edge_agent.settings import DeviceSettings, Endpoint
-from protocols.maps.loading import load_map
 from protocols.maps.model import DeviceMap, RoleName
-from tests.edge_agent.modbus_stand import MAPS, Stand, meter_words
+from tests.edge_agent.modbus_stand import Stand, meter_words
+from tests.protocols.maps.shipped import shipped_map
 
 FAST = LineSettings(timeout_s=0.2)
 IMPATIENT = LineSettings(timeout_s=0.06)
@@ -55,8 +54,7 @@ def device(
     async def no_pause(_seconds: float) -> None:
         return
 
-    text = (Path(MAPS) / f"{family}.toml").read_text()
-    return Device(settings, device_map or load_map(text, name=family), sleep=no_pause, monotonic=monotonic)
+    return Device(settings, device_map or shipped_map(family), sleep=no_pause, monotonic=monotonic)
 
 
 async def linked(stand: Stand, line: LineSettings = FAST) -> ModbusLink:

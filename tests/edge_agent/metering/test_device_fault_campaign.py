@@ -10,13 +10,14 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
+from functools import cache
 
 import pytest
 
 from edge_agent.metering.counters import CERTAIN_WH
 from edge_agent.metering.witness import HIDDEN_W, WOBBLE_WH
 from edge_agent.settings import LONGEST_INTERVAL_S
-from protocols.maps.loading import load_map, resolve_map
+from protocols.maps.loading import resolve_map
 from protocols.maps.roles import role_values
 from protocols.slots import SLOT_S
 from tests.edge_agent.metering.faulty_device import (
@@ -33,7 +34,7 @@ from tests.edge_agent.metering.faulty_device import (
     make_faults,
     read_device,
 )
-from tests.edge_agent.modbus_stand import MAPS
+from tests.protocols.maps.shipped import FAMILIES, shipped_map
 
 SLOTS = 192
 MEAN_GAP_S = 5400.0
@@ -43,11 +44,11 @@ QUIET = frozenset({"silence", "refused", "refused_once", "late", "restart"})
 """Faults that show nothing wrong."""
 
 
+@cache
 def shipped_profiles() -> list[Profile]:
     """Every kind of counter in the shipped maps; SunSpec devices choose their own step."""
     found: dict[Profile, None] = {}
-    for path in sorted(MAPS.glob("*.toml")):
-        device_map = load_map(path.read_text(), name=path.stem)
+    for device_map in map(shipped_map, FAMILIES):
         for role, described in device_map.roles.items():
             if described.derived:
                 continue
@@ -378,11 +379,7 @@ class Campaign:
 
 def test_every_shipped_map_gives_power_beside_each_counter() -> None:
     """So the part of the campaign without power is about maps that households write themselves."""
-    roles = [
-        (path.stem, role, described)
-        for path in sorted(MAPS.glob("*.toml"))
-        for role, described in load_map(path.read_text(), name=path.stem).roles.items()
-    ]
+    roles = [(family, role, described) for family in FAMILIES for role, described in shipped_map(family).roles.items()]
     assert roles
     assert [(name, role) for name, role, described in roles if not described.power] == []
 

@@ -4,11 +4,10 @@ import math
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
-from protocols.maps.loading import load_map, resolve_map
+from protocols.maps.loading import load_map
 from protocols.maps.model import W_PER_UNIT, DeviceMap, MapError, MapPoint, Poll
 from protocols.maps.placement import ResolvedMap
 from protocols.maps.planning import BlockLimits, Span, outermost_spans
@@ -16,82 +15,23 @@ from protocols.maps.recognition import SunSpecIdentity, recognise
 from protocols.maps.registers import RegisterError, Value, encode
 from protocols.maps.roles import role_names
 from protocols.maps.sunspec import SunSpecModel
+from tests.one_rule import held_by_each
+from tests.protocols.maps.shipped import FAMILIES, map_text, placements, shipped_map, whole_device
 
-MAPS = sorted((Path(__file__).parents[3] / "firmware_configs" / "devices").glob("*.toml"))
-# The lengths SunSpec gives its models; of others, what the map itself needs.
-LENGTHS = {1: 66, 101: 50, 102: 50, 103: 50, 111: 60, 112: 60, 113: 60, 701: 153} | dict.fromkeys(range(201, 205), 105)
-LENGTHS |= dict.fromkeys(range(211, 215), 124)
-
-
-def _load(path: Path) -> DeviceMap:
-    return load_map(path.read_text(encoding="utf-8"), name=path.name)
-
-
-def _placements() -> dict[str, ResolvedMap]:
-    """Every shipped map on every kind of device it fits: for SunSpec once with each of its models."""
-    placements = {}
-    for device_map in map(_load, MAPS):
-        if not device_map.is_sunspec:
-            placements[device_map.id] = resolve_map(device_map)
-        counted = _models_with_role_points(device_map)
-        for model in counted:
-            placements[f"{device_map.id}-{model}"] = resolve_map(device_map, _chain(device_map, (1, model)))
-        others = sorted({model for point in device_map.points for model in point.models} - {1, *counted})
-        if counted and others:
-            chain = _chain(device_map, (1, counted[0], *others))
-            placements[f"{device_map.id}-{counted[0]}-and-others"] = resolve_map(device_map, chain)
-        for variant in device_map.variants:
-            if not variant.map.is_sunspec:
-                placements[f"{device_map.id}-{variant.name}"] = resolve_map(device_map, variant=variant.name)
-    return placements
-
-
-def _models_with_role_points(device_map: DeviceMap) -> list[int]:
-    """The SunSpec models that a role counts or takes its power from; the others only tell more about the device."""
-    roles = device_map.roles.values()
-    names = {name for role in roles for name in (*role.counters.values(), role.power)}
-    return sorted({model for point in device_map.points if point.name in names for model in point.models})
-
-
-def _chain(device_map: DeviceMap, models: tuple[int, ...]) -> list[SunSpecModel]:
-    chain: list[SunSpecModel] = []
-    for model in models:
-        ends = (p.offset + p.type.words for p in device_map.points if p.offset and model in p.models)
-        length = LENGTHS.get(model, max(ends, default=2) - 2)
-        chain.append(SunSpecModel(model, chain[-1].end if chain else 40002, length))
-    return chain
-
-
-PLACEMENTS = _placements()
-
-
-def _whole_device(device_map: DeviceMap) -> ResolvedMap:
-    """The map on a device that has a model of each of its tables."""
-    chain = [SunSpecModel(1, 40002, 66)]
-    for model in dict.fromkeys(point.models[0] for point in device_map.points if point.models and point.models != (1,)):
-        chain.append(SunSpecModel(model, chain[-1].end, LENGTHS.get(model, 160)))
-    return resolve_map(device_map, chain if device_map.is_sunspec else None)
+PLACEMENTS = placements()
+POLLS: tuple[Poll | None, ...] = (None, "fast", "slow", "once")
 
 
 def test_every_family_is_shipped_under_its_own_name() -> None:
-    assert [_load(path).id for path in MAPS] == [path.stem for path in MAPS]
+    assert [shipped_map(family).id for family in FAMILIES] == FAMILIES
 
 
-POLLS: tuple[Poll | None, ...] = (None, "fast", "slow", "once")
-SCANS = [
-    pytest.param(resolved, poll, id=f"{poll}-{name}")
-    for name, resolved in PLACEMENTS.items()
-    for poll in POLLS
-    if resolved.names(poll)
-]
-
-
-@pytest.mark.parametrize(("resolved", "poll"), SCANS)
-def test_a_scan_takes_the_fewest_possible_requests(resolved: ResolvedMap, poll: Poll | None) -> None:
-    names = resolved.names(poll)
-    plan = resolved.plan(names)
-    assert len(plan) == _optimum(resolved.spans(names), resolved.limits)
-    assert all(request.count <= resolved.device_map.transport.max_registers for request in plan)
+@held_by_each(PLACEMENTS)
+def test_a_scan_takes_the_fewest_possible_requests(resolved: ResolvedMap) -> None:
+    for names in dict.fromkeys(filter(None, map(resolved.names, POLLS))):
+        plan = resolved.plan(names)
+        assert len(plan) == _optimum(resolved.spans(names), resolved.limits)
+        assert all(request.count <= resolved.device_map.transport.max_registers for request in plan)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +44,7 @@ def test_requests_of_a_whole_scan_are_as_documented(family: str, requests: int) 
     assert len(PLACEMENTS[family].plan()) == requests
 
 
-@pytest.mark.parametrize("resolved", PLACEMENTS.values(), ids=PLACEMENTS)
+@held_by_each(PLACEMENTS)
 def test_values_survive_the_registers_of_the_device(resolved: ResolvedMap) -> None:
     values: dict[str, Value] = {}
     scales = {name for placed in resolved.points.values() for name in placed.point.scale_by}
@@ -139,16 +79,16 @@ def _derived(resolved: ResolvedMap, decoded: Mapping[str, Value]) -> dict[str, V
     return {name: decoded[name] for name in resolved.derived}
 
 
-@pytest.mark.parametrize("device_map", [_load(path) for path in MAPS], ids=lambda each: each.id)
+@held_by_each({family: shipped_map(family) for family in FAMILIES})
 def test_a_device_with_all_models_serves_every_role(device_map: DeviceMap) -> None:
     for family in (device_map, *(variant.map for variant in device_map.variants)):
-        whole = _whole_device(family)
+        whole = whole_device(family)
         for role in family.roles:
             assert set(role_names(whole, role)) >= set(family.roles[role].counters.values())
             assert whole.plan(role_names(whole, role))
 
 
-@pytest.mark.parametrize("resolved", PLACEMENTS.values(), ids=PLACEMENTS)
+@held_by_each(PLACEMENTS)
 def test_every_role_can_be_read_and_every_fact_has_a_source(resolved: ResolvedMap) -> None:
     device_map = resolved.device_map
     assert device_map.roles
@@ -174,18 +114,17 @@ def test_reading_every_point_reads_all_that_recognises_a_family() -> None:
 
 
 def test_families_are_recognised_by_what_they_show() -> None:
-    maps = {path.stem: _load(path) for path in MAPS}
-    huawei = resolve_map(maps["huawei-sun2000"])
+    huawei = PLACEMENTS["huawei-sun2000"]
     words = huawei.encode({"model": "SUN2000-8KTL-M1"})
-    assert recognise(maps["huawei-sun2000"], words) == "certain"
-    assert recognise(maps["huawei-sun2000"], huawei.encode({"model": "SUN9"})) is None
-    eastron = resolve_map(maps["eastron-sdm630"])
+    assert recognise(shipped_map("huawei-sun2000"), words) == "certain"
+    assert recognise(shipped_map("huawei-sun2000"), huawei.encode({"model": "SUN9"})) is None
+    eastron = PLACEMENTS["eastron-sdm630"]
     normal = eastron.encode({"voltage_l1": Decimal(230), "frequency": Decimal(50)})
-    assert recognise(maps["eastron-sdm630"], normal) == "likely"
-    assert recognise(maps["eastron-sdm630"], {}) is None
+    assert recognise(shipped_map("eastron-sdm630"), normal) == "likely"
+    assert recognise(shipped_map("eastron-sdm630"), {}) is None
     meter = SunSpecIdentity((SunSpecModel(1, 40002, 66), SunSpecModel(203, 40070, 105)), "SolarEdge", "WND")
-    assert recognise(maps["sunspec-meter"], {}, meter) == "certain"
-    assert recognise(maps["sunspec-inverter"], {}, meter) is None
+    assert recognise(shipped_map("sunspec-meter"), {}, meter) == "certain"
+    assert recognise(shipped_map("sunspec-inverter"), {}, meter) is None
 
 
 def _optimum(spans: tuple[Span, ...], limits: BlockLimits) -> int:
@@ -209,7 +148,7 @@ def _longest_blind_run(run: list[Span], hull: Span, limits: BlockLimits) -> int:
     return max(map(len, marks.split("x")))
 
 
-@pytest.mark.parametrize("resolved", PLACEMENTS.values(), ids=PLACEMENTS)
+@held_by_each(PLACEMENTS)
 def test_every_power_and_every_settled_counter_has_a_range_that_counts(resolved: ResolvedMap) -> None:
     settled = {name for role in resolved.device_map.roles for name in role_names(resolved, role)}
     for name, placed in resolved.points.items():
@@ -235,16 +174,15 @@ def fits(point: MapPoint, value: Decimal) -> bool:
     return True
 
 
-def test_a_power_without_a_range_or_a_word_on_its_marks_is_refused() -> None:
+@held_by_each({family: map_text(family) for family in FAMILIES})
+def test_a_power_without_a_range_or_a_word_on_its_marks_is_refused(written: str) -> None:
     for key, words in (("range", "range: missing, a power needs"), ("sentinels", "sentinels: missing, a power needs")):
-        for path in MAPS:
-            text = "\n".join(
-                re.sub(rf", {key} = \[[^]]*\]", "", line) if 'unit = "W"' in line else line
-                for line in path.read_text(encoding="utf-8").splitlines()
-            )
-            # Some tables state a key once for all their points.
-            text = re.sub(rf"(?m)^{key} = \[[^]]*\]\n", "", text)
-            if 'unit = "W"' not in text:
-                continue
-            with pytest.raises(MapError, match=words):
-                load_map(text, name=path.name)
+        text = "\n".join(
+            re.sub(rf", {key} = \[[^]]*\]", "", line) if 'unit = "W"' in line else line for line in written.splitlines()
+        )
+        # Some tables state a key once for all their points.
+        text = re.sub(rf"(?m)^{key} = \[[^]]*\]\n", "", text)
+        if 'unit = "W"' not in text:
+            continue
+        with pytest.raises(MapError, match=words):
+            load_map(text, name="shipped.toml")

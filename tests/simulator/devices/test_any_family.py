@@ -15,13 +15,14 @@ from simulator.devices.image import DeviceImage
 from simulator.world.families import family_map, shipped_families
 from simulator.world.site import DAY_S
 from simulator.world.street import Street
+from tests.one_rule import held_by_each
 from tests.protocols.maps.map_text import make_text
 
-CASES = [
-    pytest.param(family_map(name).varied(variant), id=f"{name}-{variant}" if variant else name)
+CASES = {
+    f"{name}-{variant}" if variant else name: family_map(name).varied(variant)
     for name in shipped_families()
     for variant in (None, *(each.name for each in family_map(name).variants))
-]
+}
 
 
 def image_of(street: Street, device_map: DeviceMap) -> DeviceImage:
@@ -30,8 +31,8 @@ def image_of(street: Street, device_map: DeviceMap) -> DeviceImage:
     return DeviceImage(mine, home, physics=street.physics(home.id), seed=street.seed, step_s=1, device_map=device_map)
 
 
-@pytest.mark.parametrize("device_map", CASES)
-def test_a_device_of_any_family_can_be_read_and_recognised(street: Street, noon_s: int, device_map: DeviceMap) -> None:
+@held_by_each(CASES)
+def test_a_device_of_any_family_can_be_read_and_recognised(device_map: DeviceMap, street: Street, noon_s: int) -> None:
     image = image_of(street, device_map)
     (part,) = image.parts
     shown = image.words(noon_s)
@@ -57,8 +58,8 @@ def _is_gap(image: DeviceImage, function: int, address: int) -> bool:
     return any(area.function == function and area.address <= address < area.end for area in image.areas)
 
 
-@pytest.mark.parametrize("device_map", CASES)
-def test_counters_of_any_family_rise_and_never_fall(street: Street, noon_s: int, device_map: DeviceMap) -> None:
+@held_by_each(CASES)
+def test_counters_of_any_family_rise_and_never_fall(device_map: DeviceMap, street: Street, noon_s: int) -> None:
     image = image_of(street, device_map)
     (part,) = image.parts
     before, after = (part.resolved.decode(dict(image.words(at_s))) for at_s in (noon_s - DAY_S / 2, noon_s))

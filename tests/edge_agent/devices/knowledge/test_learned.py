@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from edge_agent.devices.knowledge.learned import LearnedMap
 from protocols.maps.loading import load_map, resolve_map
 from protocols.maps.planning import ReadRequest, Span, bisect_request
-from tests.edge_agent.modbus_stand import MAPS
+from tests.protocols.maps.shipped import MAPS
 
 RESOLVED = resolve_map(load_map((MAPS / "huawei-sun2000.toml").read_text(), name="huawei-sun2000"))
 BARE = LearnedMap(RESOLVED)

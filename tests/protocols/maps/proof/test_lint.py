@@ -1,15 +1,14 @@
 """The lint of a map: all that is wrong is said, one line each, and a sound map has nothing wrong."""
 
-from pathlib import Path
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.maps.proof.lint import find_faults
+from tests.one_rule import held_by_each
 from tests.protocols.maps.map_text import MAP, WHOLE
+from tests.protocols.maps.shipped import FAMILIES, map_text
 
-MAPS = sorted((Path(__file__).parents[4] / "firmware_configs" / "devices").glob("*.toml"))
 SOUND = MAP.replace(
     "[[tables]]", '[[identify]]\nchecks = [{ function = 3, address = 20, type = "uint16" }]\n\n[[tables]]'
 )
@@ -19,9 +18,9 @@ SOUND = SOUND.replace('name = "energy",', 'name = "energy", poll = "fast",').rep
 VARIANT = '\n[[variants]]\nname = "v"\ntitle = "V"\npoints = [{ name = "power", address = 60 }]\n'
 
 
-@pytest.mark.parametrize("path", MAPS, ids=lambda path: path.stem)
-def test_every_shipped_map_is_without_fault(path: Path) -> None:
-    assert find_faults(path.read_text(encoding="utf-8"), name=path.name) == []
+@held_by_each({family: map_text(family) for family in FAMILIES})
+def test_every_shipped_map_is_without_fault(text: str) -> None:
+    assert find_faults(text, name="shipped.toml") == []
 
 
 def test_a_sound_map_and_a_sound_variant_have_no_fault() -> None:
