@@ -107,7 +107,7 @@ def test_what_cannot_be_written_leaves_nothing_behind(home: Path, capsys: pytest
     assert exported(home, "--from", "2026-06-02", "--until", "2026-06-01") == 1
     assert "after --until" in capsys.readouterr().err
     with sqlite3.connect(home / "data" / FILE_NAME) as db:
-        db.execute("UPDATE quarter SET content = x'00'")
+        db.execute("INSERT OR REPLACE INTO quarter (slot, content) VALUES (?, x'00')", (SLOT + 5,))
     assert exported(home) == 1
     assert "damaged" in capsys.readouterr().err
     assert [each.name for each in home.iterdir() if each.name.startswith("out")] == []
