@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from edge_agent.legal_meter import UNKNOWN_METER, LegalMeter, read_legal_meter
 from edge_agent.page_settings import PageSettings, parse_page
+from edge_agent.sections.broker_values import VALUE_KEYS, BrokerValues, parse_broker_values
 from edge_agent.sections.home_assistant import HomeAssistantChoice, parse_home_assistant
 from edge_agent.sections.proxy import ProxyChoice, parse_proxies
 from protocols.errors import SettingsError
@@ -30,15 +31,21 @@ SIGNS: tuple[Sign, ...] = get_args(Sign)
 CONNECT_EXPECTED = (
     "'tcp://host:port', 'rtu:///dev/name?baud=9600&parity=N', 'rtu+tcp://host:port', 'ascii:///dev/name', "
     "'ascii+tcp://host:port', 'udp://host:port', 'tls+tcp://host:port?certificate=/path/to/device.pem', "
-    "'p1:///dev/name', 'p1+tcp://host:port', 'sml:///dev/name' or 'sml+tcp://host:port'"
+    "'p1:///dev/name', 'p1+tcp://host:port', 'sml:///dev/name', 'sml+tcp://host:port', 'mqtt://host:port' or "
+    "'mqtts://host:port'"
 )
 
 _DEVICE_KEYS = (
     "name", "map", "variant", "role", "connect", "unit", "instance", "sign", "invert", "max_power_w", "timeout_ms",
+    *VALUE_KEYS,
 )  # fmt: skip
 
-Wire = Literal["tcp", "tls+tcp", "rtu+tcp", "ascii+tcp", "udp", "rtu", "ascii", "p1", "p1+tcp", "sml", "sml+tcp"]
-TELEGRAM_FRAMINGS: dict[Wire, Framing] = {"p1": "p1", "p1+tcp": "p1", "sml": "sml", "sml+tcp": "sml"}
+Wire = Literal[
+    "tcp", "tls+tcp", "rtu+tcp", "ascii+tcp", "udp", "rtu", "ascii", "p1", "p1+tcp", "sml", "sml+tcp", "mqtt", "mqtts"
+]
+TELEGRAM_FRAMINGS: dict[Wire, Framing] = {
+    "p1": "p1", "p1+tcp": "p1", "sml": "sml", "sml+tcp": "sml", "mqtt": "mqtt", "mqtts": "mqtt",
+}  # fmt: skip
 """Wires on which the meter sends by itself, and what it sends."""
 
 _NETWORK: dict[str, tuple[Wire, int]] = {
@@ -49,6 +56,8 @@ _NETWORK: dict[str, tuple[Wire, int]] = {
     "udp": ("udp", 502),
     "p1+tcp": ("p1+tcp", 23),
     "sml+tcp": ("sml+tcp", 23),
+    "mqtt": ("mqtt", 1883),
+    "mqtts": ("mqtts", 8883),
 }
 _LINES: dict[str, Wire] = {"rtu": "rtu", "ascii": "ascii", "p1": "p1", "sml": "sml"}
 
@@ -108,6 +117,9 @@ class DeviceSettings:
     variant: str | None = None
     """Which variant of its map the device is, by firmware, access path, model or setting."""
 
+    values: BrokerValues | None = None
+    """Where its values are told, for a meter at the home's broker."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -164,7 +176,7 @@ def _settings(top: TomlFields, *, name: str, folder: Path) -> Settings:
     top.only("data", "maps", "hub", "poll", "outbox", "device", "consent", "page", "meter", "proxy", "home_assistant")
     hub, poll = top.table("hub").only("url", "coop"), top.table("poll").only("interval_s", "boundary_window_s")
     outbox = top.table("outbox").only("keep_days", "max_mb")
-    devices = _devices(top)
+    devices = _devices(top, folder)
     settings = Settings(
         source=name,
         data=folder / top.text("data", "data"),
@@ -236,8 +248,8 @@ def _coop(hub: TomlFields) -> str | None:
     return coop
 
 
-def _devices(top: TomlFields) -> tuple[DeviceSettings, ...]:
-    devices = tuple(_device(fields) for fields in top.tables("device"))
+def _devices(top: TomlFields, folder: Path) -> tuple[DeviceSettings, ...]:
+    devices = tuple(_device(fields, folder) for fields in top.tables("device"))
     if not devices:
         raise MapError(f"{top.where}: device: missing, expected at least one [[device]]")
     seen: set[str] = set()
@@ -257,10 +269,12 @@ def _check_counted_once(top: TomlFields, devices: tuple[DeviceSettings, ...]) ->
             f"{top.where}: device: role: {' and '.join(grids)} both measure the grid, which would count its energy "
             "twice: keep role grid on one of them (a second connection to the grid is a home of its own)"
         )
-    seen: dict[tuple[Endpoint, int, RoleName, int], str] = {}
+    seen: dict[tuple[Endpoint, int, RoleName, int, str], str] = {}
     for device in devices:
+        told = "" if device.values is None else device.values.counted
         for role in device.roles:
-            first = seen.setdefault((device.endpoint, device.unit, role, device.instance or 1), device.name)
+            key = device.endpoint, device.unit, role, device.instance or 1, told
+            first = seen.setdefault(key, device.name)
             if first != device.name:
                 raise MapError(
                     f"{top.where}: device: {first!r} and {device.name!r} are the same unit in the same role {role}, "
@@ -268,16 +282,17 @@ def _check_counted_once(top: TomlFields, devices: tuple[DeviceSettings, ...]) ->
                 )
 
 
-def _device(fields: TomlFields) -> DeviceSettings:
+def _device(fields: TomlFields, folder: Path) -> DeviceSettings:
     fields.only(*_DEVICE_KEYS)
     name = fields.text("name")
     if not is_id(name):
         raise fields.wrong("name", "1 to 32 of a-z, 0-9 and -", name)
+    roles, endpoint = _roles(fields), _endpoint(fields)
     return DeviceSettings(
         name=name,
         map=fields.name("map", r"[a-z0-9]+(-[a-z0-9]+)*", "a device family like 'eastron-sdm630'"),
-        roles=_roles(fields),
-        endpoint=_endpoint(fields),
+        roles=roles,
+        endpoint=endpoint,
         unit=fields.whole("unit", 0, 255, default=1),
         sign=fields.choice("sign", SIGNS, "as_documented"),
         invert=fields.flag("invert"),
@@ -287,7 +302,19 @@ def _device(fields: TomlFields) -> DeviceSettings:
         variant=fields.name("variant", r"[a-z0-9]+(-[a-z0-9]+)*", "the name of a variant")
         if fields.has("variant")
         else None,
+        values=_values(fields, folder, endpoint, roles=roles),
     )
+
+
+def _values(
+    fields: TomlFields, folder: Path, endpoint: Endpoint, *, roles: tuple[RoleName, ...]
+) -> BrokerValues | None:
+    if endpoint.framing == "mqtt":
+        return parse_broker_values(fields, folder, roles)
+    for key in VALUE_KEYS:
+        if fields.has(key):
+            raise MapError(f"{fields.where}: {key}: only for a meter at the home's broker, connect = 'mqtt://host'")
+    return None
 
 
 def _roles(fields: TomlFields) -> tuple[RoleName, ...]:

@@ -9,13 +9,15 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 
+from edge_agent.devices.broker_values.link import BrokerValuesLink
 from edge_agent.devices.knowledge.memory import DeviceMemory
 from edge_agent.devices.line import RTU_GAP_S, LineSettings, RegisterLink, serial_line
 from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.devices.reader import Device
 from edge_agent.devices.telegrams.link import TelegramLink
+from edge_agent.home_broker.address import HomeBroker, open_access
 from edge_agent.maps.files import INSTALLED, FoundMap, find_map
-from edge_agent.settings import DeviceSettings, Endpoint, Settings
+from edge_agent.settings import DeviceSettings, Settings
 from protocols.errors import SettingsError
 from protocols.maps.model import DeviceMap, MapError
 
@@ -40,7 +42,7 @@ def make_fleet(
         device_map = _varied(each, found[each.map].map, settings.source)
         _check_roles(each, device_map, settings.source)
         _check_choices(each, device_map, settings.source)
-        together.setdefault(_address(each.endpoint), []).append(Device(each, device_map, sleep=pause, memory=memory))
+        together.setdefault(_address(each), []).append(Device(each, device_map, sleep=pause, memory=memory))
     return [(make_link(devices, settings.source), devices) for devices in together.values()]
 
 
@@ -79,8 +81,10 @@ def _check_choices(device: DeviceSettings, device_map: DeviceMap, source: str) -
             raise SettingsError(f"{where}: invert: expected false, the role {role} of {device.map} cannot be swapped")
 
 
-def _address(endpoint: Endpoint) -> BusAddress:
-    return endpoint.wire, endpoint.host, endpoint.port, endpoint.path
+def _address(device: DeviceSettings) -> BusAddress:
+    """What shares one connection; a meter at the home's broker has one of its own."""
+    endpoint = device.endpoint
+    return endpoint.wire, endpoint.host, endpoint.port, endpoint.path if device.values is None else device.name
 
 
 def make_link(devices: list[Device], source: str) -> RegisterLink:
@@ -95,19 +99,21 @@ def make_link(devices: list[Device], source: str) -> RegisterLink:
     transports = [device.device_map.transport for device in devices]
     timeouts = (device.settings.timeout_ms or device.device_map.transport.timeout_ms for device in devices)
     endpoint = devices[0].settings.endpoint
-    make: Callable[[Endpoint, LineSettings], RegisterLink] = TelegramLink if endpoint.framing else ModbusLink
-    return make(
-        endpoint,
-        LineSettings(
-            timeout_s=_longest_s(timeouts),
-            connect_delay_s=_longest_s(each.connect_delay_ms for each in transports),
-            request_gap_s=max(_longest_s(each.request_gap_ms for each in transports), _least_gap_s(devices)),
-            baud=baud,
-            parity=parity,
-            bits=bits,
-            stop=stop,
-        ),
+    line = LineSettings(
+        timeout_s=_longest_s(timeouts),
+        connect_delay_s=_longest_s(each.connect_delay_ms for each in transports),
+        request_gap_s=max(_longest_s(each.request_gap_ms for each in transports), _least_gap_s(devices)),
+        baud=baud,
+        parity=parity,
+        bits=bits,
+        stop=stop,
     )
+    if (values := devices[0].settings.values) is not None:
+        broker = HomeBroker(endpoint.host, endpoint.port, endpoint.wire == "mqtts")
+        where = f"{source}: device {devices[0].settings.name!r}"
+        credentials = open_access(values.sign_in, broker, source=where)
+        return BrokerValuesLink(endpoint, line, values=values, credentials=credentials)
+    return TelegramLink(endpoint, line) if endpoint.framing else ModbusLink(endpoint, line)
 
 
 def _check_framing(devices: list[Device], source: str) -> None:

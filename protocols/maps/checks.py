@@ -35,7 +35,8 @@ def find_complaints(device_map: DeviceMap) -> Iterator[str]:
     """Everything that does not fit together, one line each."""
     if not device_map.points:
         yield "tables: expected at least one point"
-    if device_map.transport.tcp_port is None and device_map.transport.rtu is None:
+    transport = device_map.transport
+    if transport.tcp_port is None and transport.rtu is None and transport.framing != ("mqtt",):
         yield "transport: expected tcp or rtu settings"
     yield from _name_complaints(device_map)
     for point in device_map.points:

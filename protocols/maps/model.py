@@ -14,7 +14,7 @@ from protocols.maps.registers import RegisterType, Sentinel, Value, WordOrder
 
 Positive = Literal["none", "import", "export", "generation", "charge", "discharge"]
 Poll = Literal["fast", "slow", "once"]
-Framing = Literal["tcp", "rtu", "rtu_over_tcp", "rtu_over_udp", "udp", "solarman_v5", "p1", "sml"]
+Framing = Literal["tcp", "rtu", "rtu_over_tcp", "rtu_over_udp", "udp", "solarman_v5", "p1", "sml", "mqtt"]
 RoleName = Literal["grid", "pv", "wind", "battery", "load"]
 Sign = Literal["as_documented", "inverted"]
 # What a production counter counts: the panels or turbine themselves, on the DC or on the AC side, or everything an
@@ -175,7 +175,7 @@ class Transport:
     @property
     def sends_by_itself(self) -> bool:
         """Whether the meter sends telegrams that nobody asks for, so that no register can be tried."""
-        return {*self.framing} <= {"p1", "sml"}
+        return {*self.framing} <= {"p1", "sml", "mqtt"}
 
 
 @dataclass(frozen=True, slots=True)

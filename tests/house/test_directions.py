@@ -31,8 +31,10 @@ MAY_IMPORT = {
     "edge_agent.maps": ("edge_agent.maps", "edge_agent.settings", "protocols"),
     "edge_agent.devices": (
         "edge_agent.devices",
+        "edge_agent.home_broker",
         "edge_agent.maps",
         "edge_agent.metering",
+        "edge_agent.sections.broker_values",
         "edge_agent.settings",
         "protocols",
     ),

@@ -41,7 +41,9 @@ async def test_energies_only_rise_over_a_kill_and_the_hub_needs_no_broker(tmp_pa
                 await until(lambda: heard.texts.get("commonwatt/a-test/grid_power") == "500", 60, "the power")
                 home.kill()
                 await until(lambda: heard.texts.get("commonwatt/a-test/availability") == "offline", 60, "the last will")
+                read_before = len(home.stand.requests)
                 home.start()
+                await until(lambda: len(home.stand.requests) > read_before, 60, "a reading after the kill")
                 await told(home, 3)
                 await until(lambda: heard.texts.get(ENERGY) == "0.375", 60, "the energy after the kill")
                 shown = [float(text) for topic, text in heard.history if topic == ENERGY]
