@@ -26,7 +26,8 @@ class ConsentWatch:
         self._path = path
         self._home = home
         self._put_into_force = put_into_force
-        self._seen = self._signature()
+        self._seen: Signature | None = None
+        """Not what is there now: the household may have changed it since the program read it."""
 
     async def look(self, held: ConsentSet) -> ConsentSet:
         """The consent in force from now on: the file's if it has changed and can be used, otherwise `held`."""
@@ -36,7 +37,7 @@ class ConsentWatch:
         try:
             text = self._path.read_text(encoding="utf-8")
             wanted = read_consent(text, name=self._path.name, home=self._home)
-            consent = await self._put_into_force(wanted)
+            consent = held if wanted == held else await self._put_into_force(wanted)
         except (OSError, UnicodeDecodeError, SettingsError) as cause:
             log.error("%s: not taken up, version %d stays in force: %s", self._path.name, held.version, cause)
             self._seen = signature

@@ -5,6 +5,7 @@ A quarter hour so costs the SD card one short append. A torn or damaged end, as 
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 import zlib
@@ -39,7 +40,11 @@ def append_recent(folder: Path, quarters: Sequence[KeptQuarter]) -> None:
     try:
         # If power fails here or in the half minute after, the last quarter hour may be missing in the home's own
         # history; the outbox has what counts.
-        os.write(descriptor, b"".join(parts))
+        content, before = b"".join(parts), os.fstat(descriptor).st_size
+        if os.write(descriptor, content) < len(content):
+            # Behind a torn record nothing would be read any more.
+            os.ftruncate(descriptor, before)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     finally:
         os.close(descriptor)
 

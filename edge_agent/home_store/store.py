@@ -25,6 +25,8 @@ KEPT_MINUTE_SLOTS = 30 * SLOTS_PER_UTC_DAY
 MOVED_AT = SLOTS_PER_UTC_DAY
 """How many quarter hours the log holds before they are moved."""
 
+MOST_THINNED = 2 * MOVED_AT
+
 SCHEMA = f"""
 PRAGMA application_id = {APPLICATION_ID};
 PRAGMA user_version = {VERSION};
@@ -92,12 +94,14 @@ class HomeStore:
         self._recent = 0
 
     def _thin(self, db: sqlite3.Connection, *, newest: int) -> None:
-        """Delete what is too old, and what a clock that was ahead has left."""
+        """Delete what is too old, and what a clock that was ahead has left.
+
+        Each time the oldest few only: a clock that is years ahead must not make the whole history look old.
+        """
         for table, kept in (("quarter", self._kept_slots), ("minute", self._kept_minute_slots)):
-            db.execute(
-                f"DELETE FROM {table} WHERE slot <= ? OR slot > ?",  # noqa: S608 - two constant names
-                (newest - kept, newest + SLOTS_PER_UTC_DAY),
-            )
+            old = f"SELECT slot FROM {table} WHERE slot <= ? ORDER BY slot LIMIT ?"  # noqa: S608 - two constant names
+            db.execute(f"DELETE FROM {table} WHERE slot IN ({old})", (newest - kept, MOST_THINNED))  # noqa: S608
+            db.execute(f"DELETE FROM {table} WHERE slot > ?", (newest + SLOTS_PER_UTC_DAY,))  # noqa: S608
 
 
 def _insert(db: sqlite3.Connection, quarters: Iterable[KeptQuarter]) -> None:

@@ -9,7 +9,7 @@ APPLICATION_ID = 0x63773162  # "cw1b"
 
 MESSAGE = """CREATE TABLE message (
     id INTEGER PRIMARY KEY,
-    epoch INTEGER AS (id >> 32),
+    epoch INTEGER AS ((id >> 32) + 2147483648),
     seq INTEGER AS (id & 4294967295),
     kind TEXT NOT NULL,
     topic TEXT NOT NULL,
@@ -78,7 +78,7 @@ END;
 FROM_VERSION_1 = f"""
 ALTER TABLE message RENAME TO message_of_version_1;
 {MESSAGE}INSERT INTO message (id, kind, topic, sealed, hash, made_at, published_at, receipted_at, refused)
-SELECT epoch << 32 | seq, kind, topic, sealed, hash, made_at, published_at, receipted_at, refused
+SELECT (epoch - 2147483648) << 32 | seq, kind, topic, sealed, hash, made_at, published_at, receipted_at, refused
 FROM message_of_version_1 ORDER BY epoch, seq;
 DROP TABLE message_of_version_1;
 UPDATE state SET version = {VERSION};
@@ -86,5 +86,5 @@ UPDATE state SET version = {VERSION};
 
 
 def place_id(epoch: int, seq: int) -> int:
-    """The id of the message at this place in the chain."""
-    return epoch << 32 | seq
+    """The id of the message at this place in the chain; SQLite's numbers begin below 0, so all epochs have room."""
+    return (epoch - 2**31) << 32 | seq

@@ -333,7 +333,7 @@ class Outbox(OutboxFile):
         self, rows: Sequence[sqlite3.Row], link: ChainLink, *, reseal: Reseal, now_s: float
     ) -> tuple[ChainLink, int]:
         """Inside a transaction: seal rows again at the end of the new chain; returns its end and how many moved."""
-        moved, gone = [], []
+        moved, gone, places = [], [], []
         for epoch, seq, kind, topic, sealed in rows:
             sealing = reseal(SealedMessage(kind, topic, sealed))
             if sealing is None:
@@ -341,10 +341,11 @@ class Outbox(OutboxFile):
             made = sealing(link)
             digest = batch_hash(made.sealed)
             moved.append(_row(link, made, digest=digest, now_s=now_s))
-            gone.append((link.epoch, link.seq, epoch, seq))
+            gone.append((place_id(epoch, seq),))
+            places.append((link.epoch, link.seq, epoch, seq))
             link = ChainLink(link.epoch, link.seq + 1, digest)
-        await self._db.executemany("DELETE FROM message WHERE id = ?3 << 32 | ?4", gone)
-        await self._db.executemany("UPDATE answered SET epoch = ?1, seq = ?2 WHERE epoch = ?3 AND seq = ?4", gone)
+        await self._db.executemany("DELETE FROM message WHERE id = ?", gone)
+        await self._db.executemany("UPDATE answered SET epoch = ?1, seq = ?2 WHERE epoch = ?3 AND seq = ?4", places)
         await self._db.executemany(_INSERT, moved)
         return link, len(moved)
 

@@ -108,7 +108,7 @@ class Gate:
 
     def form_token(self, request: PageRequest) -> str:
         """What a form must carry back; nobody else's page can know it."""
-        who = "" if request.is_local else request.cookie(COOKIE)
+        who = "this computer" if request.is_local else f"cookie {request.cookie(COOKIE)}"
         return hmac.new(self._form_key, who.encode(), "sha256").hexdigest()[:32]
 
     def is_form_token(self, request: PageRequest, token: str) -> bool:
@@ -170,7 +170,7 @@ def _read_pin(path: Path) -> _Pin | None:
     try:
         found = json.loads(path.read_bytes()[:MAX_FILE_BYTES])
         return _Pin(str(found["salt"]), str(found["digest"]), int(found["until"]))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, OverflowError):
         return None
 
 
@@ -178,5 +178,5 @@ def _read_sessions(path: Path) -> dict[str, int]:
     try:
         found = json.loads(path.read_bytes()[:MAX_FILE_BYTES])
         return {str(digest): int(until) for digest, until in found.items()}
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError):
         return {}

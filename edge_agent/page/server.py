@@ -84,7 +84,8 @@ class PageServer:
             self.port = server.sockets[0].getsockname()[1]
             log.info("the local page is at %s", replace(settings, port=self.port).shown)
             try:
-                await server.serve_forever()
+                # Not serve_forever: from Python 3.12 on, its end waits for every client, however slow.
+                await asyncio.get_running_loop().create_future()
             finally:
                 self.port = 0
                 server.close()

@@ -74,9 +74,10 @@ class ReadOnlyProxy:
                 continue
             log.info("proxy: %r can be read at %s by other programs", choice.device, choice.shown)
             try:
-                async with server:
-                    await server.serve_forever()
+                # Not serve_forever: from Python 3.12 on, its end waits for guests, who may stay for minutes.
+                await asyncio.get_running_loop().create_future()
             finally:
+                server.close()
                 for guest in tuple(self._guests):
                     guest.close()
 
@@ -125,8 +126,12 @@ class ReadOnlyProxy:
 
     async def _read(self, span: Span) -> bytes:
         now_s = self._monotonic()
-        if self._spared.get(span, 0.0) > now_s:
+        self._spared = {each: until_s for each, until_s in self._spared.items() if until_s > now_s}
+        if span in self._spared:
             return _refusal(span.function, _NO_ANSWER)
+        if len(self._spared) >= MAX_SPARED:
+            # A guest that searches the whole device: each register that is not there costs the line a time-out.
+            return _refusal(span.function, _BUSY)
         try:
             words = await self._served.link.read_words(
                 self._served.unit, span.function, address=span.address, count=span.count, is_guest=True
@@ -136,18 +141,12 @@ class ReadOnlyProxy:
         except DeviceBusyError:
             return _refusal(span.function, _BUSY)
         except NoAnswerError:
-            self._spare(span)
+            self._spared[span] = self._monotonic() + SPARED_S
             return _refusal(span.function, _NO_ANSWER)
         except DeviceReadError:
             return _refusal(span.function, _NO_ANSWER)
         content = b"".join(word.to_bytes(2, "big") for word in words)
         return bytes([span.function, len(content)]) + content
-
-    def _spare(self, span: Span) -> None:
-        now_s = self._monotonic()
-        self._spared = {each: until_s for each, until_s in self._spared.items() if until_s > now_s}
-        if len(self._spared) < MAX_SPARED:
-            self._spared[span] = now_s + SPARED_S
 
 
 def make_proxies(

@@ -43,5 +43,5 @@ def read_stopped(folder: Path) -> int | None:
         return int(json.loads(path.read_bytes()[:MAX_BYTES])["stopped_at"])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, OverflowError):
         return 0

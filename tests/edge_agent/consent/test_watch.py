@@ -55,6 +55,16 @@ async def test_a_higher_version_comes_into_force_once(tmp_path: Path, chain: Cha
     assert chain.put == [2]
 
 
+async def test_a_version_given_between_the_agents_first_look_and_the_watch_is_not_missed(
+    tmp_path: Path, chain: Chain
+) -> None:
+    path = tmp_path / "consent.toml"
+    write(path, consent_toml(SECOND))
+    watch = ConsentWatch(path, "h01", chain.take)
+    assert await watch.look(FIRST) == SECOND
+    assert chain.put == [2]
+
+
 async def test_a_file_that_appears_is_taken_up_and_one_that_goes_changes_nothing(tmp_path: Path, chain: Chain) -> None:
     path = tmp_path / "consent.toml"
     watch = ConsentWatch(path, "h01", chain.take)
@@ -66,7 +76,13 @@ async def test_a_file_that_appears_is_taken_up_and_one_that_goes_changes_nothing
 
 
 @pytest.mark.parametrize(
-    "text", ["home = 3\n", consent_toml(FIRST), consent_toml(default_consent("other", version=9)), "\xff"]
+    "text",
+    [
+        "home = 3\n",
+        consent_toml(FIRST) + 'off = ["device.health"]\n',
+        consent_toml(default_consent("other", version=9)),
+        "\xff",
+    ],
 )
 async def test_what_cannot_be_used_is_told_once_and_changes_nothing(
     tmp_path: Path, chain: Chain, caplog: pytest.LogCaptureFixture, text: str

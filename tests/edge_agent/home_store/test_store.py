@@ -1,5 +1,6 @@
 """The home's own history: what is kept comes back, for so long; a damaged file is set aside."""
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -74,6 +75,34 @@ def test_what_a_clock_that_was_ahead_left_does_not_stay(tmp_path: Path) -> None:
     store.keep([quarter(FIRST + 90_000)] * MOVED_AT)
     store.keep([quarter(FIRST)] * MOVED_AT)
     assert [q.slot for q in read_quarters(tmp_path, range(FIRST * 2))] == [FIRST]
+
+
+def test_a_clock_that_is_years_ahead_for_days_does_not_cost_the_history(tmp_path: Path) -> None:
+    store = HomeStore(tmp_path, now_s=0)
+    whole = range(FIRST, FIRST + 40 * SLOTS_PER_UTC_DAY)
+    store.keep([quarter(slot) for slot in whole])
+    for day in range(3):
+        ahead = FIRST + 3 * KEPT_SLOTS + day * SLOTS_PER_UTC_DAY
+        store.keep([quarter(slot) for slot in range(ahead, ahead + SLOTS_PER_UTC_DAY)])
+    now = whole.stop
+    store.keep([quarter(slot) for slot in range(now, now + SLOTS_PER_UTC_DAY)])
+    left = [q.slot for q in read_quarters(tmp_path, range(FIRST * 2))]
+    assert left == list(range(FIRST + 6 * SLOTS_PER_UTC_DAY, now + SLOTS_PER_UTC_DAY)), "two days are lost for each"
+
+
+def test_a_disk_that_takes_only_part_of_a_quarter_hour_costs_only_that_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = HomeStore(tmp_path, now_s=0)
+    store.keep([quarter(FIRST)])
+    whole_write = os.write
+    with monkeypatch.context() as full:
+        full.setattr(os, "write", lambda descriptor, content: whole_write(descriptor, content[:20]))
+        with pytest.raises(HomeStoreError, match="cannot be written"):
+            store.keep([quarter(FIRST + 1)])
+    store.keep([quarter(FIRST + 2)])
+    store.close()
+    assert list(read_recent(tmp_path)) == [FIRST, FIRST + 2]
 
 
 @pytest.mark.parametrize("damage", ["page", "foreign", "text"])

@@ -48,6 +48,16 @@ async def test_everything_of_version_1_is_still_there(folder: Path) -> None:
         )
 
 
+async def test_an_epoch_of_version_1_from_a_clock_far_ahead_is_kept(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / FILE_NAME)) as db, db:
+        db.execute("UPDATE message SET epoch = 3000000000 WHERE epoch = 1790000000")
+        db.execute("UPDATE state SET epoch = 3000000000")
+    async with open_outbox(folder, max_mb=1, now_s=NOW) as (outbox, aside):
+        assert aside is None
+        assert [each.seq for each in await outbox.waiting(after=0, limit=9)] == [3]
+        assert await outbox.hash_of(2) == b"\xa3"
+
+
 @pytest.mark.parametrize("statements", range(1, 5))
 async def test_a_power_cut_in_the_middle_leaves_the_old_form_whole(folder: Path, statements: int) -> None:
     with closing(sqlite3.connect(folder / FILE_NAME, isolation_level=None)) as db:

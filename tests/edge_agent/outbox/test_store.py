@@ -55,6 +55,24 @@ async def test_numbers_and_hashes_chain_over_restarts(tmp_path: Path) -> None:
     assert outbox.next_link.previous == previous
 
 
+@pytest.mark.parametrize("began_s", [2.0**31, 2.0**32 - 9])
+async def test_a_chain_that_a_clock_far_ahead_began_goes_on(tmp_path: Path, began_s: float) -> None:
+    async with open_outbox(tmp_path, max_mb=1, now_s=began_s) as (outbox, _):
+        await outbox.append([message(), message(), message()], now_s=NOW)
+        await outbox.note_receipt(receipt(outbox, 2), published=[1, 2], now_s=NOW)
+        assert [each.seq for each in await outbox.waiting(after=0, limit=9)] == [3]
+    async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
+        assert outbox.next_link.epoch == began_s
+        assert (await outbox.receipted()).through == 2
+        sealed, left = await outbox.begin_epoch(lambda old: message(), later_than=0, everything=True, now_s=NOW)
+        assert (sealed, left, outbox.next_link.epoch) == (3, 0, began_s + 1)
+    assert [(each.epoch, each.seq) for each in read_overview(tmp_path, limit=9).newest] == [
+        (began_s + 1, 3),
+        (began_s + 1, 2),
+        (began_s + 1, 1),
+    ]
+
+
 async def test_the_checkpoint_is_kept_with_its_batch_or_not_at_all(tmp_path: Path) -> None:
     def broken(link: ChainLink) -> SealedMessage:
         raise RuntimeError("the key was pulled")

@@ -122,3 +122,14 @@ def test_the_computers_own_names_and_those_listed_are_answered() -> None:
         assert is_own_host(host, names), host
     for host in ("example.net", "pi4.example.com", "", "pi4:99:1", "pi4@evil", "999.1.1.1.evil"):
         assert not is_own_host(host, names), host
+
+
+def test_what_a_stranger_is_shown_at_the_sign_in_is_no_token_of_this_computer(tmp_path: Path) -> None:
+    gate = gate_of(tmp_path, Now())
+    here = replace(VISITOR, peer="127.0.0.1", is_local=True)
+    assert not gate.is_form_token(here, gate.form_token(VISITOR))
+
+
+def test_sessions_without_an_end_are_none(tmp_path: Path) -> None:
+    (tmp_path / SESSIONS_FILE).write_text('{"a": Infinity}')
+    assert not gate_of(tmp_path, Now()).lets_in(with_cookie("a"))

@@ -194,7 +194,14 @@ async def test_a_port_that_is_taken_is_one_line_and_the_agent_goes_on(
     assert f"http://127.0.0.1:{port}" in caplog.text
 
 
-async def test_stopping_the_agent_waits_for_no_client(home: PageHome) -> None:
+async def test_stopping_the_agent_waits_for_no_client(home: PageHome, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.12 and later wait in `wait_closed` until every connection of a server is gone."""
+    waited = []
+
+    async def wait_closed(server: asyncio.Server) -> None:
+        waited.append(server)
+
+    monkeypatch.setattr(asyncio.Server, "wait_closed", wait_closed)
     async with home.served() as port:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET / HTT")
@@ -202,6 +209,7 @@ async def test_stopping_the_agent_waits_for_no_client(home: PageHome) -> None:
         while not home.connections():
             await asyncio.sleep(0.01)
     assert await ends(reader)
+    assert waited == []
 
 
 def test_an_answer_is_read_back() -> None:

@@ -13,7 +13,7 @@ from pymodbus.client import AsyncModbusTcpClient
 
 from edge_agent.devices.line import LineSettings
 from edge_agent.devices.modbus_link import ModbusLink
-from edge_agent.proxy.server import MAX_GUESTS, ReadOnlyProxy, Served
+from edge_agent.proxy.server import MAX_GUESTS, MAX_SPARED, ReadOnlyProxy, Served
 from edge_agent.sections.proxy import ProxyChoice
 from edge_agent.settings import Endpoint
 from protocols.maps.planning import BlockLimits, Span
@@ -199,3 +199,26 @@ async def test_a_running_agent_serves_its_meter(tmp_path: Path) -> None:
         assert home.stand.connections == 1
         assert "can be read at" in home.log.read_text()
         await asyncio.to_thread(home.stop)
+
+
+async def test_a_guest_that_searches_the_whole_device_leaves_the_line_to_the_agent() -> None:
+    async with served(timeout_s=0.01) as home:
+        home.stand.always = "silent"
+        answers = [await home.proxy.answer(5, bytes([3, 1, at, 0, 1])) for at in range(MAX_SPARED)]
+        assert set(answers) == {b"\x83\x0b"}
+        asked = home.link.requests
+        assert await home.proxy.answer(5, b"\x03\x00\x07\x00\x01") == b"\x83\x06"
+        assert home.link.requests == asked
+
+
+async def test_the_end_waits_for_no_guest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.12 and later wait in `wait_closed` until every connection of a server is gone."""
+    waited = []
+
+    async def wait_closed(server: asyncio.Server) -> None:
+        waited.append(server)
+
+    async with served() as home, guest(home):
+        await until(lambda: bool(home.proxy._guests), 10)
+        monkeypatch.setattr(asyncio.Server, "wait_closed", wait_closed)
+    assert set(waited) <= {home.stand._server}

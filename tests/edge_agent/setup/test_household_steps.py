@@ -156,3 +156,20 @@ async def test_a_running_agent_keeps_its_devices(home: InventedHome) -> None:
     home.receipts = [ReceiptCount(True, 5, 5)]
     with pytest.raises(RequestError, match="stop it first"):
         await set_up(Script(), home.parts())
+
+
+async def test_what_setup_does_not_ask_for_stays_in_the_file(home: InventedHome) -> None:
+    path = home.folder / "agent.toml"
+    (home.folder / "own").mkdir()
+    proxies = [(1502, "meter"), (1503, "meter")]
+    path.write_text(
+        'maps = "own"\n[page]\nlisten = "off"\nnames = ["pi.example.org"]\n[outbox]\nkeep_days = 3\n'
+        + "".join(f'[[proxy]]\ndevice = "{name}"\nlisten = "127.0.0.1:{port}"\n' for port, name in proxies)
+        + '[[device]]\nname = "old"\n'
+    )
+    await write_configuration(Script(("Write", "y")), home.parts(), SetupProgress([GRID]))
+    settings = read_settings(path)
+    assert settings.maps == home.folder / "own"
+    assert [(each.port, each.device) for each in settings.proxies] == proxies
+    assert (settings.page, settings.keep_days, settings.interval_s) == (None, 3, 30)
+    assert [each.name for each in settings.devices] == ["meter"]
