@@ -94,7 +94,12 @@ def _warnings(device: Device, readout: Readout) -> list[str]:
 
 
 def _family_warning(device: Device, readout: Readout) -> list[str]:
-    """A warning when the reading does not fit the family: a wrong map also produces numbers."""
+    """A warning when the reading does not fit the family: a wrong map also produces numbers.
+
+    Meters that send by themselves have nothing to be recognised by but the form of what they send.
+    """
+    if device.device_map.transport.sends_by_itself:
+        return []
     texts = (str(readout.values.get(name) or "") for name in ("manufacturer", "model"))
     if recognise(device.device_map, readout.words, SunSpecIdentity(device.models, *texts)) is not None:
         return []

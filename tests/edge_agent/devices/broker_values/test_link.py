@@ -11,6 +11,7 @@ from edge_agent.devices.assembly import make_fleet
 from edge_agent.devices.broker_values.link import BrokerValuesLink
 from edge_agent.devices.line import LinkBrokenError, RegisterLink
 from edge_agent.devices.reader import Device
+from edge_agent.devices.readout import as_table
 from edge_agent.settings import parse_settings
 from protocols.errors import SettingsError
 from tests.edge_agent.hand_clock import until
@@ -65,6 +66,7 @@ async def test_a_reading_takes_what_is_told_after_it_was_asked_for(tmp_path: Pat
             await until(lambda: link.opened, 30, "the subscription")
             await tell(heard, "12.5", "840")
             found = await reading
+            assert "does not look like" not in as_table(device, found)
             (sample,) = device.samples(found, 0.0).values()
             assert (sample.counters_wh, sample.power_w) == ({"import_wh": 12500}, 840)
 
