@@ -21,7 +21,8 @@ FIRST = 2_000_000
 PLACE = MeasuringPoint("meter", "grid", 15_000)
 POWER_W = 5000
 WINDOW_S = 60
-JUMPS = st.lists(st.tuples(st.integers(0, 30_000), st.integers(-9000, 9000)), max_size=6)
+JUMPS = st.lists(st.tuples(st.floats(0, 0.75), st.integers(-9000, 9000)), max_size=6)
+"""When, as a share of the time that is lived through, and by how many seconds."""
 
 
 def counter_at(boot_s: float) -> int:
@@ -139,9 +140,10 @@ def bus_of(computer: Computer, meter: Meter, *, metering: HomeMeter, closed: Cal
     )
 
 
-@given(JUMPS)
-def test_a_clock_that_is_set_while_the_agent_runs(jumps: list[tuple[int, int]]) -> None:
-    computer = Computer(jumps, ends_s=40_000)
+@pytest.mark.parametrize("ends_s", [12_000, pytest.param(40_000, marks=pytest.mark.campaign)])
+@given(jumps=JUMPS)
+def test_a_clock_that_is_set_while_the_agent_runs(jumps: list[tuple[float, int]], ends_s: int) -> None:
+    computer = Computer([(round(share * ends_s), by_s) for share, by_s in jumps], ends_s=ends_s)
     metering = Watched([PLACE], next_slot=FIRST, longest_hole_s=300)
     closed: list[ClosedSlot] = []
 

@@ -1,8 +1,8 @@
 """Random device faults against a known true flow: nothing that did not flow is measured, and totals are kept.
 
-The whole campaign goes through 100,000 faults of devices as the shipped maps describe them, which all give power beside
-each counter, and as many of the same counters without power. `make test` runs a short part with the same checks. Read
-as seldom as a home may be (`LONGEST_INTERVAL_S`).
+The whole campaign goes through 100,000 faults of devices as the shipped maps describe them, which give power beside
+nearly each counter, and as many of the same counters without power. `make test` runs a short part with the same checks.
+Devices are read as seldom as a home may read them (`LONGEST_INTERVAL_S`).
 """
 
 import math
@@ -40,6 +40,8 @@ SLOTS = 192
 MEAN_GAP_S = 5400.0
 SUNSPEC_STEPS_WH = (1, 10, 100, 1000)
 ESTABLISHING_SLOTS = 6
+WITHOUT_POWER = {("huawei-dtsu666h", "grid"), ("megarevo-kh3", "battery"), ("megarevo-kh3", "grid")}
+"""Their power has no agreed unit or sign."""
 QUIET = frozenset({"silence", "refused", "refused_once", "late", "restart"})
 """Faults that show nothing wrong."""
 
@@ -373,15 +375,16 @@ class Campaign:
         assert not seen.off, "\n".join([seen.line(), *seen.off[:20]])
         assert not seen.lost, "\n".join([seen.line(), *seen.lost[:20]])
         assert alone.clean[0] >= 0.99 * alone.clean[1], alone.line()
-        assert len(alone.off) <= 0.002 * sum(alone.faults.values()), "\n".join([alone.line(), *alone.off[:20]])
+        # Both directions of one device may be off together, however short the part is.
+        assert len(alone.off) <= max(2, 0.002 * sum(alone.faults.values())), "\n".join([alone.line(), *alone.off[:20]])
         assert alone.known[0] >= 0.995 * alone.known[1], alone.line()
 
 
-def test_every_shipped_map_gives_power_beside_each_counter() -> None:
-    """So the part of the campaign without power is about maps that households write themselves."""
-    roles = [(family, role, described) for family in FAMILIES for role, described in shipped_map(family).roles.items()]
-    assert roles
-    assert [(name, role) for name, role, described in roles if not described.power] == []
+def test_shipped_maps_give_power_beside_each_counter_or_say_why_not() -> None:
+    """So the part of the campaign without power is mostly about maps that households write themselves."""
+    roles = [(family, role, each) for family in FAMILIES for role, each in shipped_map(family).roles.items()]
+    assert {(family, role) for family, role, each in roles if not each.power} == WITHOUT_POWER
+    assert all("power" in " ".join(shipped_map(family).caveats) for family, _ in WITHOUT_POWER)
 
 
 def test_a_few_hundred_faults_of_every_kind() -> None:
@@ -393,16 +396,18 @@ def test_a_few_hundred_faults_of_every_kind() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seed", "why"),
+    ("seed", "profile", "why"),
     [
-        (2538, "a register that was exchanged in the night stands near the old one when its day is told"),
-        (3808, "a dip of 16 Wh, told twice, that lasted beyond two boundaries"),
-        (2673, "an answer repeated from a minute before a boundary on, of a counter without power"),
+        (2538, Profile("pv", 1000, None, True),
+         "a register that was exchanged in the night stands near the old one when its day is told"),
+        (3808, Profile("grid", 1, None, False), "a dip of 16 Wh, told twice, that lasted beyond two boundaries"),
+        (2673, Profile("pv", 1, None, False, has_power=False),
+         "an answer repeated from a minute before a boundary on, of a counter without power"),
     ],
-)
-def test_what_a_campaign_once_found(seed: int, why: str) -> None:
+)  # fmt: skip
+def test_what_a_campaign_once_found(seed: int, profile: Profile, why: str) -> None:
     campaign = Campaign()
-    campaign.run(seed, shipped_profiles())
+    campaign.run(seed, [replace(profile, poll_s=LONGEST_INTERVAL_S)])
     for tally in campaign.tallies():
         assert (tally.wrong, tally.off) == ([], []), why
     assert campaign.with_power.lost == [], why

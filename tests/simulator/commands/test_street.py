@@ -44,8 +44,8 @@ def get(url: str) -> dict[str, object]:
     return content
 
 
-@pytest.mark.parametrize("family", ["huawei-sun2000", "shelly-pro3em"])
-def test_one_device_for_anyones_client(family: str) -> None:
+@pytest.mark.parametrize("family", ["huawei-sun2000", "shelly-pro3em", "eastron-sdm630"])
+def test_one_device_for_anyones_client_and_its_values_as_people_write_them(family: str) -> None:
     with running("device", family, "--port", "0", "--unit", "5") as (_, said):
         port = int(re.search(r"port (\d+), unit 5", said)[1])  # type: ignore[index]
         row = re.search(r"^ +(\d) +(\d+) +(\d+) .*active_power = (-?[\d.]+)", said, re.MULTILINE)
@@ -56,11 +56,16 @@ def test_one_device_for_anyones_client(family: str) -> None:
         read = client.read_holding_registers if function == 3 else client.read_input_registers
         assert len(read(address, count=count, device_id=5).registers) == count
         client.close()
+        values = re.findall(r" = (-?[\d.]+)$", said, re.MULTILINE)
+        assert len(values) >= 3
+        assert all(len(value.replace(".", "").lstrip("-0")) <= 9 for value in values), values
 
 
-def test_a_device_on_a_pty(tmp_path: Path) -> None:
+def test_a_device_on_a_pty_that_takes_the_place_of_one_left_behind(tmp_path: Path) -> None:
     path = tmp_path / "bus"
+    path.symlink_to("/dev/pts/99999")
     with running("device", "bornay-wind-plus", "--rtu", str(path)):
+        assert path.resolve().exists()
         client = ModbusSerialClient(str(path), baudrate=57600, timeout=5)
         assert client.connect()
         assert len(client.read_holding_registers(5000, count=31, device_id=1).registers) == 31
@@ -68,7 +73,7 @@ def test_a_device_on_a_pty(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_a_device_is_lively() -> None:
+def test_a_device_is_lively_and_its_port_is_taken() -> None:
     with running("device", "sunspec-meter", "--port", "0") as (_, said):
         port = int(re.search(r"port (\d+)", said)[1])  # type: ignore[index]
         client = ModbusTcpClient("127.0.0.1", port=port, timeout=5)
@@ -79,6 +84,9 @@ def test_a_device_is_lively() -> None:
             seen.add(tuple(client.read_holding_registers(40070, count=107, device_id=1).registers))
             time.sleep(0.1)
         client.close()
+        complaint = refused("device", "shelly-pro3em", "--port", str(port))
+        assert f"cannot serve at {port}" in complaint
+        assert complaint.count("\n") == 1
 
 
 def test_a_street_without_a_hub(tmp_path: Path) -> None:
@@ -191,26 +199,6 @@ def test_a_bus_never_takes_the_place_of_a_file(tmp_path: Path) -> None:
         complaint = refused("device", "bornay-wind-plus", "--rtu", str(path))
         assert f"cannot serve at {path}: File exists" in complaint
     assert link.read_text() == "dear all"
-    left = tmp_path / "bus"
-    left.symlink_to("/dev/pts/99999")
-    with running("device", "bornay-wind-plus", "--rtu", str(left)):
-        assert left.resolve().exists()
-
-
-def test_values_are_shown_as_people_write_them() -> None:
-    for family in ("eastron-sdm630", "shelly-pro3em"):
-        with running("device", family, "--port", "0") as (_, said):
-            values = re.findall(r" = (-?[\d.]+)$", said, re.MULTILINE)
-            assert len(values) >= 3
-            assert all(len(value.replace(".", "").lstrip("-0")) <= 9 for value in values), values
-
-
-def test_a_taken_port_is_said_in_one_line() -> None:
-    with running("device", "shelly-pro3em", "--port", "0") as (_, said):
-        port = re.search(r"port (\d+)", said)[1]  # type: ignore[index]
-        complaint = refused("device", "shelly-pro3em", "--port", port)
-        assert f"cannot serve at {port}" in complaint
-        assert complaint.count("\n") == 1
 
 
 @pytest.mark.parametrize("command", ["device", "street", "history"])

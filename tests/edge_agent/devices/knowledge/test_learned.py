@@ -4,11 +4,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_agent.devices.knowledge.learned import LearnedMap
-from protocols.maps.loading import load_map, resolve_map
+from protocols.maps.loading import resolve_map
 from protocols.maps.planning import ReadRequest, Span, bisect_request
-from tests.protocols.maps.shipped import MAPS
+from tests.protocols.maps.shipped import shipped_map
 
-RESOLVED = resolve_map(load_map((MAPS / "huawei-sun2000.toml").read_text(), name="huawei-sun2000"))
+RESOLVED = resolve_map(shipped_map("huawei-sun2000"))
 BARE = LearnedMap(RESOLVED)
 LONGEST = max(span.count for span in RESOLVED.spans())
 NAMES = RESOLVED.names()
