@@ -148,6 +148,10 @@ def read_settings(path: Path) -> Settings:
     """The checked settings of a file; paths inside it are relative to it. Raises SettingsError."""
     try:
         text = path.read_bytes()
+    except FileNotFoundError:
+        raise SettingsError(
+            f"{path} is not there: `commonwatt-agent setup` writes it; --config names another file"
+        ) from None
     except OSError as cause:
         raise SettingsError(f"{path}: cannot be read: {cause.strerror or cause}") from cause
     if len(text) > MAX_SETTINGS_BYTES:

@@ -34,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
         settings = read_settings(options.config)
         make_fleet(settings)
     except CommonwattError as complaint:
-        results.append(wrong("configuration", str(complaint), "correct that line, or run `commonwatt-agent setup`"))
+        results.append(wrong("configuration", str(complaint), "correct the file, or run `commonwatt-agent setup`"))
         results.append(check_clock(is_synchronised, now_s=time.time()))
     else:
         results.append(ok("configuration", f"{options.config} can be used"))

@@ -14,8 +14,8 @@ from edge_agent.finding.families import known_families
 from edge_agent.finding.networks import own_networks, parse_network
 from edge_agent.finding.search import FoundDevice, SearchEvent, SearchPlan, search
 from edge_agent.finding.serial_ports import serial_ports
-from edge_agent.finding.text import found_lines, found_record
-from edge_agent.settings import CONNECT_EXPECTED, Endpoint, Settings, parse_endpoint, read_settings
+from edge_agent.finding.text import found_lines, found_record, spoken_endpoint
+from edge_agent.settings import Endpoint, Settings, read_settings
 from protocols.errors import RequestError
 
 
@@ -73,6 +73,6 @@ def _yes(question: str) -> bool:
 
 def _endpoint(text: str) -> Endpoint:
     try:
-        return parse_endpoint(text)
-    except ValueError:
-        raise RequestError(f"--connect: expected {CONNECT_EXPECTED}, found {text[:60]!r}") from None
+        return spoken_endpoint(text)
+    except ValueError as complaint:
+        raise RequestError(f"--connect: {complaint}") from None

@@ -19,6 +19,7 @@ from edge_agent.finding.networks import addresses_in
 from edge_agent.finding.probe import Sighting, identify
 from edge_agent.finding.proposals import FamilyProposal, own_words, proposals_for
 from edge_agent.settings import Endpoint
+from protocols.maps.identity_plan import is_named
 from protocols.maps.model import DeviceMap, Serial
 
 CONNECT_TIMEOUT_S = 1.0
@@ -81,13 +82,16 @@ async def search(
 ) -> list[FoundDevice]:
     """Find devices, in the order of their addresses; `tell` hears of each as soon as it is known, and of troubles."""
     endpoints = list(plan.endpoints)
+    for make in plan.makes:
+        if not any(is_named(each, (make,)) for each in maps):
+            tell(SearchNote(f"no known family is of the make {make[:40]!r}: it changes nothing", is_trouble=True))
     if plan.networks:
         tell(SearchNote(f"asking {len(addresses_in(plan.networks))} addresses whether they accept a connection ..."))
         endpoints += await open_endpoints(plan.networks, tcp_ports(maps))
     if not endpoints:
         tell(SearchNote("no address accepted a connection: is Modbus switched on in the devices?", is_trouble=True))
         return []
-    if any(each.wire != "rtu" for each in endpoints):
+    if any(not each.is_serial and each.framing is None for each in endpoints):
         await pause(plan.tcp_line.connect_delay_s)
     found = await asyncio.gather(*(_behind(each, plan, maps, tell=tell, pause=pause) for each in endpoints))
     return [each for behind in found for each in behind]
@@ -152,10 +156,15 @@ async def _behind(
     pause: Pause,
 ) -> list[FoundDevice]:
     """The devices behind one address or on one serial bus."""
+    if endpoint.framing is not None:
+        advice = "a meter that sends by itself is not asked: agent.toml names it, `commonwatt-agent read` shows it"
+        tell(SearchNote(f"{endpoint.shown}: {advice}", is_trouble=True))
+        return []
     speaking = _speaking(maps, endpoint.wire)
     units = plan.units or usual_units(maps, endpoint.wire)
     tell(SearchNote(f"{endpoint.shown}: asking what it is ..."))
     found: list[FoundDevice] = []
+    trouble, is_heard = "", False
     for line_endpoint, line in _lines(endpoint, plan, maps):
         link = ModbusLink(line_endpoint, line, sleep=pause)
         try:
@@ -167,25 +176,33 @@ async def _behind(
                 says = own_words(sighting.known, proposals)
                 found.append(FoundDevice(line_endpoint, unit, says, sighting, proposals))
                 tell(found[-1])
-                if plan.units is None and endpoint.wire != "rtu":
+                if plan.units is None and not endpoint.is_serial:
                     break  # a device with its own address answers to many unit ids: asked once is enough
-        except DeviceReadError as trouble:
-            text = str(trouble)
-            tell(SearchNote(text if endpoint.shown in text else f"{endpoint.shown}: {text}", is_trouble=True))
-            return found
+            is_heard = True
+        except DeviceReadError as cause:
+            # On a serial line another setting may do: an adapter lacks some, and at a wrong speed answers are garbled.
+            trouble = str(cause) if endpoint.shown in str(cause) else f"{endpoint.shown}: {cause}"
+            if found or not endpoint.is_serial:
+                tell(SearchNote(trouble, is_trouble=True))
+                return found
         finally:
             await link.close()
         if found:
             return found
+    if trouble and not is_heard:
+        tell(SearchNote(trouble, is_trouble=True))
+        return found
     asked = f"unit {units[0]}" if len(units) == 1 else f"units {', '.join(map(str, units))}"
     advice = "is Modbus switched on, and another program not connected?"
+    if plan.units is None:
+        advice += " `commonwatt-agent scan --units` asks other unit ids"
     tell(SearchNote(f"{endpoint.shown}: nothing answers as {asked}: {advice}", is_trouble=True))
     return found
 
 
 def _speaking(maps: Iterable[DeviceMap], wire: str) -> list[DeviceMap]:
     """The families that may be met on this wire; behind a TCP address there may also be a gateway to a serial bus."""
-    if wire == "rtu":
+    if wire in ("rtu", "ascii"):
         return [each for each in maps if each.transport.rtu is not None]
     if wire == "udp":
         return [each for each in maps if "udp" in each.transport.framing]
@@ -194,7 +211,7 @@ def _speaking(maps: Iterable[DeviceMap], wire: str) -> list[DeviceMap]:
 
 def _lines(endpoint: Endpoint, plan: SearchPlan, maps: Sequence[DeviceMap]) -> Iterable[tuple[Endpoint, LineSettings]]:
     """How to talk over this connection: one way over TCP, each usual line setting on a serial bus."""
-    if endpoint.wire != "rtu":
+    if not endpoint.is_serial:
         yield endpoint, plan.tcp_line
         return
     settings = serial_lines(maps)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from edge_agent.finding.search import FoundDevice
-from edge_agent.settings import Endpoint
+from edge_agent.settings import CONNECT_EXPECTED, Endpoint, parse_endpoint
 
 MOST_SHOWN = 4
 
@@ -16,6 +16,17 @@ def connect_text(endpoint: Endpoint) -> str:
     given = (("baud", endpoint.baud), ("parity", endpoint.parity), ("stop", endpoint.stop))
     query = "&".join(f"{key}={value}" for key, value in given if value is not None)
     return f"{endpoint.shown}?{query}" if query else endpoint.shown
+
+
+def spoken_endpoint(text: str) -> Endpoint:
+    """The endpoint a person means: as agent.toml writes it, an address alone, or a serial port. Raises ValueError."""
+    whole = f"rtu://{text}" if text.startswith("/") else text if "://" in text else f"tcp://{text}"
+    try:
+        return parse_endpoint(whole)
+    except ValueError:
+        raise ValueError(
+            f"expected an address such as 192.168.1.20, or {CONNECT_EXPECTED}, found {text[:60]!r}"
+        ) from None
 
 
 def found_lines(found: FoundDevice) -> list[str]:

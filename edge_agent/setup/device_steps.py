@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from edge_agent.finding.proposals import FamilyProposal
 from edge_agent.finding.search import FoundDevice, SearchEvent, SearchNote, SearchPlan
-from edge_agent.finding.text import connect_text
-from edge_agent.settings import Endpoint, parse_endpoint
+from edge_agent.finding.text import connect_text, spoken_endpoint
+from edge_agent.settings import Endpoint
 from edge_agent.setup.conversation import Conversation, SetupQuestion, is_yes
 from edge_agent.setup.files import device_names
 from edge_agent.setup.live import LiveRole
@@ -26,6 +26,7 @@ ROLE_WORDS = {
     "load": "an appliance",
 }
 ROLE_NAMES = {"grid": "meter", "pv": "solar", "wind": "wind", "battery": "battery", "load": "load"}
+MOST_POWER_W = 500_000
 SIGN_TRIES, SIGN_PAUSE_S = 5, 2.0
 CLEARLY_BETTER_PERCENT = 15
 WRONG_WAY_W = -50
@@ -35,6 +36,13 @@ _ROOM_ABOVE_PLATE = 1.1
 async def choose_devices(talk: Conversation, parts: SetupParts, progress: SetupProgress) -> None:
     """Search where the person says, and take what they choose into the progress."""
     await talk.say("Setup reads your devices and changes nothing in them. It asks only where you say yes.")
+    if progress.devices:
+        keep = SetupQuestion(_so_far(progress.devices) + " k keeps these, m searches for more, f forgets them",
+                             ("k", "m", "f"), "k")  # fmt: skip
+        if (answer := await talk.ask(keep)) == "k":
+            return
+        if answer == "f":
+            progress.devices.clear()
     text = await talk.ask(SetupQuestion("Makes written on your inverter, meter and battery, such as Huawei, Eastron?"))
     makes = tuple(each.strip() for each in text.split(",") if each.strip())
     while True:
@@ -67,9 +75,8 @@ async def _where(talk: Conversation, parts: SetupParts, makes: tuple[str, ...]) 
 
 
 def _endpoint(text: str) -> Endpoint | None:
-    whole = f"rtu://{text}" if text.startswith("/") else text if "://" in text else f"tcp://{text}"
     try:
-        return parse_endpoint(whole)
+        return spoken_endpoint(text)
     except ValueError:
         return None
 
@@ -92,6 +99,9 @@ async def _found(talk: Conversation, parts: SetupParts, plan: SearchPlan) -> lis
 async def _take(talk: Conversation, parts: SetupParts, progress: SetupProgress, *, found: FoundDevice) -> None:
     where = f"{connect_text(found.endpoint)} unit {found.unit}"
     await talk.say(f"\n{where}" + (f": {found.says}" if found.says else ""))
+    if any((each.connect, each.unit) == (connect_text(found.endpoint), found.unit) for each in progress.devices):
+        await talk.say("  already chosen")
+        return
     family = await _family(talk, parts, found)
     while family is not None:
         choices = await _with_values(talk, parts, progress, found=found, family=family)
@@ -195,7 +205,7 @@ async def _roles(talk: Conversation, progress: SetupProgress, family: FamilyProp
     text = "  What does it measure? " + ", ".join(f"{each} = {ROLE_WORDS[each]}" for each in usable)
     while True:
         answer = await talk.ask(SetupQuestion(text + "; several with commas", default=proposed))
-        wanted = [each.strip() for each in answer.split(",") if each.strip()]
+        wanted = [each.strip().casefold() for each in answer.split(",") if each.strip()]
         if wanted and all(each in usable for each in wanted):
             return list(dict.fromkeys(wanted))
         await talk.say(f"  please name one or more of: {', '.join(usable)}")
@@ -264,9 +274,10 @@ async def _limited(talk: Conversation, choice: DeviceChoice, live: LiveRole) -> 
             watts = round(float(answer) * 1000)
         except (ValueError, OverflowError):
             watts = 0
-        if 10 <= watts <= 10_000_000:
+        if 10 <= watts <= MOST_POWER_W:
             return replace(choice, max_power_w=watts)
-        await talk.say("  please give a number of kilowatts, such as 8.5")
+        most = f", at most {MOST_POWER_W // 1000}: is this a number of watts?" if watts > MOST_POWER_W else ""
+        await talk.say(f"  please give a number of kilowatts, such as 8.5{most}")
 
 
 def _so_far(devices: Sequence[DeviceChoice]) -> str:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 from edge_agent.setup.conversation import ConversationEndedError, SetupQuestion, understand
@@ -24,16 +29,35 @@ class TerminalConversation:
     async def ask(self, question: SetupQuestion) -> str:
         """Ask until the answer can be used. Raises: ConversationEndedError at the end of the input."""
         while True:
-            self._shown.write(f"{question.text}{_hint(question)} ")
-            self._shown.flush()
-            # Nothing else runs meanwhile: waiting here keeps Ctrl-C at once.
-            line = self._answers.readline(MAX_LINE_CHARS)
+            try:
+                with _ctrl_c_at_once():
+                    # One that the event loop has noted before is heard here.
+                    await asyncio.sleep(0)
+                    self._shown.write(f"{question.text}{_hint(question)} ")
+                    self._shown.flush()
+                    line = self._answers.readline(MAX_LINE_CHARS)
+            except KeyboardInterrupt:
+                self._shown.write("\n")
+                line = ""
             if not line:
                 raise ConversationEndedError("stopped; `commonwatt-agent setup` goes on where you stopped")
             found = understand(question, line.removeprefix("\ufeff"))
             if found is not None:
                 return found
             await self.say(f"  please answer one of: {', '.join(question.choices)}")
+
+
+@contextmanager
+def _ctrl_c_at_once() -> Iterator[None]:
+    """Let Ctrl-C end a read that blocks: the event loop's own handler would only note the first one."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _hint(question: SetupQuestion) -> str:

@@ -242,3 +242,8 @@ def test_one_bus_has_one_speed() -> None:
         fleet(first + second)
     with pytest.raises(SettingsError, match="same baud, parity and stop"):
         fleet(first + second.replace("eastron-sdm630", "bornay-wind-plus").replace('"load"', '"wind"'))
+
+
+def test_a_file_that_is_not_there_says_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"agent.toml is not there: `commonwatt-agent setup` writes it"):
+        read_settings(tmp_path / "agent.toml")

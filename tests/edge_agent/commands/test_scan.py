@@ -64,7 +64,10 @@ async def test_nothing_is_searched_that_nobody_confirmed(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--connect", "192.0.2.1"], "--connect: expected 'tcp://host:port'"),
+        (
+            ["--connect", "http://192.0.2.1"],
+            "--connect: expected an address such as 192.168.1.20, or 'tcp://host:port'",
+        ),
         (["--network", "8.8.8.8"], "only private addresses"),
     ],
 )

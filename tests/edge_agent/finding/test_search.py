@@ -5,7 +5,7 @@ from ipaddress import IPv4Network
 
 import pytest
 
-from edge_agent.devices.line import LineSettings
+from edge_agent.devices.line import LineSettings, LinkBrokenError
 from edge_agent.finding import search as searching
 from edge_agent.finding.families import known_families
 from edge_agent.finding.search import (
@@ -19,8 +19,9 @@ from edge_agent.finding.search import (
     tcp_ports,
     usual_units,
 )
-from edge_agent.finding.text import connect_text, found_lines, found_record
+from edge_agent.finding.text import connect_text, found_lines, found_record, spoken_endpoint
 from edge_agent.settings import Endpoint
+from protocols.maps.model import Serial
 from tests.edge_agent.modbus_stand import Stand, meter_words
 
 MAPS, _ = known_families()
@@ -110,3 +111,58 @@ def test_ports_units_and_lines_are_those_of_the_families() -> None:
     assert usual_units(MAPS, "tcp")[0] == 1
     assert 126 in usual_units(MAPS, "tcp") or 3 in usual_units(MAPS, "tcp")
     assert (serial_lines(MAPS)[0].baud, serial_lines(MAPS)[0].parity) == (9600, "N")
+
+
+async def test_a_line_setting_that_the_adapter_lacks_does_not_end_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual, make_link = searching.serial_lines(MAPS)[0], searching.ModbusLink
+
+    class Lacks:
+        async def read_words(self, unit: int, function: int, *, address: int, count: int) -> list[int]:
+            raise LinkBrokenError("cannot connect to this port: Invalid argument")
+
+        async def close(self) -> None:
+            """Nothing is open."""
+
+    monkeypatch.setattr(searching, "serial_lines", lambda _maps: (Serial(9600, 8, "E", 1), usual))
+    monkeypatch.setattr(
+        searching,
+        "ModbusLink",
+        lambda endpoint, line, **choices: Lacks() if line.parity == "E" else make_link(endpoint, line, **choices),
+    )
+    with Stand(meter_words(10_000)).on_a_bus() as path:
+        found, _ = await searched(Endpoint("rtu", path=path), units=(1,), makes=("sdm630",))
+    assert [connect_text(each.endpoint) for each in found] == [f"rtu://{path}?baud=9600&parity=N&stop=1"]
+    found, told = await searched(Endpoint("rtu", path="/nowhere/tty"), units=(1,))
+    troubles = [each.text for each in told if isinstance(each, SearchNote) and each.is_trouble]
+    assert (found, len(troubles)) == ([], 1)
+    assert "cannot connect to rtu:///nowhere/tty" in troubles[0]
+
+
+async def test_a_meter_that_sends_by_itself_is_not_asked_as_a_modbus_device() -> None:
+    stand = await Stand(meter_words(10_000)).start()
+    found, told = await searched(Endpoint("sml+tcp", host="127.0.0.1", port=stand.port))
+    await stand.stop()
+    assert (found, stand.requests) == ([], [])
+    assert isinstance(told[-1], SearchNote)
+    assert "a meter that sends by itself is not asked" in told[-1].text
+
+
+async def test_a_make_that_no_family_has_is_told() -> None:
+    _, told = await searched(at(1), makes=("Nonsens", "Eastron"))
+    texts = [each.text for each in told if isinstance(each, SearchNote)]
+    assert [each for each in texts if "make" in each] == [
+        "no known family is of the make 'Nonsens': it changes nothing"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("192.0.2.1", "tcp://192.0.2.1:502"),
+        ("192.0.2.1:1502", "tcp://192.0.2.1:1502"),
+        ("/dev/ttyUSB0", "rtu:///dev/ttyUSB0"),
+        ("udp://192.0.2.1", "udp://192.0.2.1:502"),
+    ],
+)
+def test_an_address_may_be_given_as_people_write_it(text: str, meant: str) -> None:
+    assert spoken_endpoint(text).shown == meant

@@ -170,3 +170,40 @@ async def test_with_no_device_it_asks_again_and_a_device_without_values_can_be_r
     with pytest.raises(Exception, match="script is over"):
         await choose_devices(script, home.parts(), progress)
     assert "No device is chosen yet" in script.text
+
+
+async def test_watts_given_for_kilowatts_are_not_taken(home: InventedHome) -> None:
+    devices, script = await chosen(
+        home, MAKES, ELSE, ("Which", ""), ("What", ""), SAME, SKIP_SIGN, ("kW", "8500"), ("kW", "8.5"), MORE,
+    )  # fmt: skip
+    assert "is this a number of watts?" in script.text
+    assert devices[0].max_power_w == 8_500
+
+
+async def test_what_a_device_measures_may_be_written_in_capitals(home: InventedHome) -> None:
+    devices, _ = await chosen(
+        home, MAKES, ELSE, ("Which", ""), ("What", "GRID"), SAME, SKIP_SIGN, ("kW", ""), MORE
+    )  # fmt: skip
+    assert devices[0].role == "grid"
+
+
+async def test_what_was_chosen_before_a_stop_is_kept_added_to_or_forgotten(home: InventedHome) -> None:
+    held = DeviceChoice("solar", "huawei-sun2000", "pv", "tcp://192.168.1.9:502", 1, 10_000)
+    progress, script = SetupProgress(devices=[held]), Script(("k keeps these", ""))
+    await choose_devices(script, home.parts(), progress)
+    assert (progress.devices, script.replies, home.plans) == ([held], [], [])
+    script = Script(("k keeps", "m"), MAKES, ELSE, ("Which", ""), ("What", ""), SAME, SKIP_SIGN, ("kW", ""), MORE)
+    await choose_devices(script, home.parts(), progress)
+    assert [each.name for each in progress.devices] == ["solar", "meter"]
+    script = Script(("k keeps", "f"), MAKES, ELSE, ("Which", ""), ("What", ""), SAME, SKIP_SIGN, ("kW", ""), MORE)
+    await choose_devices(script, home.parts(), progress)
+    assert [each.name for each in progress.devices] == ["meter"]
+
+
+async def test_a_device_that_is_found_again_is_not_chosen_twice(home: InventedHome) -> None:
+    devices, script = await chosen(
+        home, MAKES, ELSE, ("Which", ""), ("What", ""), SAME, SKIP_SIGN, ("kW", ""),
+        ("Search for more", "y"), ELSE, MORE,
+    )  # fmt: skip
+    assert [each.name for each in devices] == ["meter"]
+    assert "already chosen" in script.text

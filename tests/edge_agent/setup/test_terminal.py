@@ -1,12 +1,15 @@
 """Questions in a terminal: choices and defaults are shown, wrong answers are asked again, the end stops politely."""
 
 import io
+import signal
+from pathlib import Path
 
 import pytest
 
 from edge_agent.setup.conversation import ConversationEndedError, SetupQuestion, understand, yes_or_no
 from edge_agent.setup.progress import SetupProgress, load_progress, save_progress
 from edge_agent.setup.terminal import TerminalConversation
+from tests.edge_agent.setup.person import Person
 
 
 async def asked(question: SetupQuestion, answers: str) -> tuple[str, str]:
@@ -30,6 +33,20 @@ async def test_a_wrong_answer_is_asked_again() -> None:
 async def test_the_end_of_the_input_stops_and_says_how_to_go_on() -> None:
     with pytest.raises(ConversationEndedError, match="goes on where you stopped"):
         await asked(SetupQuestion("Name?"), "")
+
+
+async def test_the_first_ctrl_c_at_a_question_stops(tmp_path: Path) -> None:
+    person = Person()
+    await person.start("setup", "--config", str(tmp_path / "agent.toml"))
+    await person.until("Makes written on")
+    assert person.process is not None
+    try:
+        person.process.send_signal(signal.SIGINT)
+        await person.until("goes on where you stopped")
+        assert await person.ended() == 1
+    finally:
+        await person.leave()
+    assert "Traceback" not in person.seen
 
 
 def test_a_beginning_that_fits_one_choice_is_enough() -> None:
