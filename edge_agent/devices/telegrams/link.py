@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 import serial
 
-from edge_agent.devices.line import LineSettings, LinkBrokenError, NoAnswerError, ReadRefusedError
+from edge_agent.devices.line import LineSettings, LinkBrokenError, ReadRefusedError
 from edge_agent.devices.telegrams.meter_values import REGISTERS, MeterValues, TelegramError
 from edge_agent.devices.telegrams.p1 import P1Stream
 from edge_agent.devices.telegrams.sml import SmlStream
@@ -52,8 +52,8 @@ class TelegramLink:
     ) -> list[int]:
         """`count` registers of the next telegram; unit and guest play no part.
 
-        Raises: NoAnswerError if none came in time, LinkBrokenError if the line is gone or only unreadable telegrams
-        come, ReadRefusedError for registers that no telegram has.
+        Raises: LinkBrokenError if none that can be read came in time or the line is gone, ReadRefusedError for
+        registers that no telegram has.
         """
         if function != HOLDING or address < 0 or address + count > REGISTERS:
             raise ReadRefusedError(NO_SUCH_REGISTER)
@@ -77,10 +77,10 @@ class TelegramLink:
                 await self._listening
             self._listening = None
 
-    def _silence(self) -> Exception:
-        if self._trouble:
-            return LinkBrokenError(self._trouble)
-        return NoAnswerError(f"no telegram within {self.line.timeout_s:g} s: is the port switched on and free?")
+    def _silence(self) -> LinkBrokenError:
+        """Never NoAnswerError: that would teach the reader that the meter lacks these registers."""
+        waited = f"no telegram within {self.line.timeout_s:g} s: is the port switched on and free?"
+        return LinkBrokenError(self._trouble or waited)
 
     async def _listen(self) -> None:
         if self._listening is not None:

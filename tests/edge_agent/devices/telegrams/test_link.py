@@ -10,7 +10,7 @@ from decimal import Decimal
 import pytest
 
 from edge_agent.devices.assembly import make_fleet
-from edge_agent.devices.line import LineSettings, LinkBrokenError, NoAnswerError, ReadRefusedError
+from edge_agent.devices.line import LineSettings, LinkBrokenError, ReadRefusedError
 from edge_agent.devices.readout import read_once
 from edge_agent.devices.telegrams.link import TelegramLink
 from edge_agent.settings import parse_endpoint, parse_settings
@@ -131,7 +131,7 @@ async def test_a_silent_line_a_spoilt_one_and_one_that_is_gone_are_told_apart() 
 
     quick = LineSettings(timeout_s=0.3)
     cases: list[tuple[Send, type[Exception], str]] = [
-        (nothing, NoAnswerError, "no telegram within"),
+        (nothing, LinkBrokenError, "no telegram within"),
         (repeating(p1_telegram().replace(b"001234", b"001235")), LinkBrokenError, "checksum is wrong"),
         (goes, LinkBrokenError, "the line was closed"),
     ]
