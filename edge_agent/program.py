@@ -44,7 +44,7 @@ from edge_agent.outbox.store import Outbox
 from edge_agent.page.running_home import RunningHome
 from edge_agent.page.serving import make_page, running_home
 from edge_agent.proxy.server import make_proxies
-from edge_agent.run_loop import LoopParts, SlotCloser, forget, send_answers
+from edge_agent.run_loop import LoopParts, SlotCloser, forget, run_beside, send_answers
 from edge_agent.settings import Settings
 from edge_agent.timekeeping import RememberedAnswer, Timekeeper
 from edge_agent.uplink.identity import Identity
@@ -164,12 +164,8 @@ class AgentProgram:
                 is_stopped=lambda: self._switch.is_stopped,
             ):
                 tasks.create_task(work)
-            if self._settings.page is not None:
-                tasks.create_task(make_page(self._settings.page, self._running_home(uplink)).run())
-            if (shown := self._home_assistant(uplink)) is not None:
-                tasks.create_task(shown.run())
-            for proxy in make_proxies(self._settings.proxies, self._fleet):
-                tasks.create_task(proxy.run())
+            for name, begin in self._beside(uplink):
+                tasks.create_task(run_beside(name, begin))
             tasks.create_task(send_answers(parts, uplink.wake))
             if recording is not None:
                 await self._replay(parts, recording, uplink)
@@ -290,11 +286,19 @@ class AgentProgram:
             self._places, next_slot=next_slot, longest_hole_s=longest_hole_s, bases=bases, phase_steps=steps
         )
 
-    def _home_assistant(self, uplink: Uplink) -> HomeAssistantLink | None:
-        choice, access, totals = self._settings.home_assistant, self._broker_access, self._totals
-        if choice is None or access is None or totals is None:
-            return None
-        return HomeAssistantLink(choice, self._running_home(uplink), totals=totals, credentials=access)
+    def _beside(self, uplink: Uplink) -> Iterator[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
+        """What shows the home to its people and programs, each with its name; none of it may stop the measuring."""
+        settings, home = self._settings, self._running_home(uplink)
+        if (page := settings.page) is not None:
+            yield "the local page", lambda: make_page(page, home).run()
+        choice, access, totals = settings.home_assistant, self._broker_access, self._totals
+        if choice is not None and access is not None and totals is not None:
+            yield (
+                "the link to Home Assistant",
+                lambda: HomeAssistantLink(choice, home, totals=totals, credentials=access).run(),
+            )
+        for proxy in make_proxies(settings.proxies, self._fleet):
+            yield "a proxy", proxy.run
 
     def _running_home(self, uplink: Uplink) -> RunningHome:
         return running_home(

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from edge_agent.consent.watch import ConsentWatch
 from edge_agent.devices.silence import TroubleLog
@@ -28,6 +29,7 @@ log = logging.getLogger("commonwatt.agent")
 
 ANSWERS_EVERY_S = 2.0
 CONSENT_EVERY_S = 5.0
+BESIDE_AGAIN_S = 60.0
 FORGET_EVERY_S = 6 * 3600.0
 GROUP = 96
 MAX_PENDING = 2 * GROUP
@@ -121,7 +123,10 @@ class SlotCloser:
             found.append(closed[0])
         stored = await self._store_waiting()
         if found and self.keep_at_home is not None:
-            await self.keep_at_home(found)
+            try:
+                await self.keep_at_home(found)
+            except Exception as error:
+                log.error("the home's own history failed with %s; measuring goes on", type(error).__name__)
         return stored
 
     async def _store_waiting(self) -> bool:
@@ -176,6 +181,19 @@ class SlotCloser:
         if trust is None:
             trust = ClockTrust.TRUSTED if self._parts.is_synchronised() else ClockTrust.ESTIMATED
         return BatchContext(self._parts.outbox.boot, trust, int(self._parts.clock.now()))
+
+
+async def run_beside(name: str, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run what the home only looks at, until cancelled: if it fails it is begun again, and measuring goes on."""
+    while True:
+        try:
+            await work()
+        except Exception as error:
+            # Without the error's message: it may contain a value of the home.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            failed = type(error).__name__
+            log.error("%s failed with %s in %s line %d; measuring goes on", name, failed, place.name, place.lineno)
+        await asyncio.sleep(BESIDE_AGAIN_S)
 
 
 async def send_answers(parts: LoopParts, wake: Callable[[], None]) -> None:

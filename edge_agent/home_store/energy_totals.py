@@ -100,7 +100,7 @@ def _read(path: Path) -> dict[Measure, _Total]:
         return {measures[code]: _total_of(*row) for code, row in rows.items()}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, OverflowError):
         log.error("%s: cannot be read: the energies for Home Assistant begin at 0 again", path)
         return {}
 

@@ -1,5 +1,7 @@
 """A full outbox stops nothing else: slots wait in memory, and what finds no room is told."""
 
+import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from edge_agent.devices.silence import Trouble, TroubleLog, read_troubles
 from edge_agent.metering.home_meter import HomeMeter, MeasuringPoint, Sample, read_checkpoint
 from edge_agent.outbox.messages import ChainLink, OutboxError, SealedMessage, SealMessage
 from edge_agent.outbox.opening import open_outbox
-from edge_agent.run_loop import MAX_PENDING, LoopParts, SlotCloser
+from edge_agent.run_loop import MAX_PENDING, LoopParts, SlotCloser, run_beside
 from edge_agent.uplink.sealing import AgentSigner, ConsentFilter
 from protocols.consent.rules import ConsentSet, default_consent, encode_consent
 from protocols.consent.text import consent_toml
@@ -162,3 +164,45 @@ async def test_a_new_consent_holds_from_the_next_sealed_slot_and_not_before_what
         sealed = await outbox._db.execute_fetchall("SELECT topic, sealed FROM message ORDER BY seq")
     opened = [decode_batch(open_sealed(row[1], row[0], signer.key.public_key())) for row in sealed]
     assert [batch.consent_version for batch in opened] == [1, 2]
+
+
+async def test_what_fails_beside_the_measuring_is_told_without_a_value_and_begun_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("edge_agent.run_loop.BESIDE_AGAIN_S", 0)
+    third = asyncio.Event()
+    begun = []
+
+    async def work() -> None:
+        begun.append(len(begun))
+        if len(begun) == 3:
+            third.set()
+            await asyncio.Event().wait()
+        raise ValueError("1234 W")
+
+    running = asyncio.create_task(run_beside("the local page", work))
+    await asyncio.wait_for(third.wait(), 10)
+    assert not running.done()
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    assert caplog.text.count("the local page failed with ValueError in work") == 2
+    assert "1234" not in caplog.text
+
+
+async def test_a_home_history_that_fails_in_an_unknown_way_stops_no_slot(tmp_path: Path) -> None:
+    async with open_outbox(tmp_path, max_mb=1, now_s=NOW) as (outbox, _):
+        signer = AgentSigner("c", "a-1", Ed25519PrivateKey.generate())
+        parts = LoopParts(Clock(lambda: NOW), signer, ConsentFilter(default_consent("h01")), outbox, 7, lambda: True)
+        place = MeasuringPoint("meter", "grid", 15_000)
+        metering = HomeMeter([place], next_slot=FIRST, longest_hole_s=300)
+        closing = SlotCloser(parts, metering)
+
+        async def keep(closed: object) -> None:
+            raise KeyError("damaged")
+
+        closing.keep_at_home = keep
+        for _ in range(2):
+            metering.close(place)
+            assert await closing.store_closed()
+        assert outbox.next_link.seq == 3
