@@ -78,7 +78,7 @@ def age_lines(devices: Sequence[DeviceSettings], ages: Mapping[str, int | None])
     lines = []
     for device in devices:
         age_s = ages[device.name]
-        words = "not known yet" if age_s is None else f"{span_words(age_s)} ago"
+        words = "not known yet, only after the first quarter hour" if age_s is None else f"{span_words(age_s)} ago"
         lines.append(f"{device.name} ({', '.join(device.roles)}): last good value {words}")
     return lines
 

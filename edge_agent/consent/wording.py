@@ -16,6 +16,7 @@ MEASURE_WORDS = {
     Measure.WIND_PRODUCTION: "what your wind turbine produces",
     Measure.BATTERY_CHARGE: "what your battery takes",
     Measure.BATTERY_DISCHARGE: "what your battery gives",
+    Measure.SUBMETER: "what the meter of an appliance counts",
 }
 RESOLUTION_WORDS = {
     Resolution.PT15M: "each quarter hour",

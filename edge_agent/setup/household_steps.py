@@ -35,11 +35,7 @@ async def describe_meter(talk: Conversation, parts: SetupParts, progress: SetupP
     if not any(each.role == "grid" for each in progress.devices):
         await talk.say("No device measures the grid, so the legal meter is not compared with anything.")
         return
-    country = (
-        await talk.ask(SetupQuestion("Country of your home, two letters such as DE? Enter if you do not say:"))
-    ).upper()
-    if not (len(country) == 2 and country.isascii() and country.isalpha()):
-        country = ""
+    country = await _country(talk)
     usual = parts.usual_meter(country) if country else None
     phases = await _phases(talk, usual[0] if usual else None)
     netting = await talk.ask(
@@ -53,6 +49,16 @@ async def describe_meter(talk: Conversation, parts: SetupParts, progress: SetupP
     if await is_yes(talk, "Compare with the legal meter's display, now and again after 1 kWh?", default="n"):
         progress.reading = await take_reading(talk, parts, progress)
         await talk.say("After at least 1 kWh: `commonwatt-agent setup --check-meter` takes the second reading.")
+
+
+async def _country(talk: Conversation) -> str:
+    """Two capital letters; empty if the person does not say."""
+    while True:
+        text = "Country of your home, two letters such as DE? Enter if you do not say:"
+        country = (await talk.ask(SetupQuestion(text))).upper()
+        if not country or (len(country) == 2 and country.isascii() and country.isalpha()):
+            return country
+        await talk.say("  please give the two letters of its code, such as DE, ES or NL")
 
 
 async def _phases(talk: Conversation, usual: str | None) -> str:

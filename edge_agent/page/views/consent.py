@@ -27,6 +27,7 @@ MEASURE_NAMES = (
     translatable("what your wind turbine produces"),
     translatable("what your battery takes"),
     translatable("what your battery gives"),
+    translatable("what the meter of an appliance counts"),
 )
 RESOLUTION_NAMES = (
     translatable("each quarter hour"),

@@ -36,9 +36,10 @@ async def test_the_country_proposes_how_the_legal_meter_counts(home: InventedHom
     script = Script(("Country", "de"), ("net them", ""), ("set off", ""), ("Compare", ""))
     await describe_meter(script, home.parts(), progress)
     assert progress.meter == MeterChoice("DE", "netted", "none")
-    script = Script(("Country", "nowhere"), ("net them", "s"), ("set off", "60min"), ("Compare", ""))
+    script = Script(("Country", "Germany"), ("Country", ""), ("net them", "s"), ("set off", "60min"), ("Compare", ""))
     await describe_meter(script, home.parts(), progress)
     assert progress.meter == MeterChoice(None, "separate", "60min")
+    assert "the two letters of its code" in script.text
     without = SetupProgress([])
     await describe_meter(Script(), home.parts(), without)
     assert without.meter == MeterChoice()
