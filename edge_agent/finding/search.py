@@ -93,8 +93,17 @@ async def search(
         return []
     if any(not each.is_serial and each.framing is None for each in endpoints):
         await pause(plan.tcp_line.connect_delay_s)
-    found = await asyncio.gather(*(_behind(each, plan, maps, tell=tell, pause=pause) for each in endpoints))
-    return [each for behind in found for each in behind]
+    lines: dict[str, list[Endpoint]] = {}
+    for each in dict.fromkeys(endpoints):
+        lines.setdefault(each.host or each.path, []).append(each)
+    found: dict[Endpoint, list[FoundDevice]] = {}
+
+    async def ask_in_turn(mine: list[Endpoint]) -> None:
+        for each in mine:
+            found[each] = await _behind(each, plan, maps, tell=tell, pause=pause)
+
+    await asyncio.gather(*(ask_in_turn(mine) for mine in lines.values()))
+    return [each for endpoint in dict.fromkeys(endpoints) for each in found[endpoint]]
 
 
 def tcp_ports(maps: Iterable[DeviceMap]) -> tuple[int, ...]:

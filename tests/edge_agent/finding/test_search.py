@@ -55,6 +55,20 @@ async def test_a_meter_is_found_told_at_once_and_named_as_agent_toml_wants_it() 
     assert record["troubles"] == ["x"]
 
 
+async def test_two_ports_of_one_device_are_not_asked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asking: list[Endpoint] = []
+
+    async def behind(endpoint: Endpoint, *_: object, **__: object) -> list[FoundDevice]:
+        assert endpoint.host not in [each.host for each in asking]
+        asking.append(endpoint)
+        await asyncio.sleep(0)
+        asking.remove(endpoint)
+        return []
+
+    monkeypatch.setattr(searching, "_behind", behind)
+    assert await searched(at(502), at(1502), Endpoint("tcp", host="127.0.0.2", port=502), at(502)) == ([], [])
+
+
 async def test_one_unit_that_answers_is_enough_unless_units_were_named() -> None:
     stand = await Stand(meter_words(10_000), units=(1, 2)).start()
     assert [each.unit for each in (await searched(at(stand.port), makes=("sdm630",)))[0]] == [1]
