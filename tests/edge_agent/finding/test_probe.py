@@ -29,11 +29,11 @@ def test_every_shipped_map_loads() -> None:
     )
 
 
-@pytest.mark.parametrize("part", [0, *(pytest.param(each, marks=pytest.mark.campaign) for each in (1, 2, 3))])
+@pytest.mark.parametrize("part", [0, *(pytest.param(each, marks=pytest.mark.campaign) for each in range(1, 8))])
 async def test_a_strict_device_is_recognised_without_being_named(part: int) -> None:
-    """Every fourth family; in the campaign the others too."""
+    """Every eighth family; in the campaign the others too."""
     lost = []
-    for device_map, rule in RULES[part::4]:
+    for device_map, rule in RULES[part::8]:
         found = await sighted(InventedDevice(words_of(device_map, rule)))
         if device_map.id not in [each.map for each in proposals_for(MAPS, found.known)]:
             lost.append(device_map.id)
