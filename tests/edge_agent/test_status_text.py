@@ -27,7 +27,7 @@ def test_how_old_the_last_good_value_is() -> None:
     assert age_lines(devices, ages) == [
         "meter (grid): last good value 10 minutes ago",
         "old (grid): last good value 2 hours ago",
-        "new (grid): last good value not known yet",
+        "new (grid): last good value not known yet, only after the first quarter hour",
     ]
     assert value_ages(devices, None, now_s=NOW_S)["meter"] is None
 
