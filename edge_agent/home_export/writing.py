@@ -6,6 +6,7 @@ import csv
 import hashlib
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -38,12 +39,14 @@ def write_export(
 
     Raises: RequestError; then no folder is left behind. HomeStoreError, OutboxError.
     """
-    part = folder.with_name(folder.name + ".part")
     if folder.exists():
         raise RequestError(f"{folder} is there already: choose a folder that is not")
     try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(mode=0o700, parents=True)
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".part", dir=folder.parent))
+    except OSError as cause:
+        raise RequestError(f"{folder}: cannot be written: {cause.strerror or cause}") from None
+    try:
         written = [(table, *_write(part / table.path, table, rows, tell=tell)) for table, rows in _tables(data, slots)]
         described = [(table, size, digest) for table, _, size, digest in written]
         _private(part / PACKAGE_NAME).write_text(data_package(described, home=home, created_s=now_s), encoding="utf-8")

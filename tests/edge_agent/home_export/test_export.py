@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from edge_agent.__main__ import main
+from edge_agent.home_export.writing import write_export
 from edge_agent.home_store.contents import KeptQuarter
 from edge_agent.home_store.keeping import open_home_store
 from edge_agent.home_store.store import FILE_NAME
@@ -118,3 +119,13 @@ def test_a_home_that_keeps_nothing_yet_gets_empty_tables(home: Path, capsys: pyt
         each.unlink()
     assert exported(home, "--json") == 0
     assert set(json.loads(capsys.readouterr().out)["rows"].values()) == {0}
+
+
+def test_a_folder_beside_it_is_not_touched(tmp_path: Path) -> None:
+    beside = tmp_path / "mine.part"
+    beside.mkdir()
+    (beside / "letter.txt").write_text("dear")
+    write_export(tmp_path / "mine", tmp_path / "data", range(9), home="h07", now_s=0, tell=print)
+    assert (beside / "letter.txt").read_text() == "dear"
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["mine", "mine.part"]
+    assert (tmp_path / "mine").stat().st_mode & 0o077 == 0
