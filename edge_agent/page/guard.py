@@ -35,7 +35,7 @@ SESSION_LASTS_S = 30 * 86400
 SESSIONS_KEPT = 20
 MAX_FILE_BYTES = 64 * 1024
 HOME_DOMAINS = ("local", "lan", "home", "home.arpa", "internal", "localdomain", "fritz.box", "speedport.ip")
-"""What home routers append to a computer's name; none can be registered by an outsider."""
+"""What home routers append to a computer's name; the two registered ones belong to the makers of such routers."""
 
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?")
 

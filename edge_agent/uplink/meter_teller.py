@@ -29,7 +29,10 @@ class MeterTeller:
         """The topic and sealed bytes to send now, if it is time."""
         if self.notice is None or self._monotonic() - self._told_at < TELL_EVERY_S:
             return None
-        self._told_at = self._monotonic()
         notice = replace(self.notice, at=min(max(0, int(self._now())), 2**40))
         sealed = self._signer.seal("meter", encode_meter(notice))
         return sealed.topic, sealed.sealed
+
+    def told(self) -> None:
+        """The notice was handed to the broker: the next one is due much later."""
+        self._told_at = self._monotonic()

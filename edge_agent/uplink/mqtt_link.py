@@ -338,8 +338,9 @@ class Uplink:
     def _ask_time(self) -> None:
         if self._is_connected and self._hub_time is not None and self._hub_time.is_due():
             self._client.publish(*self._hub_time.question())
-        if self._is_connected and self.meter and not self._is_stopped() and (told := self.meter.due()):
-            self._client.publish(*told)
+        may_tell = self._is_connected and not self._is_stopped()
+        if may_tell and self.meter and (notice := self.meter.due()) and self._client.publish(*notice):
+            self.meter.told()
 
     async def _put_aside(self, notice: RefusalNotice) -> None:
         """The hub will never take one of our messages: leave it behind and go on without it, in a new epoch."""

@@ -19,6 +19,9 @@ from protocols.wire.readings import LongInterval
 PhaseStep = Literal["net", "separate"]
 """What has to be done with the device's counters: net what it counts apart, or take apart what it nets."""
 
+FINE_STEP_WH: Final = 10
+"""A counter with a step of at most this hides nothing worth deriving while it stands still."""
+
 LONGEST_UNSEEN_S: Final = 60.0
 """A slot without power values for longer than this cannot be derived."""
 
@@ -98,8 +101,9 @@ class GridPhases:
         if taken.energy_wh is None or given.energy_wh is None or {taken.mark, given.mark} - {*_ENERGIES}:
             return self._unknown(values)
         counted = Counted(taken.energy_wh, given.energy_wh, step_wh)
-        if self.step == "net" and counted.both_wh == 0:
-            # One direction stood still in every phase: netted, it stood still as well.
+        if self.step == "net" and counted.both_wh == 0 and step_wh <= FINE_STEP_WH:
+            # One direction stood still in every phase: netted, it stood still as well. A coarse counter stands still
+            # while up to a step flows, so there the power has to say it.
             self.last = PhaseError(0, True)
             return dict(values)
         if (seen := self._seen()) is None:

@@ -101,7 +101,9 @@ def _gets(words: PageWords, rule: ConsentRule) -> str:
     what = ", ".join(words.looked_up(MEASURE_WORDS.get(each, each.code)) for each in rule.measures)
     how = words.looked_up(RESOLUTION_WORDS[rule.resolution])
     since = words.text("from %(moment)s", moment=words.moment(start_of(rule.valid_from))) if rule.valid_from else ""
-    return "; ".join(filter(None, (what, how, since)))
+    ends = rule.valid_until
+    until = words.text("until %(moment)s", moment=words.moment(start_of(ends))) if ends is not None else ""
+    return "; ".join(filter(None, (what, how, since, until)))
 
 
 def _button(words: PageWords, code: str, name: str, *, is_on: bool, token: str) -> Html:

@@ -1,4 +1,4 @@
-"""What left my home: every message with its receipt and all it says, and the switch that keeps everything at home."""
+"""What left my home: every numbered message with its receipt and all it says, and the switch that keeps all at home."""
 
 from __future__ import annotations
 

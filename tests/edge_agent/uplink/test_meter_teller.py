@@ -22,6 +22,8 @@ def test_it_is_told_at_once_and_again_after_six_hours() -> None:
     assert topic.endswith("/a-1/up/meter")
     found = decode_meter(open_sealed(sealed, topic, KEY.public_key()))
     assert (found.at, found.quality, found.from_slot) == (1_780_000_000, "bronze", 1000)
+    assert teller.due() is not None, "it did not reach the broker yet"
+    teller.told()
     assert teller.due() is None
     steady[0] = TELL_EVERY_S
     assert teller.due() is not None

@@ -103,6 +103,18 @@ def test_at_night_what_was_counted_stands_as_it_was() -> None:
     assert closed.values[EXPORT] == SlotValue(0, Mark.MEASURED)
 
 
+def test_a_coarse_counter_that_stands_still_proves_nothing() -> None:
+    """300 W are fed in all the time; the meter's own steps of 100 Wh show 100 Wh drawn and nothing given."""
+    metering = HomeMeter([GRID], next_slot=FIRST, longest_hole_s=300, phase_steps={GRID: "net"})
+    feed, steps = SampleFeed(metering, window_s=60), {"import_wh": 100, "export_wh": 100}
+    for second in range(0, 901, 10):
+        at_s, counters = start_of(FIRST) + second, {"import_wh": 1000 + 100 * (second > 450), "export_wh": 1000}
+        feed.add_samples(at_s, {GRID: Sample(at_s, counters, -300, steps_wh=steps)})
+    found = metering.next_closed_slot()
+    assert found is not None
+    assert {each.mark for each in found[0].values.values()} & {Mark.MEASURED} == set()
+
+
 def test_without_power_nothing_is_made_up() -> None:
     bare = [(at, taken, given, None) for at, taken, given, _ in steady(range(0, 901, 10), import_w=1400, export_w=2000)]
     (closed,) = slots("net", bare)
