@@ -78,11 +78,12 @@ def true_power_w(role: MapRole, state: HomeState) -> float:
 
 
 def shows_its_own(image: DeviceImage, role: MapRole) -> bool:
-    """Where roles share registers, as on a sub-meter, the device shows what it measures in its place."""
+    """Where roles share registers, as on a sub-meter, the device shows that of its place, or else the first."""
     resolved, place = image.parts[0].resolved, image.unit.place
-    if role.name == place or place not in resolved.device_map.roles:
-        return True
-    return not {*role_names(resolved, role.name)} & {*role_names(resolved, place)}
+    ranked = sorted(resolved.device_map.roles, key=lambda each: each != place)
+    before = ranked[: ranked.index(role.name)]
+    own = {*role_names(resolved, role.name)}
+    return all(own.isdisjoint(role_names(resolved, each)) for each in before)
 
 
 def is_at_its_end(resolved: ResolvedMap, role: MapRole, values: Mapping[str, Value]) -> bool:
