@@ -21,6 +21,7 @@ from hub.broker.mosquitto_files import find_mosquitto
 from hub.folder.paths import is_running
 from protocols.slots import SLOT_S, slot_of
 from simulator.demo.director import HOLD_AFTER_BOUNDARY_S, LIVE_RATE, Demo
+from simulator.demo.outbox import next_slot
 from simulator.demo.processes import ChildProcess, tree_of
 
 HOMES = 2
@@ -113,9 +114,7 @@ class Street(Demo):
 
     def sealed_through(self, home: str, slot: int) -> bool:
         """Whether the agent's meter has closed all slots before this one."""
-        with _reading(self.data_of(home) / "outbox.sqlite") as db:
-            (found,) = db.execute("SELECT json_extract(checkpoint, '$.next_slot') FROM state").fetchone()
-        return found is not None and int(found) >= slot
+        return next_slot(self.data_of(home)) >= slot
 
     def waiting(self, home: str) -> int:
         with _reading(self.data_of(home) / "outbox.sqlite") as db:
