@@ -24,7 +24,7 @@ BatterySide = Literal["dc", "ac", "unknown"]
 # Bronze: loads and can be read. Silver: golden vectors for all a role rests on, and two sources. Gold: recordings too.
 Quality = Literal["bronze", "silver", "gold"]
 # How a three-phase counter adds its phases: as one sum that can cancel out, each by itself, or a meter of one phase.
-Phases = Literal["netted", "separate", "single", "legal", "unknown"]
+Phases = Literal["netted", "separate", "single", "unknown", "legal"]
 Metrology = Literal[
     "MID A", "MID B", "MID C", "class 0.2", "class 0.2S", "class 0.5", "class 0.5S", "class 1", "class 1.5", "class 2",
     "none", "unknown",

@@ -8,7 +8,7 @@ from typing import Any
 
 import cbor2
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from protocols.wire import strict_cbor
@@ -161,6 +161,13 @@ def test_whatever_is_read_would_be_written_the_same() -> None:
 
     @settings(max_examples=200)
     @given(data=damaged() | st.binary(max_size=20))
+    @example(data=b"\xf6")
+    @example(data=b"\x05")
+    @example(data=b"\x41a")
+    @example(data=b"\x61a")
+    @example(data=b"\x80")
+    @example(data=b"\xa0")
+    @example(data=b"\xff")
     def holds(data: bytes) -> None:
         try:
             value = strict_cbor.decode(data)

@@ -44,7 +44,7 @@ def test_every_wrong_key_is_named_and_not_only_the_first() -> None:
         "m.toml: vendor: missing, expected text",
         "m.toml transport tcp: port: expected a whole number 1..65535, found 0",
         "m.toml blocks: bridge: expected 'never', 'any' or 0..125 registers, found 'x'",
-        "m.toml metering: phases: expected one of netted, separate, single, legal, unknown, found 'net'",
+        "m.toml metering: phases: expected one of netted, separate, single, unknown, legal, found 'net'",
         "m.toml tables[0] points[0] 'power': unknown key 'pol', did you mean 'poll'?",
         "m.toml tables[0] points[1] 'energy': scale: expected a number other than 0, found 0",
         "m.toml tables[0] points[2] 'back': scale: expected a number other than 0, found 0",
