@@ -42,15 +42,19 @@ SUNSPEC_STEPS_WH = (1, 10, 100, 1000)
 ESTABLISHING_SLOTS = 6
 WITHOUT_POWER = {("huawei-dtsu666h", "grid"), ("megarevo-kh3", "battery"), ("megarevo-kh3", "grid")}
 """Their power has no agreed unit or sign."""
+SHORT_PART = (
+    "bornay-wind-plus", "eastron-sdm630", "huawei-sun2000", "shelly-pro3em", "sunspec-inverter", "sunspec-meter",
+)  # fmt: skip
+"""The families of the short part; a new map must not change which cases it goes through."""
 QUIET = frozenset({"silence", "refused", "refused_once", "late", "restart"})
 """Faults that show nothing wrong."""
 
 
 @cache
-def shipped_profiles() -> list[Profile]:
-    """Every kind of counter in the shipped maps; SunSpec devices choose their own step."""
+def shipped_profiles(families: tuple[str, ...] = tuple(FAMILIES)) -> list[Profile]:
+    """Every kind of counter in the shipped maps of these families; SunSpec devices choose their own step."""
     found: dict[Profile, None] = {}
-    for device_map in map(shipped_map, FAMILIES):
+    for device_map in map(shipped_map, families):
         for role, described in device_map.roles.items():
             if described.derived:
                 continue
@@ -375,8 +379,7 @@ class Campaign:
         assert not seen.off, "\n".join([seen.line(), *seen.off[:20]])
         assert not seen.lost, "\n".join([seen.line(), *seen.lost[:20]])
         assert alone.clean[0] >= 0.99 * alone.clean[1], alone.line()
-        # Both directions of one device may be off together, however short the part is.
-        assert len(alone.off) <= max(2, 0.002 * sum(alone.faults.values())), "\n".join([alone.line(), *alone.off[:20]])
+        assert len(alone.off) <= 0.002 * sum(alone.faults.values()), "\n".join([alone.line(), *alone.off[:20]])
         assert alone.known[0] >= 0.995 * alone.known[1], alone.line()
 
 
@@ -390,7 +393,7 @@ def test_shipped_maps_give_power_beside_each_counter_or_say_why_not() -> None:
 def test_a_few_hundred_faults_of_every_kind() -> None:
     campaign = Campaign()
     for seed in range(0, 128, 9):
-        campaign.run(seed, shipped_profiles())
+        campaign.run(seed, shipped_profiles(SHORT_PART))
     assert len(campaign.with_power.faults) > 15
     campaign.judge()
 
