@@ -32,7 +32,7 @@ def make_fleet(
     """One link for each host or bus with its devices, in the order of the settings. Raises SettingsError.
 
     `pause`: how to wait before a busy device is asked again; a developer's faster timeline has shorter pauses.
-    `memory`: what devices taught earlier runs; without one, everything is learned anew.
+    `memory`: what devices taught earlier runs; without one, they teach everything again.
     """
     found: dict[str, FoundMap] = {}
     together: dict[BusAddress, list[Device]] = {}

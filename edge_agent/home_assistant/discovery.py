@@ -68,7 +68,7 @@ class HomeTopics:
         return f"commonwatt/{self.agent}/{name}"
 
     def details(self, name: str) -> str:
-        """What stands beside a value."""
+        """The attributes shown with a value."""
         return f"commonwatt/{self.agent}/{name}/details"
 
     def config(self, component: str, name: str) -> str:

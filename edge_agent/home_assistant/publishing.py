@@ -91,7 +91,7 @@ class HomeAssistantLink:
             await asyncio.to_thread(self._totals.save)
 
     def note_up(self) -> None:
-        """The broker is there: it is told everything anew."""
+        """The broker is connected: everything is sent to it again."""
         if self._down_said or self._is_first:
             log.info("Home Assistant's broker %s: connected", self._choice.broker.shown)
         self._is_first = False

@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from decimal import ROUND_FLOOR, Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
+from edge_agent.devices.telegrams.meter_values import MISSING, POWER_MISSING, signed32, unsigned64
 from edge_agent.sections.broker_values import BrokerValues, ValueTopic
 
 REGISTERS: Final = 26
-MISSING: Final = 0xFFFF
 MAX_EXPONENT: Final = 18
-_POWER_MISSING = (0x8000, 0x0000)
-_MAX_U64 = 2**64 - 2
-_MAX_I32 = 2**31 - 1
 _ENERGY_AT: Final = {"import": 0, "export": 4, "production": 10, "charge": 16, "discharge": 20}
 _POWER_AT: Final = {"import": 8, "production": 14, "charge": 24}
 """Powers by the first energy told beside them: from the grid, made, or into the battery."""
@@ -59,9 +56,9 @@ def to_words(values: Mapping[str, Decimal], *, of: str) -> list[int]:
     """The registers with these values; `of` is the first energy of the meter's role."""
     words = [MISSING] * REGISTERS
     for name, at in _ENERGY_AT.items():
-        words[at : at + 4] = _unsigned64(values.get(name))
+        words[at : at + 4] = unsigned64(values.get(name))
     for name, at in _POWER_AT.items():
-        words[at : at + 2] = _signed32(values.get("power")) if name == of else _POWER_MISSING
+        words[at : at + 2] = signed32(values.get("power")) if name == of else POWER_MISSING
     return words
 
 
@@ -88,20 +85,3 @@ def _decimal(text: str) -> Decimal | None:
     except InvalidOperation:
         return None
     return number if number.is_finite() and abs(number.adjusted()) <= MAX_EXPONENT else None
-
-
-def _tenths(value: Decimal) -> int:
-    """A counter has shown no more than this: the rest of a tenth is left for its next step."""
-    return int((value * 10).to_integral_value(ROUND_FLOOR))
-
-
-def _unsigned64(value: Decimal | None) -> tuple[int, ...]:
-    if value is None or not 0 <= (raw := _tenths(value)) <= _MAX_U64:
-        return (MISSING,) * 4
-    return tuple(raw >> shift & 0xFFFF for shift in (48, 32, 16, 0))
-
-
-def _signed32(value: Decimal | None) -> tuple[int, int]:
-    if value is None or not -_MAX_I32 <= (raw := _tenths(value)) <= _MAX_I32:
-        return _POWER_MISSING
-    return raw >> 16 & 0xFFFF, raw & 0xFFFF

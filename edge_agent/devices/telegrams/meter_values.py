@@ -20,7 +20,7 @@ _TENTHS = Decimal(10)
 _MAX_U64 = 2**64 - 2
 _MAX_I32 = 2**31 - 1
 _MAX_U16 = 2**16 - 2
-_POWER_MISSING = (0x8000, 0x0000)
+POWER_MISSING = (0x8000, 0x0000)
 _AT_IMPORT, _AT_EXPORT, _AT_POWER, _AT_VOLTAGES, _AT_PHASE_POWERS, _AT_SERIAL = 0, 4, 8, 10, 13, 19
 _SERIAL_WORDS = 10
 
@@ -61,13 +61,13 @@ class MeterValues:
     def words(self) -> list[int]:
         """The registers that the maps describe; see `firmware_configs/devices/p1-dsmr.toml`."""
         found = [MISSING] * REGISTERS
-        _place(found, _AT_IMPORT, _unsigned64(self.energy_wh("1")))
-        _place(found, _AT_EXPORT, _unsigned64(self.energy_wh("2")))
-        _place(found, _AT_POWER, _signed32(self.power_w()))
+        _place(found, _AT_IMPORT, unsigned64(self.energy_wh("1")))
+        _place(found, _AT_EXPORT, unsigned64(self.energy_wh("2")))
+        _place(found, _AT_POWER, signed32(self.power_w()))
         for number, phase in enumerate(("1", "2", "3")):
             volts = self.values.get(f"{20 * (number + 1) + 12}.7.0")
             found[_AT_VOLTAGES + number] = _unsigned16(volts)
-            _place(found, _AT_PHASE_POWERS + 2 * number, _signed32(self.power_w(phase)))
+            _place(found, _AT_PHASE_POWERS + 2 * number, signed32(self.power_w(phase)))
         _place(found, _AT_SERIAL, _text(self.serial))
         return found
 
@@ -81,15 +81,17 @@ def _tenths(value: Decimal) -> int:
     return int((value * _TENTHS).to_integral_value(ROUND_FLOOR))
 
 
-def _unsigned64(value: Decimal | None) -> tuple[int, ...]:
+def unsigned64(value: Decimal | None) -> tuple[int, ...]:
+    """A counter in tenths of Wh as four registers."""
     if value is None or not 0 <= (raw := _tenths(value)) <= _MAX_U64:
         return (MISSING,) * 4
     return tuple(raw >> shift & 0xFFFF for shift in (48, 32, 16, 0))
 
 
-def _signed32(value: Decimal | None) -> tuple[int, int]:
+def signed32(value: Decimal | None) -> tuple[int, int]:
+    """A power in tenths of W as two registers."""
     if value is None or not -_MAX_I32 <= (raw := _tenths(value)) <= _MAX_I32:
-        return _POWER_MISSING
+        return POWER_MISSING
     return raw >> 16 & 0xFFFF, raw & 0xFFFF
 
 

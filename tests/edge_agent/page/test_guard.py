@@ -76,7 +76,7 @@ def test_ten_wrong_guesses_from_anywhere_end_the_pin(tmp_path: Path) -> None:
         assert gate.try_pin(replace(VISITOR, peer=f"192.168.1.{number}"), "00000000") is None
     assert not (tmp_path / PIN_FILE).exists()
     assert gate.try_pin(replace(VISITOR, peer="192.168.1.99"), pin) is None
-    assert gate.try_pin(VISITOR, make_pin(tmp_path, now_s=now())) is not None, "a new PIN begins anew"
+    assert gate.try_pin(VISITOR, make_pin(tmp_path, now_s=now())) is not None, "a new PIN can be tried"
 
 
 def test_a_pin_ends_after_ten_minutes(tmp_path: Path) -> None:
