@@ -10,30 +10,12 @@ from edge_agent.__main__ import main
 from edge_agent.outbox.schema import SCHEMA
 from protocols.consent.rules import ConsentSet, default_consent, encode_consent
 from protocols.consent.text import parse_consent
-from protocols.enrolment.token import token_text
-from tests.edge_agent.enrolment_desk import TOKEN, sealed_reply
-
-CONFIG = """data = "data"
-consent = "consent.toml"
-[hub]
-url = "http://127.0.0.1:8400"
-coop = "sonne"
-[[device]]
-name = "meter"
-map = "eastron-sdm630"
-role = "grid"
-connect = "tcp://127.0.0.1:1"
-max_power_w = 15000
-"""
+from tests.edge_agent.enrolment_desk import CONFIG, enrol_home
 
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Path:
-    monkeypatch.setattr("edge_agent.setup.hub_site.post_to", lambda _url, **_: sealed_reply)
-    (tmp_path / "agent.toml").write_text(CONFIG)
-    (tmp_path / "token").write_text(token_text(TOKEN))
-    config = ["--config", str(tmp_path / "agent.toml")]
-    assert main(["enrol", *config, "--token-file", str(tmp_path / "token")]) == 0
+    enrol_home(tmp_path, monkeypatch)
     capsys.readouterr()
     return tmp_path
 
