@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,17 +13,36 @@ class ConversationEndedError(RequestError):
     """The person has gone; what was answered so far is kept."""
 
 
+ValueRows = Sequence[tuple[str, str]]
+"""What something shows now: (name, words)."""
+
+
 @dataclass(frozen=True, slots=True)
 class SetupQuestion:
-    """One question. With `choices` only one of them is taken; Enter means `default`, if there is one."""
+    """One question. With `choices` only one of them is taken; an empty answer means `default`, if there is one.
+
+    `labels` say in words what each choice means, `empty` what an empty answer means. `is_several`: several choices may
+    be named, with commas. `values` are shown beside the question, and `read_values` reads them again while it is open.
+    A secret answer is never shown again.
+    """
 
     text: str
     choices: tuple[str, ...] = ()
     default: str | None = None
+    labels: tuple[str, ...] = ()
+    empty: str = ""
+    is_several: bool = False
+    is_secret: bool = False
+    values: ValueRows = ()
+    read_values: Callable[[], Awaitable[ValueRows]] | None = None
 
 
 class Conversation(Protocol):
     """The person at the other end."""
+
+    async def begin_step(self, number: int, title: str, *, of: int) -> None:
+        """A step begins."""
+        ...
 
     async def say(self, text: str) -> None:
         """Show a line."""
@@ -41,6 +60,13 @@ def understand(question: SetupQuestion, answer: str) -> str | None:
         return question.default
     if not question.choices:
         return text
+    if not question.is_several:
+        return _choice(question, text)
+    found = [_choice(question, part.strip()) for part in text.split(",") if part.strip()]
+    return ",".join(dict.fromkeys(each for each in found if each)) if found and None not in found else None
+
+
+def _choice(question: SetupQuestion, text: str) -> str | None:
     wanted = text.casefold()
     if "y" in question.choices:
         wanted = {"yes": "y", "no": "n"}.get(wanted, wanted)

@@ -9,7 +9,7 @@ from edge_agent.finding.proposals import FamilyProposal
 from edge_agent.finding.search import FoundDevice, SearchEvent, SearchNote, SearchPlan
 from edge_agent.finding.text import connect_text, spoken_endpoint
 from edge_agent.settings import Endpoint
-from edge_agent.setup.conversation import Conversation, SetupQuestion, is_yes
+from edge_agent.setup.conversation import Conversation, SetupQuestion, ValueRows, is_yes
 from edge_agent.setup.files import device_names
 from edge_agent.setup.live import LiveRole
 from edge_agent.setup.meter_check import sign_verdict
@@ -37,13 +37,14 @@ async def choose_devices(talk: Conversation, parts: SetupParts, progress: SetupP
     """Search where the person says, and take what they choose into the progress."""
     await talk.say("Setup reads your devices and changes nothing in them. It asks only where you say yes.")
     if progress.devices:
-        keep = SetupQuestion(_so_far(progress.devices) + " k keeps these, m searches for more, f forgets them",
-                             ("k", "m", "f"), "k")  # fmt: skip
+        labels = ("keep these", "search for more", "forget them")
+        keep = SetupQuestion(_so_far(progress.devices), ("k", "m", "f"), "k", labels)
         if (answer := await talk.ask(keep)) == "k":
             return
         if answer == "f":
             progress.devices.clear()
-    text = await talk.ask(SetupQuestion("Makes written on your inverter, meter and battery, such as Huawei, Eastron?"))
+    asked = "Makes written on your inverter, meter and battery, such as Huawei, Eastron?"
+    text = await talk.ask(SetupQuestion(asked, empty="none"))
     makes = tuple(each.strip() for each in text.split(",") if each.strip())
     while True:
         plan = await _where(talk, parts, makes)
@@ -62,7 +63,7 @@ async def _where(talk: Conversation, parts: SetupParts, makes: tuple[str, ...]) 
     while True:
         networks = tuple([each for each in parts.networks() if await is_yes(talk, f"Search the network {each}?")])
         ports = [each for each in parts.serial_ports() if await is_yes(talk, f"Ask devices on {each}?")]
-        asked = SetupQuestion("Another address, such as 192.168.1.20 or /dev/ttyUSB0? Enter for none:")
+        asked = SetupQuestion("Another address, such as 192.168.1.20 or /dev/ttyUSB0?", empty="none")
         endpoints = [Endpoint("rtu", path=str(each)) for each in ports]
         for text in (await talk.ask(asked)).replace(",", " ").split():
             if (endpoint := _endpoint(text)) is None:
@@ -116,9 +117,7 @@ async def _take(talk: Conversation, parts: SetupParts, progress: SetupProgress, 
 async def _family(talk: Conversation, parts: SetupParts, found: FoundDevice) -> FamilyProposal | None:
     if found.proposals:
         return await _picked(talk, found.proposals)
-    make = await talk.ask(
-        SetupQuestion("  It answers, but is not recognised. Make written on it? Enter leaves it out:")
-    )
+    make = await talk.ask(SetupQuestion("  It answers, but is not recognised. Make written on it?", empty="left out"))
     if not make:
         return None
     again = await parts.find(
@@ -131,14 +130,12 @@ async def _family(talk: Conversation, parts: SetupParts, found: FoundDevice) -> 
 async def _picked(talk: Conversation, proposals: Sequence[FamilyProposal]) -> FamilyProposal | None:
     """The family a person picks. Enter takes the first only where it is clearly the likeliest: a wrong one misleads."""
     shown = proposals[:9]
-    for number, each in enumerate(shown, 1):
-        await talk.say(
-            f"  {number} = {each.map}, {each.vendor} ({each.confidence_percent} %, {each.quality} map): {each.reason}"
-        )
+    labels = [f"{each.map}, {each.vendor} ({each.confidence_percent} %, {each.quality} map): {each.reason}"
+              for each in shown]  # fmt: skip
     second = shown[1].confidence_percent if len(shown) > 1 else 0
     default = "1" if shown[0].confidence_percent - second >= CLEARLY_BETTER_PERCENT else None
     numbers = tuple(str(number) for number in range(1, len(shown) + 1))
-    answer = await talk.ask(SetupQuestion("  Which is it? s leaves it out", (*numbers, "s"), default))
+    answer = await talk.ask(SetupQuestion("  Which is it?", (*numbers, "s"), default, (*labels, "leave it out")))
     return None if answer == "s" else shown[int(answer) - 1]
 
 
@@ -154,33 +151,47 @@ async def _with_values(
         where = connect_text(found.endpoint)
         choices.append(DeviceChoice(name, family.map, role, where, found.unit, 10_000_000))
     while True:
-        try:
-            live, troubles = await parts.read(choices)
-        except CommonwattError as cause:
-            live, troubles = [], [str(cause)]
+        by_name, troubles = await _values(parts, choices)
         for trouble in troubles:
             await talk.say(f"  {trouble}")
-        by_name = {each.device: each for each in live if each.has_values}
-        for choice in choices:
-            words = by_name[choice.name].words if choice.name in by_name else "no values now"
-            await talk.say(f"  {ROLE_WORDS[choice.role]}: {words}")
+        shown = _rows(choices, by_name)
         if not by_name:
-            again = await talk.ask(
-                SetupQuestion("  Nothing to compare. r reads again, o is another family", ("r", "o"))
-            )
-            if again == "o":
+            labels: tuple[str, ...] = ("read again", "another family")
+            again = SetupQuestion("  Nothing to compare.", ("r", "o"), labels=labels, values=shown)
+            if await talk.ask(again) == "o":
                 return []
             continue
-        question = "  Does your display or app say the same? y, n, or u if you cannot see it"
-        if await talk.ask(SetupQuestion(question, ("y", "n", "u"))) != "n":
+
+        async def now(choices: Sequence[DeviceChoice] = tuple(choices)) -> ValueRows:
+            return _rows(choices, (await _values(parts, choices))[0])
+
+        same = SetupQuestion("  Does your display or app say the same?", ("y", "n", "u"), None,
+                             ("yes", "no", "I cannot see it"), values=shown, read_values=now)  # fmt: skip
+        if await talk.ask(same) != "n":
             kept = [each for each in choices if each.name in by_name]
             return [(each, by_name[each.name]) for each in await _signs(talk, parts, kept, by_name)]
-        wrong = "  What differs? d = only the direction, r = it has changed, read again, o = other numbers"
-        answer = await talk.ask(SetupQuestion(wrong, ("d", "r", "o")))
+        labels = ("only the direction", "it has changed, read again", "other numbers")
+        answer = await talk.ask(SetupQuestion("  What differs?", ("d", "r", "o"), labels=labels))
         if answer == "o":
             return []
         if answer == "d":
             choices = [await _turned(talk, each) if each.name in by_name else each for each in choices]
+
+
+async def _values(parts: SetupParts, choices: Sequence[DeviceChoice]) -> tuple[dict[str, LiveRole], list[str]]:
+    """What the chosen roles show now, by name, and what went wrong."""
+    try:
+        live, troubles = await parts.read(choices)
+    except CommonwattError as cause:
+        return {}, [str(cause)]
+    return {each.device: each for each in live if each.has_values}, troubles
+
+
+def _rows(choices: Sequence[DeviceChoice], by_name: dict[str, LiveRole]) -> ValueRows:
+    return [
+        (ROLE_WORDS[each.role], by_name[each.name].words if each.name in by_name else "no values now")
+        for each in choices
+    ]
 
 
 async def _turned(talk: Conversation, choice: DeviceChoice) -> DeviceChoice:
@@ -202,13 +213,9 @@ async def _roles(talk: Conversation, progress: SetupProgress, family: FamilyProp
         proposed = ",".join(each for each in usable if each != "load" and _fits(each, usable))
     if len(usable) == 1:
         return list(usable)
-    text = "  What does it measure? " + ", ".join(f"{each} = {ROLE_WORDS[each]}" for each in usable)
-    while True:
-        answer = await talk.ask(SetupQuestion(text + "; several with commas", default=proposed))
-        wanted = [each.strip().casefold() for each in answer.split(",") if each.strip()]
-        if wanted and all(each in usable for each in wanted):
-            return list(dict.fromkeys(wanted))
-        await talk.say(f"  please name one or more of: {', '.join(usable)}")
+    labels = tuple(ROLE_WORDS[each] for each in usable)
+    question = SetupQuestion("  What does it measure?", tuple(usable), proposed or None, labels, is_several=True)
+    return (await talk.ask(question)).split(",")
 
 
 def _fits(role: str, usable: Sequence[str]) -> bool:
@@ -236,7 +243,7 @@ async def _kettle(talk: Conversation, parts: SetupParts, choice: DeviceChoice, b
     """The sign check of the grid's meter: a large appliance makes it rise."""
     while True:
         ask = SetupQuestion(
-            "  Sign check: switch a kettle or oven on now, then press Enter; s skips it", ("go", "s"), "go"
+            "  Sign check: switch a kettle or oven on now.", ("go", "s"), "go", ("it is on", "skip this")
         )
         if await talk.ask(ask) == "s":
             return choice

@@ -43,6 +43,7 @@ async def describe_meter(talk: Conversation, parts: SetupParts, progress: SetupP
             "Are import and export set off against each other within some time before you are charged?",
             ("none", "15min", "60min"),
             usual[1] if usual else "none",
+            ("no, or I do not know", "yes, within the quarter hour", "yes, within the hour"),
         )
     )
     progress.meter = MeterChoice(country or None, phases, netting)
@@ -54,8 +55,8 @@ async def describe_meter(talk: Conversation, parts: SetupParts, progress: SetupP
 async def _country(talk: Conversation) -> str:
     """Two capital letters; empty if the person does not say."""
     while True:
-        text = "Country of your home, two letters such as DE? Enter if you do not say:"
-        country = (await talk.ask(SetupQuestion(text))).upper()
+        question = SetupQuestion("Country of your home, two letters such as DE?", empty="not said")
+        country = (await talk.ask(question)).upper()
         if not country or (len(country) == 2 and country.isascii() and country.isalpha()):
             return country
         await talk.say("  please give the two letters of its code, such as DE, ES or NL")
@@ -63,11 +64,9 @@ async def _country(talk: Conversation) -> str:
 
 async def _phases(talk: Conversation, usual: str | None) -> str:
     default = next((key for key, value in PHASE_ANSWERS.items() if value == usual), "u")
-    text = (
-        "If one phase feeds in while another draws, does your legal meter net them (n) or count both (s)?"
-        " u if you do not know"
-    )
-    return PHASE_ANSWERS[await talk.ask(SetupQuestion(text, tuple(PHASE_ANSWERS), default))]
+    text = "If one phase feeds in while another draws, does your legal meter net them or count both?"
+    labels = ("it nets them", "it counts both", "I do not know")
+    return PHASE_ANSWERS[await talk.ask(SetupQuestion(text, tuple(PHASE_ANSWERS), default, labels))]
 
 
 async def take_reading(talk: Conversation, parts: SetupParts, progress: SetupProgress) -> MeterReading:
@@ -76,7 +75,7 @@ async def take_reading(talk: Conversation, parts: SetupParts, progress: SetupPro
     if grid is None:
         raise RequestError("no device measures the grid: nothing to compare with")
     imported = await _kwh(talk, "Legal meter now: kWh drawn from the grid?")
-    exported = await _kwh(talk, "Legal meter now: kWh fed in? Enter if it shows none:", may_lack=True)
+    exported = await _kwh(talk, "Legal meter now: kWh fed in?", may_lack=True)
     live, troubles = await parts.read([grid])
     if not live or "import_wh" not in live[0].counters_wh:
         reason = troubles[0] if troubles else "it gives no import counter"
@@ -98,7 +97,7 @@ async def check_meter(talk: Conversation, parts: SetupParts, progress: SetupProg
 
 async def _kwh(talk: Conversation, text: str, *, may_lack: bool = False) -> int | None:
     while True:
-        answer = (await talk.ask(SetupQuestion(text))).replace(",", ".")
+        answer = (await talk.ask(SetupQuestion(text, empty="it shows none" if may_lack else ""))).replace(",", ".")
         if may_lack and not answer:
             return None
         try:
@@ -145,13 +144,15 @@ def _text(path: Path) -> str:
 async def pair_home(talk: Conversation, parts: SetupParts) -> None:
     """Enrol with the co-op's invitation, or go on if the home is enrolled. Raises: RequestError to stop here."""
     home = parts.paired()
-    text = "Paste your co-op's invitation (it begins with commonwatt:), or name a file that holds it; Enter for later:"
+    text = "Paste your co-op's invitation (it begins with commonwatt:)"
+    if parts.may_name_files:
+        text += ", or name a file that holds it"
     while home is None:
-        answer = await talk.ask(SetupQuestion(text))
+        answer = await talk.ask(SetupQuestion(f"{text}:", empty="later", is_secret=True))
         if not answer:
             raise RequestError("not paired yet; `commonwatt-agent setup` goes on here when you have the invitation")
         try:
-            home = parts.pair(_invitation(answer))
+            home = parts.pair(_invitation(answer) if parts.may_name_files else answer)
         except CommonwattError as trouble:
             await talk.say(f"  {trouble}")
     await talk.say(f"This is agent {home.agent} of home {home.home} in the co-op {home.coop}.")

@@ -53,3 +53,5 @@ class SetupParts:
     start_hint: str = "sudo systemctl start commonwatt-agent"
     usual_meter: Callable[[str], tuple[str, str] | None] = lambda _country: None
     """The usual phases and netting of a country's legal meters, if they are known."""
+    may_name_files: bool = True
+    """Whether the person may name a file of this computer for the invitation to be read from."""

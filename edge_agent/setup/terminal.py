@@ -12,6 +12,8 @@ from typing import TextIO
 from edge_agent.setup.conversation import ConversationEndedError, SetupQuestion, understand
 
 MAX_LINE_CHARS = 4096
+MOST_INLINE_CHARS = 120
+"""Longer lists of choices stand one below the other."""
 
 
 class TerminalConversation:
@@ -21,6 +23,10 @@ class TerminalConversation:
         self._answers = answers
         self._shown = shown
 
+    async def begin_step(self, number: int, title: str, *, of: int) -> None:
+        """Show the step's heading."""
+        await self.say(f"\nStep {number} of {of}: {title}")
+
     async def say(self, text: str) -> None:
         """Show a line."""
         self._shown.write(text + "\n")
@@ -28,12 +34,15 @@ class TerminalConversation:
 
     async def ask(self, question: SetupQuestion) -> str:
         """Ask until the answer can be used. Raises: ConversationEndedError at the end of the input."""
+        before, words = question_words(question)
+        for line in before:
+            await self.say(line)
         while True:
             try:
                 with _ctrl_c_at_once():
                     # One that the event loop has noted before is heard here.
                     await asyncio.sleep(0)
-                    self._shown.write(f"{question.text}{_hint(question)} ")
+                    self._shown.write(f"{words} ")
                     self._shown.flush()
                     line = self._answers.readline(MAX_LINE_CHARS)
             except KeyboardInterrupt:
@@ -60,8 +69,16 @@ def _ctrl_c_at_once() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def _hint(question: SetupQuestion) -> str:
-    if not question.choices:
-        return f" [Enter: {question.default}]" if question.default else ""
-    tail = f", Enter: {question.default}" if question.default else ""
-    return f" [{'/'.join(question.choices)}{tail}]"
+def question_words(question: SetupQuestion) -> tuple[list[str], str]:
+    """The lines before a question, and the question itself with how to answer it."""
+    before = [f"  {name}: {words}" for name, words in question.values]
+    meant = [f"{choice} = {label}" for choice, label in zip(question.choices, question.labels, strict=False)]
+    several = "; several with commas" if question.is_several else ""
+    if len(inline := ", ".join(meant)) > MOST_INLINE_CHARS:
+        before += [f"  {each}" for each in meant]
+        inline = ""
+    words = " ".join(filter(None, (question.text, inline))) + several
+    choices = "" if question.is_several else "/".join(question.choices)
+    enter = question.default or question.empty
+    hint = ", ".join(filter(None, (choices, f"Enter: {enter}" if enter else "")))
+    return before, f"{words} [{hint}]" if hint else words

@@ -25,7 +25,7 @@ async def set_up(talk: Conversation, parts: SetupParts, *, waits: bool = True) -
     elif progress.done:
         await talk.say("Setup goes on where it stopped.")
     while (step := progress.next_step) is not None:
-        await talk.say(f"\nStep {STEPS.index(step) + 1} of {len(STEPS)}: {STEP_TITLES[step]}")
+        await talk.begin_step(STEPS.index(step) + 1, STEP_TITLES[step], of=len(STEPS))
         try:
             await _take(step, talk, parts, progress=progress, waits=waits)
         finally:

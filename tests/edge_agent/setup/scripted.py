@@ -13,6 +13,7 @@ from edge_agent.setup.conversation import ConversationEndedError, SetupQuestion,
 from edge_agent.setup.live import LiveRole
 from edge_agent.setup.parts import PairedHome, ReceiptCount, SetupParts
 from edge_agent.setup.progress import DeviceChoice
+from edge_agent.setup.terminal import question_words
 from protocols.consent.rules import ConsentSet, default_consent
 from protocols.errors import IdentityError
 from protocols.maps.identity_plan import IdentityKnowledge
@@ -30,11 +31,16 @@ class Script:
     async def say(self, text: str) -> None:
         self.said.append(text)
 
+    async def begin_step(self, number: int, title: str, *, of: int) -> None:
+        self.said.append(f"Step {number} of {of}: {title}")
+
     async def ask(self, question: SetupQuestion) -> str:
+        before, asked = question_words(question)
+        self.said += before
         if not self.replies:
             raise ConversationEndedError("the script is over")
         words, reply = self.replies.pop(0)
-        assert words in question.text, f"expected a question with {words!r}, found {question.text!r}"
+        assert words in asked, f"expected a question with {words!r}, found {asked!r}"
         found = understand(question, reply)
         assert found is not None, f"{reply!r} is none of {question.choices}"
         return found

@@ -131,7 +131,7 @@ async def test_from_a_blank_folder_with_five_families_to_the_first_receipt(
     async with running_hub(hub, clock=clock, broker_port=free_port("127.0.0.1")) as (_, url), person() as someone:
         await someone.start("setup", "--config", str(config))
         await someone.converse(REPLIES, until="Another address")
-        await someone.answer("Enter for none:", addresses, pasted=True)
+        await someone.answer("[Enter: none]", addresses, pasted=True)
         await someone.converse(REPLIES, until="Paste your co-op's invitation")
         assert "Found 5 devices." in someone.seen
 
@@ -139,9 +139,9 @@ async def test_from_a_blank_folder_with_five_families_to_the_first_receipt(
         await someone.leave()
         await someone.start("setup", "--config", str(config))
         await someone.until("Setup goes on where it stopped.\n\nStep 4 of 6: your co-op")
-        await someone.answer("Enter for later:", token[:-3], pasted=True)
+        await someone.answer("[Enter: later]", token[:-3], pasted=True)
         invited = write_invitation(InvitationText(url, "street", token))
-        await someone.answer("Enter for later:", invited, pasted=True)
+        await someone.answer("[Enter: later]", invited, pasted=True)
         await someone.answer("(forecast.hood)", "y")
         await someone.converse({"May the co-op": ""}, until="Allowed from the next quarter hour on: forecast.hood.")
         await someone.until("sudo systemctl start commonwatt-agent")

@@ -35,6 +35,25 @@ async def test_the_end_of_the_input_stops_and_says_how_to_go_on() -> None:
         await asked(SetupQuestion("Name?"), "")
 
 
+async def test_what_the_choices_mean_stands_in_the_question_or_above_it_where_it_is_long() -> None:
+    short = SetupQuestion("What differs?", ("d", "o"), labels=("the direction", "other numbers"))
+    assert (await asked(short, "d\n"))[1] == "What differs? d = the direction, o = other numbers [d/o] "
+    long = SetupQuestion("Which?", ("1", "s"), "1", ("a meter " * 20, "leave it out"), values=[("grid", "230 W")])
+    _, shown = await asked(long, "\n")
+    assert shown.splitlines() == [
+        "  grid: 230 W", f"  1 = {'a meter ' * 20}", "  s = leave it out", "Which? [1/s, Enter: 1] "
+    ]  # fmt: skip
+
+
+async def test_several_choices_are_named_with_commas() -> None:
+    question = SetupQuestion("What does it measure?", ("pv", "battery"), "pv", is_several=True)
+    answer, shown = await asked(question, "pv, nonsense\nbattery, PV,\n")
+    assert answer == "battery,pv"
+    assert "please answer one of: pv, battery" in shown
+    assert understand(question, "") == "pv"
+    assert understand(SetupQuestion("What?", ("pv",), is_several=True), " , ") is None
+
+
 async def test_the_first_ctrl_c_at_a_question_stops(tmp_path: Path) -> None:
     person = Person()
     await person.start("setup", "--config", str(tmp_path / "agent.toml"))
