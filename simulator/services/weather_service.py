@@ -11,11 +11,10 @@ from functools import lru_cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import numpy as np
-from scipy.signal import lfilter
 
 from simulator.services.loopback_http import LoopbackResponse
 from simulator.world.arrays import FloatArray
-from simulator.world.streams import random_stream
+from simulator.world.streams import fading_sum, random_stream
 from simulator.world.weather import Weather
 
 TEMPERATURE_SD_C = 1.5
@@ -132,7 +131,7 @@ class ForecastService:
             24 * MAX_FORECAST_DAYS + 24
         )
         draw[1:] *= np.sqrt(1 - _KEEP_PER_HOUR**2)
-        path = lfilter([1.0], [1.0, -_KEEP_PER_HOUR], draw)
+        path = fading_sum(draw, _KEEP_PER_HOUR)
         own = np.where(lead_h >= 0, path[np.clip(lead_h, 0, len(path) - 1)], common)
         mixed = np.where(lead_h >= 0, _COMMON * common + _OWN * own, common)
         return np.asarray(growth * mixed)

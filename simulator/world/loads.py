@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
 from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from simulator.errors import SimulatorError
 from simulator.world.arrays import FloatArray, IntArray
@@ -44,20 +44,20 @@ def profiles() -> dict[str, npt.NDArray[np.float32]]:
 
     Raises: SimulatorError if the package is not installed or does not contain what is expected.
     """
-    columns = [f"{name}_pload" for name in SHAPES]
     try:
         found = [path for path in files("simbench") or () if str(path).endswith(_PROFILE)]
-        source = str(found[0].locate())
-        table = pd.read_csv(source, sep=";", usecols=columns, dtype=dict.fromkeys(columns, np.float32))
+        with Path(str(found[0].locate())).open(encoding="utf-8") as table:
+            titles = table.readline().rstrip("\n").split(";")
+            columns = [titles.index(f"{name}_pload") for name in SHAPES]
+            values = np.loadtxt(table, delimiter=";", usecols=columns, dtype=np.float32)
     except (PackageNotFoundError, IndexError, OSError, ValueError):
         raise SimulatorError("the household load shapes are missing: run 'pip install --no-deps simbench'") from None
-    if len(table) != _DAYS * _SLOTS:
-        raise SimulatorError(f"simbench: expected {_DAYS * _SLOTS} quarter hours, found {len(table)}")
-    shapes = {}
-    for name, column in zip(SHAPES, columns, strict=True):
-        values = np.nan_to_num(table[column].to_numpy(), nan=0.0)
-        shapes[name] = (values / values.mean()).reshape(_DAYS, _SLOTS)
-    return shapes
+    if len(values) != _DAYS * _SLOTS:
+        raise SimulatorError(f"simbench: expected {_DAYS * _SLOTS} quarter hours, found {len(values)}")
+    return {
+        name: (known / known.mean()).reshape(_DAYS, _SLOTS)
+        for name, known in zip(SHAPES, np.ascontiguousarray(np.nan_to_num(values, nan=0.0).T), strict=True)
+    }
 
 
 def make_household(seed: int, home: str, *, mean_w: float) -> Household:

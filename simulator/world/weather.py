@@ -7,15 +7,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-import pandas as pd
-from pvlib.clearsky import simplified_solis
-from pvlib.irradiance import erbs, get_extra_radiation
-from pvlib.solarposition import get_solarposition
-from scipy.signal import lfilter
 
 from simulator.world.arrays import FloatArray
-from simulator.world.site import DAY_S, WEATHER_STEP_S, WEATHER_STEPS_PER_DAY, Site, day_of_year
-from simulator.world.streams import random_stream
+from simulator.world.site import WEATHER_STEPS_PER_DAY, Site, day_of_year
+from simulator.world.streams import fading_sum, random_stream
+from simulator.world.sun import beam_and_sky_w_m2, beyond_air_w_m2, clear_sky_w_m2, sun_position
 
 _FORGOTTEN = 6.0
 """After this many relaxation times an AR process has forgotten its start (e^-6 remains)."""
@@ -72,33 +68,23 @@ class Weather:
         return temperature_c, ghi_w_m2, wind_m_s, clear_w_m2
 
     def _make_day(self, day: int) -> WeatherDay:
-        zenith_deg, azimuth_deg, clear_w_m2 = self._sun(day)
+        zenith_deg, elevation_deg, azimuth_deg = sun_position(self.site, day)
+        beyond_w_m2 = beyond_air_w_m2(day)
+        clear_w_m2 = clear_sky_w_m2(elevation_deg, beyond_w_m2)
         clearness = self._clearness(day)
         ghi_w_m2 = clear_w_m2 * clearness
-        split = erbs(ghi_w_m2, zenith_deg, day_of_year(day))
+        dni_w_m2, dhi_w_m2 = beam_and_sky_w_m2(ghi_w_m2, zenith_deg, beyond_w_m2)
         return WeatherDay(
             zenith_deg=zenith_deg,
             azimuth_deg=azimuth_deg,
             clear_w_m2=clear_w_m2,
             clearness=clearness,
             ghi_w_m2=ghi_w_m2,
-            dni_w_m2=np.asarray(split["dni"], dtype=np.float64),
-            dhi_w_m2=np.asarray(split["dhi"], dtype=np.float64),
+            dni_w_m2=dni_w_m2,
+            dhi_w_m2=dhi_w_m2,
             wind_m_s=self._wind(day, clearness),
             temperature_c=self._temperature(day, clearness),
         )
-
-    def _sun(self, day: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-        start = pd.Timestamp(day * DAY_S, unit="s", tz="UTC")
-        times = pd.date_range(start, periods=WEATHER_STEPS_PER_DAY, freq=f"{WEATHER_STEP_S}s")
-        site = self.site
-        sun = get_solarposition(times, site.latitude, site.longitude, altitude=site.altitude_m)
-        elevation = sun["apparent_elevation"].to_numpy(dtype=np.float64)
-        extra = float(get_extra_radiation(day_of_year(day)))
-        clear = simplified_solis(np.maximum(elevation, 0.01), aod700=0.12, precipitable_water=1.6, dni_extra=extra)
-        clear_w_m2 = np.where(elevation > 0, np.asarray(clear["ghi"], dtype=np.float64), 0.0)
-        zenith_deg = sun["apparent_zenith"].to_numpy(dtype=np.float64)
-        return zenith_deg, sun["azimuth"].to_numpy(dtype=np.float64), clear_w_m2
 
     def _clearness(self, day: int) -> FloatArray:
         """Between a dark overcast sky (0.12) and a clear one (1): slow fronts plus fast broken cloud."""
@@ -131,7 +117,7 @@ class Weather:
         noise = np.concatenate([self._noise(name, each) for each in range(first, day + 1)])
         shocks = noise * np.sqrt(1.0 - keep**2)
         shocks[0] = noise[0]
-        return np.asarray(lfilter([1.0], [1.0, -keep], shocks)[-WEATHER_STEPS_PER_DAY:])
+        return fading_sum(shocks, keep)[-WEATHER_STEPS_PER_DAY:]
 
     def _make_noise(self, name: str, day: int) -> FloatArray:
         return random_stream(self.seed, "weather", name, day).standard_normal(WEATHER_STEPS_PER_DAY)

@@ -1,5 +1,7 @@
 """What a program loads: the agent stays light for a small computer, the hub leaves heavy numbers to its worker.
 
+The simulator starts at once, because the packages that only pvlib's other modules need stay away.
+
 Intake, which receipts wait for, starts again at once because it loads neither numbers nor pages.
 """
 
@@ -37,3 +39,10 @@ def test_the_hubs_server_leaves_heavy_numbers_to_its_worker(package: str) -> Non
 @pytest.mark.parametrize("package", ["numpy", "statsmodels", "fastapi", "starlette", "uvicorn", "jinja2", "babel"])
 def test_intake_loads_neither_numbers_nor_pages(package: str) -> None:
     assert package not in modules_after("import hub.processes.part, hub.processes.intake")
+
+
+@pytest.mark.parametrize("package", ["pandas", "scipy", "pvlib", "requests", "fastapi", "hub", "edge_agent"])
+def test_the_simulator_starts_without_what_takes_seconds_to_load(package: str) -> None:
+    street = "Street(seed=1, homes=1, first_day=20600).physics('h01').day(20600)"
+    imports = "import simulator.__main__, simulator.commands.street, simulator.commands.device, simulator.commands.demo"
+    assert package not in modules_after(f"{imports}; from simulator.world.street import Street; {street}")
