@@ -176,6 +176,17 @@ class ReadingComparison:
             return False
         return abs(point.counter_wh - rival.last.counter_wh) < abs(point.counter_wh - away.last.counter_wh)
 
+    def _was_passed_over(self, away: Excursion, rival: Excursion) -> bool:
+        """Whether the rival may go on from the excursion's beginning, with one odd reading in between.
+
+        Without power: it is not above the excursion, and below it by no more than one leap. One that ran to where it
+        was has fallen, and what it ran is not what the rival ran.
+        """
+        if self.witness.has_worked:
+            return True
+        fell_wh = away.last.counter_wh - rival.first.counter_wh
+        return 0 <= fell_wh <= away.leap_wh + self.limits.wobble_wh
+
     def _is_past(self, former: CounterReading, known: CounterReading) -> bool:
         """Whether a former reference is too near to be told from the present one, or below it for too long."""
         above_wh = former.counter_wh - known.counter_wh

@@ -303,8 +303,7 @@ class CounterReference(ReadingComparison):
             self._rival = rival
             return away
         self._rival = None
-        is_in_between = self.witness.has_worked or rival.first.counter_wh <= away.last.counter_wh
-        if is_in_between and self._may_return(away.first, rival.last):
+        if self._was_passed_over(away, rival) and self._may_return(away.first, rival.last):
             # One reading in between was odd: it is the same excursion.
             return rival.after(away)
         if aside is None or away.rises >= aside.rises:

@@ -56,6 +56,7 @@ class HostileDevice:
         self.received = 0
         self.faults: Counter[str] = Counter()
         self.answered_well: set[int] = set()
+        self.asked: dict[int, tuple[int, int, int, int]] = {}
         self._chance = random.Random(seed)
         self._kinds = kinds_of(wire)
         self._free_at = 0.0
@@ -75,6 +76,7 @@ class HostileDevice:
         asked = self._parse(data)
         self.received += 1
         asked.received = self.received
+        self.asked[self.received] = (asked.unit, asked.function, asked.address, asked.count)
         if wire is self._swallowing:
             return
         now_s = asyncio.get_running_loop().time()
