@@ -24,17 +24,21 @@ from hub.prompts.job import PromptEffectJob, PromptJob, SendPrompt
 from hub.quality.nameplate_limits import make_quality_check
 from hub.retention_job import RetentionJob
 from hub.settlement_job import SettlementJob
+from hub.statements.credit_notices import CreditsJob, SendCredits
+from hub.statements.own_days import OwnDays
 from hub.storage.contract import Store
-from hub.timetable import JobError, PlannedJob, daily, every, hourly
+from hub.timetable import JobError, PlannedJob, daily, every, first_of, hourly
 from hub.trust.authority import AuthorityError
 from hub.trust.server_certificate import CertificateJob
-from protocols.errors import IdentityError
+from protocols.errors import IdentityError, RequestError
 from protocols.timeline import Clock
 
 OUTLOOK: Final = "outlook"
+SETTLED: Final = "settled"
 BACKUP_LIMIT_S: Final = 4 * 3600
 MAIL_EVERY_S: Final = 60
 WATCH_EVERY_S: Final = 900
+CREDIT_HOURS: Final = (0, 6, 12, 18)
 
 
 def planned_backup(folder: Path, *, settings: HubSettings, clock: Clock) -> tuple[PlannedJob, ...]:
@@ -80,6 +84,22 @@ def planned_certificates(folder: Path, *, settings: HubSettings) -> tuple[Planne
     return (PlannedJob("certificates", hourly(20), look),)
 
 
+def planned_credits(store: Store, *, settings: HubSettings, send: SendCredits, clock: Clock) -> tuple[PlannedJob, ...]:
+    """Four times a day, and not before the settlement of the night is through: what each home's days came to."""
+    tz = settings.coop.tz
+    job = CreditsJob(store, days=OwnDays(store, plants=settings.plants), send=send, tz=tz, clock=clock)
+    due = first_of(*(daily(hour, 50, tz=tz) for hour in CREDIT_HOURS))
+
+    async def tell(due_s: int) -> None:
+        try:
+            await job(due_s)
+        except RequestError as error:
+            # Damaged books are for the board to read, in one line.
+            raise JobError(str(error)) from None
+
+    return (PlannedJob("credits", due, tell, lane=SETTLED),)
+
+
 def planned_jobs(
     store: Store,
     *,
@@ -116,7 +136,7 @@ def planned_jobs(
         PlannedJob("forecast", hourly(5), forecast, lane=OUTLOOK),
         PlannedJob("prompts", hourly(6), prompts, lane=OUTLOOK),
         PlannedJob("street totals", hourly(10), StreetTotalsJob(street)),
-        PlannedJob("settlement", daily(0, 20, tz=tz), settlement, time_limit_s=3600),
+        PlannedJob("settlement", daily(0, 20, tz=tz), settlement, lane=SETTLED, time_limit_s=3600),
         PlannedJob("moved-out homes", daily(0, 40, tz=tz), LeaversJob(store)),
         PlannedJob("prompt effects", daily(0, 30, tz=tz), PromptEffectJob(store, tz=tz), time_limit_s=3600),
     )

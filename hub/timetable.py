@@ -83,6 +83,11 @@ def daily(hour: int, minute: int, *, tz: str) -> Callable[[int], int]:
     return next_due
 
 
+def first_of(*dues: Callable[[int], int]) -> Callable[[int], int]:
+    """Due whenever one of these is."""
+    return lambda after_s: min(due(after_s) for due in dues)
+
+
 class Timetable:
     """Runs each lane's jobs one after the other in the order they fall due (ties in the order given).
 

@@ -3,10 +3,11 @@
 from base64 import b64encode
 
 from hub.forecasts.worker import ForecastWorker
-from hub.planned_jobs import planned_backup, planned_certificates, planned_jobs, planned_mail
+from hub.planned_jobs import planned_backup, planned_certificates, planned_credits, planned_jobs, planned_mail
 from hub.processes.channel import Channel, Facts
 from hub.processes.own_hub import OwnHub, cpu_s
 from hub.prompts.delivery import PromptSender
+from hub.statements.credit_notices import CreditsSender
 from hub.timetable import Timetable
 
 
@@ -28,10 +29,13 @@ class TimetablePart:
         self._channel = channel
         self._worker = ForecastWorker()
         key = hub.signer.key
-        sender = PromptSender(hub.store, coop=hub.settings.coop.id, key=key, link=HandedToIntake(channel))
+        coop, link = hub.settings.coop.id, HandedToIntake(channel)
+        sender = PromptSender(hub.store, coop=coop, key=key, link=link)
+        credits_sender = CreditsSender(coop=coop, key=key, link=link)
         jobs = planned_jobs(
             hub.store, settings=hub.settings, worker=self._worker, send_prompt=sender.send, key=hub.signer
         )
+        jobs += planned_credits(hub.store, settings=hub.settings, send=credits_sender.send, clock=hub.clock)
         jobs += planned_backup(hub.folder, settings=hub.settings, clock=hub.clock)
         jobs += planned_mail(hub.folder, hub.store, settings=hub.settings, clock=hub.clock)
         jobs += planned_certificates(hub.folder, settings=hub.settings)

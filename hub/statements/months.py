@@ -116,7 +116,7 @@ class StatementService:
             books = await read_books(self._store, days=_ends(month))
             billed = {each.month_run: each.documents for each in await billed_runs(self._store, month)}
             # Each statement names the previous one's hash; that one is rebuilt from its own runs: books only grow.
-            for edition in _editions(books, month_name(month)):
+            for edition in editions(books, month_name(month)):
                 whole = await self._month(books, month, edition, member.id)
                 if not takes_part(whole, member.id):
                     continue
@@ -304,7 +304,7 @@ class StatementService:
         return dict(sorted(later.items()))
 
 
-def _editions(books: Books, month: str) -> tuple[StatementEdition, ...]:
+def editions(books: Books, month: str) -> tuple[StatementEdition, ...]:
     """The month's published runs in order; if there are none, what is booked now, if anything."""
     runs = [run for run in books.runs_of(month) if run.state == PUBLISHED]
     if runs:

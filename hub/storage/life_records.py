@@ -214,6 +214,11 @@ class NewAgentKey:
         """Whether an objection waits for the board's decision."""
         return self.objected_by is not None and self.verdict is None
 
+    def counts(self, now_s: float) -> bool:
+        """Whether the home's people have let it in: nobody objected for a day, or the board decided so."""
+        is_quiet = now_s >= self.enrolled_at + QUIET_S
+        return not self.waits and self.verdict != REFUSED and (self.verdict is not None or is_quiet)
+
     def is_new(self, now_s: float) -> bool:
         """Whether the home is still shown it."""
         return self.waits or now_s < self.enrolled_at + EVENT_DAYS * 86_400

@@ -39,6 +39,7 @@ from protocols.wire import (
     revocations,
     topics,
 )
+from protocols.wire.credits import notices as credits_notices
 from protocols.wire.refusal_reasons import RefusalReason
 from tests.protocols.wire.wire_samples import HUB_KEY, KEY
 
@@ -54,6 +55,7 @@ FORMS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "prompt": (messages.encode_prompt, messages.decode_prompt),
     "revoked": (revocations.encode_revocation, revocations.decode_revocation),
     "refused": (refusal_notices.encode_refusal, refusal_notices.decode_refusal),
+    "credits": (credits_notices.encode_credits, credits_notices.decode_credits),
     "meter": (meter_notices.encode_meter, meter_notices.decode_meter),
     "question": (clock_check.encode_question, clock_check.decode_question),
     "time": (clock_check.encode_clock_answer, clock_check.decode_clock_answer),

@@ -5,7 +5,7 @@ from typing import Final
 import aiosqlite
 
 from hub.core.homes.measure_sources import GRID_METER, brought_spans
-from hub.storage.life_records import EVENT_DAYS, QUIET_S, REFUSED, VERDICTS, ChangeKind, NewAgentKey
+from hub.storage.life_records import EVENT_DAYS, REFUSED, VERDICTS, ChangeKind, NewAgentKey
 from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.people.change_log import log_change
 from hub.storage.sqlite.people.checks import by_problem
@@ -43,8 +43,7 @@ async def held_spans(db: aiosqlite.Connection, *, now_s: float) -> list[tuple[st
     held: list[tuple[str, int, int | None]] = []
     sources = [each for each in await meter_sources(db) if each.meter is GRID_METER]
     for key in await new_keys(db):
-        is_quiet = now_s >= key.enrolled_at + QUIET_S
-        if not (key.waits or key.verdict == REFUSED or (key.verdict is None and not is_quiet)):
+        if key.counts(now_s):
             continue
         of_home = [each for each in sources if each.home == key.home]
         for span in brought_spans(of_home, seat=key.seat, enrolled_at=key.enrolled_at, revoked_at=key.revoked_at):

@@ -162,6 +162,7 @@ def _job(actor: str, words: Localizer) -> str:
         "settle": words.text("The hub (settlement)"),
         "settlement-preview": words.text("The hub (run preview)"),
         "statement": words.text("The hub (statements)"),
+        "credits": words.text("The hub (credits told to your own agent)"),
         "what-if": words.text("The hub (trying a rule)"),
         "fairness": words.text("The hub (fairness report)"),
         "retention": words.text("The hub (erasing what is kept too long)"),

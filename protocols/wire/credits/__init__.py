@@ -1,0 +1,1 @@
+"""What the hub tells a home of its own settled days."""
