@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
 import sys
 from collections.abc import Callable, Sequence
 from threading import Thread
@@ -17,6 +16,7 @@ from paho.mqtt.client import Client, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from edge_agent.home_broker.address import Credentials, HomeBroker
+from edge_agent.home_broker.failures import closed_words, failure_words
 
 log = logging.getLogger("commonwatt.agent")
 
@@ -52,6 +52,7 @@ class HomeBrokerSession:
         self._address = address
         self._topics = tuple(topics)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._has_answered = False
         self.is_up = False
         self._paho = Client(
             CallbackAPIVersion.VERSION2,
@@ -106,6 +107,7 @@ class HomeBrokerSession:
 
     # The next five run in paho's thread and only pass things on.
     def _on_connect(self, client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        self._has_answered = True
         if reason.is_failure:
             self._hand_over(self._note_down, f"refused ({reason}): are username and password_file right?")
         elif self._topics:
@@ -121,11 +123,10 @@ class HomeBrokerSession:
 
     def _on_connect_fail(self, _client: Client, _data: Any) -> None:
         # paho calls this while it handles the error, and does not pass it on.
-        is_tls = isinstance(sys.exception(), ssl.SSLError)
-        self._hand_over(self._note_down, "its certificate is not trusted: ca_file?" if is_tls else "cannot be reached")
+        self._hand_over(self._note_down, failure_words(sys.exception(), self._address))
 
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
-        self._hand_over(self._note_down, f"closed the connection ({reason})")
+        self._hand_over(self._note_down, closed_words(str(reason), self._address, has_answered=self._has_answered))
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:
         if len(message.payload) <= MAX_MESSAGE_BYTES:

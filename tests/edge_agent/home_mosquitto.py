@@ -18,9 +18,12 @@ USER, PASSWORD = "commonwatt", "kettle-on-the-hob"
 
 
 class HomeMosquitto:
-    """The broker on a port that stays the same over restarts; what it retained is gone with it."""
+    """The broker on a port that stays the same over restarts; what it retained is gone with it.
 
-    def __init__(self, folder: Path) -> None:
+    `tls`: the files of its certificate and key; without them it speaks no TLS.
+    """
+
+    def __init__(self, folder: Path, *, tls: tuple[Path, Path] | None = None) -> None:
         self.port = free_port()
         self._config = folder / "home-broker.conf"
         users = folder / "home-broker.users"
@@ -28,6 +31,7 @@ class HomeMosquitto:
         users.chmod(0o600)
         self._config.write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous false\npassword_file {users}\nuser root\n"
+            + (f"certfile {tls[0]}\nkeyfile {tls[1]}\n" if tls else "")
         )
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -54,12 +58,14 @@ class HomeMosquitto:
 class Listener:
     """Hears everything at the broker: the newest text of each topic, and which were told to it as retained."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, *, ca_file: Path | None = None) -> None:
         self.texts: dict[str, str] = {}
         self.history: list[tuple[str, str]] = []
         self.retained: set[str] = set()
         self._client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv311)
         self._client.username_pw_set(USER, PASSWORD)
+        if ca_file is not None:
+            self._client.tls_set(str(ca_file))
         self._client.reconnect_delay_set(1, 1)
         self._client.on_connect = lambda client, *_: client.subscribe("#", qos=1)
         self._is_ready = False
@@ -84,8 +90,8 @@ class Listener:
 
 
 @contextlib.contextmanager
-def home_broker(folder: Path) -> Iterator[HomeMosquitto]:
-    broker = HomeMosquitto(folder)
+def home_broker(folder: Path, *, tls: tuple[Path, Path] | None = None) -> Iterator[HomeMosquitto]:
+    broker = HomeMosquitto(folder, tls=tls)
     broker.start()
     try:
         yield broker
@@ -94,8 +100,8 @@ def home_broker(folder: Path) -> Iterator[HomeMosquitto]:
 
 
 @contextlib.contextmanager
-def listening(port: int) -> Iterator[Listener]:
-    listener = Listener(port)
+def listening(port: int, *, ca_file: Path | None = None) -> Iterator[Listener]:
+    listener = Listener(port, ca_file=ca_file)
     try:
         yield listener
     finally:
