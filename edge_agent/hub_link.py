@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
+from edge_agent.home_store.credit_days import CreditBook
 from edge_agent.metering.trusted_time import BootClock
 from edge_agent.outbox.store import Outbox
 from edge_agent.settings import Settings
@@ -19,6 +20,7 @@ from edge_agent.uplink.mqtt_link import Uplink
 from edge_agent.uplink.sealing import reseal_message
 from edge_agent.uplink.tls.new_root import RootParts, keep_root
 from edge_agent.uplink.tls.renewal import RenewalParts, keep_certificate
+from protocols.wire.topics import downlink_topic
 
 
 def make_uplink(
@@ -29,6 +31,7 @@ def make_uplink(
     timekeeper: Timekeeper,
     boot_clock: BootClock | None,
     is_stopped: Callable[[], bool],
+    credit_book: CreditBook,
 ) -> Uplink:
     """The connection to the hub, not yet open."""
     enrolment = identity.enrolment
@@ -45,6 +48,7 @@ def make_uplink(
         tls=identity.tls,
         is_stopped=is_stopped,
     )
+    uplink.takers[downlink_topic(enrolment.coop, enrolment.agent, kind="credits")] = credit_book.note
     uplink.meter = MeterTeller(identity.signer, monotonic=time.monotonic, now=timekeeper.clock.now)
     return uplink
 

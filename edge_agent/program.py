@@ -19,8 +19,9 @@ from edge_agent.devices.limits import limit_lines, role_limits, unlimited
 from edge_agent.devices.phase_counting import grid_notice, phase_lines, phase_steps
 from edge_agent.devices.silence import TroubleLog
 from edge_agent.history import LONGEST_HOLE_S, RecordingRow, read_rows, replay
-from edge_agent.home_assistant.publishing import HomeAssistantLink
+from edge_agent.home_assistant.publishing import HomeAssistantLink, HomeEnergies
 from edge_agent.home_broker.address import open_access
+from edge_agent.home_store.credit_days import CreditBook
 from edge_agent.home_store.energy_totals import EnergyTotals
 from edge_agent.home_store.keeping import HomeKeeper, open_home_store
 from edge_agent.home_store.live_values import LiveValues, WatchedMeter
@@ -102,6 +103,7 @@ class AgentProgram:
         shown = settings.home_assistant
         self._broker_access = None if shown is None else open_access(shown.access, shown.broker, source=settings.source)
         self._totals = None if shown is None else EnergyTotals(settings.data)
+        self._credit_book = CreditBook(settings.data, agent=identity.enrolment.agent)
         self._switch = SendingSwitch(settings.data)
         self._readers: list[Bus] = []
 
@@ -142,6 +144,7 @@ class AgentProgram:
                     timekeeper=self._time,
                     boot_clock=self._boot_clock,
                     is_stopped=lambda: self._switch.is_stopped,
+                    credit_book=self._credit_book,
                 )
                 await self._work(parts, uplink, rows)
             except BaseExceptionGroup as group:
@@ -293,9 +296,10 @@ class AgentProgram:
             yield "the local page", lambda: make_page(page, home).run()
         choice, access, totals = settings.home_assistant, self._broker_access, self._totals
         if choice is not None and access is not None and totals is not None:
+            energies = HomeEnergies(totals, self._credit_book)
             yield (
                 "the link to Home Assistant",
-                lambda: HomeAssistantLink(choice, home, totals=totals, credentials=access).run(),
+                lambda: HomeAssistantLink(choice, home, energies=energies, credentials=access).run(),
             )
         for proxy in make_proxies(settings.proxies, self._fleet):
             yield "a proxy", proxy.run

@@ -8,12 +8,14 @@ from dataclasses import asdict
 
 from edge_agent.devices.limits import RoleLimit, limit_lines
 from edge_agent.devices.silence import Trouble
+from edge_agent.home_store.credit_days import local_day
 from edge_agent.local_time import LocalTime
 from edge_agent.outbox.view import OutboxOverview
 from edge_agent.settings import DeviceSettings
 from protocols.consent.purposes import CONTRACT, HEALTH
 from protocols.consent.rules import ConsentSet
 from protocols.enrolment.certificates import Validity
+from protocols.wire.credits.notices import CreditDay
 from protocols.wire.readings import Batch, Liveness
 
 
@@ -45,6 +47,7 @@ def status_record(
     maps: Sequence[Mapping[str, object]] = (),
     ages: Mapping[str, int | None] | None = None,
     consent: ConsentSet | None = None,
+    credit_day: Mapping[str, object] | None = None,
 ) -> str:
     """The same for programs."""
     counts = None
@@ -62,6 +65,7 @@ def status_record(
         "phases": list(phases),
         "value_age_s": dict(ages or {}),
         "consent_version": None if consent is None else consent.version,
+        "newest_settled_day": credit_day,
     }
     return json.dumps(record, indent=2)
 
@@ -86,6 +90,22 @@ def age_lines(devices: Sequence[DeviceSettings], ages: Mapping[str, int | None])
 def receipt_line(found: OutboxOverview) -> str:
     """How many kept messages have their receipt."""
     return f"receipts: {found.messages - found.waiting} of {found.messages} kept messages have theirs"
+
+
+def credit_record(day: CreditDay | None, tz: str) -> dict[str, object] | None:
+    """The newest settled day that the hub has told, for programs."""
+    if day is None:
+        return None
+    energies = {name: getattr(day, name) for name in ("received_wh", "given_wh", "imported_wh", "exported_wh")}
+    return {"day": local_day(day, tz).isoformat(), **energies, "is_settled": day.is_settled}
+
+
+def credit_lines(day: CreditDay | None, tz: str) -> list[str]:
+    """The same for people; no line before the hub has told one."""
+    if day is None:
+        return []
+    parts = f"{day.received_wh / 1000:.2f} kWh from neighbours, {day.given_wh / 1000:.2f} kWh to neighbours"
+    return [f"settled {local_day(day, tz)}: {parts}{'' if day.is_settled else ' (preliminary)'}"]
 
 
 def consent_line(consent: ConsentSet) -> str:

@@ -26,6 +26,7 @@ def _status(options: argparse.Namespace) -> int:
     from edge_agent.devices.limits import role_limits
     from edge_agent.devices.phase_counting import phase_lines
     from edge_agent.devices.silence import read_troubles
+    from edge_agent.home_store.credit_days import newest_credit_day
     from edge_agent.local_time import LocalTime
     from edge_agent.maps.words import map_notes
     from edge_agent.outbox.opening import FILE_NAME
@@ -33,6 +34,8 @@ def _status(options: argparse.Namespace) -> int:
     from edge_agent.status_text import (
         age_lines,
         consent_line,
+        credit_lines,
+        credit_record,
         receipt_line,
         status_record,
         status_text,
@@ -57,10 +60,12 @@ def _status(options: argparse.Namespace) -> int:
     phases = phase_lines(devices, settings.legal_meter.phases, interval_s=settings.interval_s)
     newest = None if found is None else newest_batch(settings.data)
     ages, consent = value_ages(settings.devices, newest, now_s=time.time()), consent_now(settings.data)
+    credit_day = newest_credit_day(settings.data)
     if options.json:
         maps = [note.record for note in notes]
         about = partial(status_record, *who, found, limits=limits, troubles=troubles, certificate=validity)
-        print(about(phases=phases, maps=maps, ages=ages, consent=consent))
+        told = credit_record(credit_day, enrolment.tz)
+        print(about(phases=phases, maps=maps, ages=ages, consent=consent, credit_day=told))
     else:
         lines = trouble_lines(troubles, settings.devices, enrolment.tz)
         if (trouble := hub_keys_of(settings.data, enrolment, now=time.time).trouble()) is not None:
@@ -71,5 +76,6 @@ def _status(options: argparse.Namespace) -> int:
         lines = connection_lines(enrolment, validity, now_s=time.time()) + lines
         print(status_text(*who, found, limits=limits, troubles=lines))
         more = [*age_lines(settings.devices, ages), *([] if found is None else [receipt_line(found)])]
+        more += credit_lines(credit_day, enrolment.tz)
         print("\n".join([*phases, *(note.line for note in notes), *more, consent_line(consent)]))
     return 0

@@ -39,6 +39,8 @@ ENERGIES: Final = {
 }
 BUTTONS: Final = {"yes": "Answer yes", "no": "Answer no", "never": "Never ask about this appliance"}
 QUESTION, SPARE = "question", "sun_to_spare"
+RECEIVED, GIVEN = "received_yesterday", "given_yesterday"
+CREDITS: Final = {RECEIVED: "Energy from neighbours yesterday", GIVEN: "Energy to neighbours yesterday"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,13 @@ class HomeTopics:
 
 
 def discovery(
-    topics: HomeTopics, *, powers: Iterable[str], measures: Iterable[Measure], expire_s: int, prompt_id: str | None
+    topics: HomeTopics,
+    *,
+    powers: Iterable[str],
+    measures: Iterable[Measure],
+    expire_s: int,
+    prompt_id: str | None,
+    has_credits: bool,
 ) -> dict[str, str]:
     """Each topic with its retained message; empty for what this home does not have, which removes it.
 
@@ -91,6 +99,9 @@ def discovery(
     for measure, title in ENERGIES.items():
         name = measure.code
         found[topics.config("sensor", name)] = _text(topics, name, title, _ENERGY) if measure in shown_measures else ""
+    for name, title in CREDITS.items():
+        details = {"json_attributes_topic": topics.details(name), "icon": "mdi:home-group"}
+        found[topics.config("sensor", name)] = _text(topics, name, title, _DAY | details) if has_credits else ""
     details = {"json_attributes_topic": topics.details(QUESTION), "icon": "mdi:help-circle"}
     found[topics.config("sensor", QUESTION)] = _text(topics, QUESTION, "The co-op asks", details)
     details = {"json_attributes_topic": topics.details(SPARE), "icon": "mdi:white-balance-sunny"}
@@ -108,6 +119,14 @@ _ENERGY: Final = {
     "unit_of_measurement": "kWh",
     "suggested_display_precision": 1,
 }
+
+_DAY: Final = {
+    **_ENERGY,
+    "state_class": "total",
+    "value_template": "{{ value_json.kwh }}",
+    "last_reset_value_template": "{{ value_json.last_reset }}",
+}
+"""A total that starts from 0 each day: Home Assistant adds the days up, and takes a correction as one."""
 
 
 def _power(expire_s: int) -> dict[str, Any]:

@@ -12,8 +12,10 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
+from edge_agent.home_assistant.credits import credit_details, credit_states
 from edge_agent.home_assistant.discovery import POWER_OF_ROLE, QUESTION, SPARE, HomeTopics, discovery
 from edge_agent.home_assistant.questions import (
     UNKNOWN,
@@ -26,6 +28,7 @@ from edge_agent.home_assistant.questions import (
 )
 from edge_agent.home_broker.address import Credentials
 from edge_agent.home_broker.session import HomeBrokerSession
+from edge_agent.home_store.credit_days import CreditBook, yesterday
 from edge_agent.home_store.energy_totals import EnergyTotals
 from edge_agent.local_time import LocalTime
 from edge_agent.outbox.messages import OutboxError
@@ -43,15 +46,24 @@ MAX_COMPLAINTS: Final = 20
 """Lines about presses that were not taken, for each connection: whoever floods the topic does not fill the log."""
 
 
+@dataclass(frozen=True, slots=True)
+class HomeEnergies:
+    """The home's energies: totals that rise, and what the hub told of settled days."""
+
+    totals: EnergyTotals
+    credits: CreditBook
+
+
 class HomeAssistantLink:
     """One home at one broker; its task runs `run`."""
 
     def __init__(
-        self, choice: HomeAssistantChoice, home: RunningHome, *, totals: EnergyTotals, credentials: Credentials
+        self, choice: HomeAssistantChoice, home: RunningHome, *, energies: HomeEnergies, credentials: Credentials
     ) -> None:
         self._choice = choice
         self._home = home
-        self._totals = totals
+        self._totals = energies.totals
+        self._credits = energies.credits
         self._local = LocalTime(home.tz)
         self._topics = HomeTopics(home.agent, choice.prefix)
         self._session = HomeBrokerSession(
@@ -156,6 +168,7 @@ class HomeAssistantLink:
             measures={measure for place in home.places for measure in place.measures},
             expire_s=max(60, 4 * home.interval_s),
             prompt_id=prompt.prompt_id if prompt else None,
+            has_credits=not self._credits.is_empty,
         )
         for topic, text in described.items():
             if self._told.get(topic) != text:
@@ -166,11 +179,20 @@ class HomeAssistantLink:
                 self._say(self._topics.state(name), UNKNOWN if power_w is None else str(power_w))
         for measure, energy_wh in self._totals.shown_wh().items():
             self._say(self._topics.state(measure.code), f"{energy_wh / 1000:.3f}")
+        self._show_credits(now_s)
         spare = spare_sun(self._prompts, now_s=now_s)
         self._say(self._topics.details(QUESTION), json.dumps(question_details(prompt, self._local)))
         self._say(self._topics.state(QUESTION), question_state(prompt, self._local))
         self._say(self._topics.details(SPARE), json.dumps(spare_details(spare)))
         self._say(self._topics.state(SPARE), spare.state)
+
+    def _show_credits(self, now_s: float) -> None:
+        if self._credits.is_empty:
+            return
+        day = self._credits.day(yesterday(now_s, self._home.tz))
+        for name, state in credit_states(day).items():
+            self._say(self._topics.details(name), json.dumps(credit_details(day, self._home.tz)))
+            self._say(self._topics.state(name), json.dumps(state))
 
     def _powers(self, now_s: float) -> dict[str, int | None]:
         home, newest = self._home, self._home.live.newest

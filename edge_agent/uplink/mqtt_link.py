@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from math import inf
 
@@ -79,6 +79,7 @@ class Uplink:
         self._is_stopped = is_stopped
         self.meter: MeterTeller | None = None
         self._revocation = RevocationWatch(outbox, agent=agent)
+        self.takers: dict[str, Callable[[bytes], Awaitable[None]]] = {self._topics["revoked"]: self._revocation.note}
         self._client = BrokerConnection(
             lambda context: BrokerSession(
                 self, client_id=agent, topic_filter=topics.down_filter(coop, agent), context=context
@@ -250,8 +251,8 @@ class Uplink:
                     refused = decode_refusal(self._hub_keys.open(sealed, topic))
                 elif topic == self._topics["time"] and self._hub_time is not None:
                     self._hub_time.note(self._hub_keys.open(sealed, topic))
-                elif topic == self._topics["revoked"]:
-                    await self._revocation.note(self._hub_keys.open(sealed, topic))
+                elif topic in self.takers:
+                    await self.takers[topic](self._hub_keys.open(sealed, topic))
             except WireError as error:
                 self.ignored += 1
                 if self.ignored == 1 or self.ignored % 1000 == 0:

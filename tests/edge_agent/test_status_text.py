@@ -1,13 +1,27 @@
 """What `status` says of each device's last good value, of receipts and of consent."""
 
+from dataclasses import replace
+from datetime import date
+
 from edge_agent.outbox.view import OutboxOverview
 from edge_agent.settings import DeviceSettings, Endpoint
-from edge_agent.status_text import age_lines, consent_line, receipt_line, span_words, value_ages
+from edge_agent.status_text import (
+    age_lines,
+    consent_line,
+    credit_lines,
+    credit_record,
+    receipt_line,
+    span_words,
+    value_ages,
+)
 from protocols.consent.changes import allow_purpose
 from protocols.consent.rules import default_consent
+from protocols.slots import slots_of_day
+from protocols.wire.credits.notices import CreditDay
 from protocols.wire.readings import Batch, ClockTrust, DeviceState, Liveness
 
 NOW_S = 1_800_000_900.0
+TZ = "Europe/Berlin"
 
 
 def device(name: str) -> DeviceSettings:
@@ -43,3 +57,16 @@ def test_spans_of_time() -> None:
     assert [span_words(each) for each in (59, 60, 7300, 86400)] == [
         "less than a minute", "1 minute", "2 hours", "1 day",
     ]  # fmt: skip
+
+
+def test_the_newest_settled_day_in_one_line_and_for_programs() -> None:
+    day = CreditDay(slots_of_day(date(2026, 6, 10), TZ).start, 96, False, 3210, 1040, 5000, 700)
+    assert credit_lines(day, TZ) == [
+        "settled 2026-06-10: 3.21 kWh from neighbours, 1.04 kWh to neighbours (preliminary)"
+    ]
+    assert not credit_lines(replace(day, is_settled=True), TZ)[0].endswith("(preliminary)")
+    assert credit_record(day, TZ) == {
+        "day": "2026-06-10", "received_wh": 3210, "given_wh": 1040, "imported_wh": 5000, "exported_wh": 700,
+        "is_settled": False,
+    }  # fmt: skip
+    assert (credit_lines(None, TZ), credit_record(None, TZ)) == ([], None)

@@ -12,14 +12,18 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import date
 from http.cookiejar import CookieJar
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge_agent.home_store.credit_days import read_credit_day
+from hub.core.ledger.entries import read_entry
+from hub.core.statements.month import booked_amounts
 from hub.statements.script import NAME
-from protocols.slots import SLOT_S
+from protocols.slots import SLOT_S, slots_of_day
 from simulator.demo.director import LIVE_RATE, Demo
 from simulator.demo.processes import ChildProcess, ChildProcesses, tree_of
 
@@ -157,6 +161,24 @@ def test_the_closed_days_are_settled_and_settling_again_gives_the_same(travelled
     assert (report["ledger"]["sum_wh"], report["ledger"]["sum_nano"]) == (0, 0)
     again: Any = travelled.hub_json("settle", "--day", "2026-05-04", "--json")
     assert again["entries_booked"] == 0
+
+
+def test_each_home_has_been_told_what_its_settled_days_came_to(travelled: Journey) -> None:
+    """By its own hub, soon after the night's settlement: the ledger's numbers of that home alone."""
+    days = [slots_of_day(date(2026, 5, day), travelled.tz) for day in (4, 5)]
+    with closing(sqlite3.connect(f"file:{travelled.hub_folder / 'hub.sqlite'}?mode=ro", uri=True)) as db:
+        member_of = dict(db.execute("SELECT id, member_id FROM home"))
+        entries = [read_entry(row[0]) for row in db.execute("SELECT canonical FROM entry WHERE unit = 'Wh'")]
+    for home in travelled.agents:
+        folder = travelled.street_folder / "homes" / home / "data"
+        told = [read_credit_day(folder, slots) for slots in days]
+        assert None not in told, home
+        for day, each in zip((4, 5), told, strict=True):
+            own = [entry for entry in entries if entry.day == f"2026-05-{day:02d}"]
+            booked = booked_amounts([entry for entry in own if entry.member == member_of[home]], member_of[home])
+            assert each is not None
+            energies = (each.received_wh, each.given_wh, each.imported_wh, each.exported_wh)
+            assert energies == tuple(booked[name] for name in ("received", "sold", "imported", "exported")), home
 
 
 def write_statement(travelled: Journey, member: str, folder: Path) -> Any:

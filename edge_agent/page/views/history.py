@@ -15,6 +15,7 @@ from edge_agent.page.frame import card, legend, table
 from edge_agent.page.markup import NOTHING, Html, filled, joined
 from edge_agent.page.names import GAP_NAMES, MARK_NAMES, MEASURE_NAMES
 from edge_agent.page.running_home import RunningHome
+from edge_agent.page.views.credits import credit_sentence
 from edge_agent.page.words import PageWords
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import SLOT_S, day_of, slots_of_day, start_of
@@ -95,6 +96,7 @@ def day_view(home: RunningHome, words: PageWords, day: date) -> tuple[str, Html]
     nothing = filled("<p>{text}</p>", text=words.text("Nothing was kept of this day."))
     main = joined([
         filled("<h1>{title}</h1>\n", title=title),
+        credit_sentence(home, words, day, name=words.day(day)),
         _turn(home, words, str(day - timedelta(days=1)), str(day + timedelta(days=1)), key="day"),
         card("chart", sentence, figure) if lines else NOTHING,
         card("quarters", words.text("Each quarter hour"), exact if lines else nothing),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 
 from edge_agent.home_store.contents import KeptQuarter
 from edge_agent.home_store.view import read_quarters
@@ -14,6 +15,7 @@ from edge_agent.page.frame import card, legend, table
 from edge_agent.page.markup import NOTHING, Html, filled, joined
 from edge_agent.page.names import MEASURE_NAMES
 from edge_agent.page.running_home import RunningHome
+from edge_agent.page.views.credits import credit_sentence
 from edge_agent.page.words import PageWords, translatable
 from protocols.slots import slot_of, slots_of_day
 
@@ -53,6 +55,7 @@ def live_view(home: RunningHome, words: PageWords) -> LiveView:
             _today_chart(words, quarters, day=day),
             Html('</div><div class="stack">\n'),
             _today(words, quarters, day=day, now_s=now_s),
+            credit_sentence(home, words, words.today(now_s) - timedelta(days=1), name=words.text("Yesterday")),
             Html("</div></div>\n"),
         ]
     )

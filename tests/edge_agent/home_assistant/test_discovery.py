@@ -9,8 +9,15 @@ from protocols.quantities import Measure
 TOPICS = HomeTopics("a-1")
 
 
-def found(prompt_id: str | None = None) -> dict[str, Any]:
-    texts = discovery(TOPICS, powers=["grid_power"], measures=[Measure.GRID_IMPORT], expire_s=240, prompt_id=prompt_id)
+def found(prompt_id: str | None = None, *, has_credits: bool = False) -> dict[str, Any]:
+    texts = discovery(
+        TOPICS,
+        powers=["grid_power"],
+        measures=[Measure.GRID_IMPORT],
+        expire_s=240,
+        prompt_id=prompt_id,
+        has_credits=has_credits,
+    )
     return {topic: json.loads(text) if text else None for topic, text in texts.items()}
 
 
@@ -28,8 +35,8 @@ def test_a_power_and_an_energy() -> None:
 
 
 def test_every_thing_has_a_name_of_its_own_in_one_device() -> None:
-    described = [each for each in found("p-1").values() if each]
-    assert len({each["unique_id"] for each in described}) == len(described) == 7
+    described = [each for each in found("p-1", has_credits=True).values() if each]
+    assert len({each["unique_id"] for each in described}) == len(described) == 9
     assert {tuple(each["device"]["identifiers"]) for each in described} == {("commonwatt_a-1",)}
 
 
@@ -44,3 +51,15 @@ def test_buttons_belong_to_one_prompt_and_go_with_it() -> None:
     assert (button["command_topic"], button["payload_press"]) == ("commonwatt/a-1/answer", "never p-1")
     assert "state_topic" not in button
     assert found()[topic] is None
+
+
+def test_the_energies_of_yesterday_come_with_their_day_and_only_from_a_hub_that_tells_them() -> None:
+    topic = "homeassistant/sensor/commonwatt_a-1/received_yesterday/config"
+    assert found()[topic] is None
+    sensor = found(has_credits=True)[topic]
+    assert sensor.items() >= {
+        "device_class": "energy", "state_class": "total", "unit_of_measurement": "kWh",
+        "state_topic": "commonwatt/a-1/received_yesterday", "value_template": "{{ value_json.kwh }}",
+        "last_reset_value_template": "{{ value_json.last_reset }}",
+        "json_attributes_topic": "commonwatt/a-1/received_yesterday/details",
+    }.items()  # fmt: skip

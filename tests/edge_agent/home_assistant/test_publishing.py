@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.home_assistant.publishing import HomeAssistantLink
+from edge_agent.home_assistant.publishing import HomeAssistantLink, HomeEnergies
 from edge_agent.home_broker.address import BrokerSignIn, Credentials, HomeBroker
+from edge_agent.home_store.credit_days import CreditBook, yesterday
 from edge_agent.home_store.energy_totals import EnergyTotals
 from edge_agent.metering.counter_records import ReadingVerdict
 from edge_agent.metering.home_meter import ClosedSlot, Sample
@@ -17,10 +18,11 @@ from edge_agent.outbox.opening import open_outbox
 from edge_agent.sections.home_assistant import HomeAssistantChoice
 from protocols.consent.reduction import SlotValue
 from protocols.quantities import Mark, Measure
+from protocols.wire.credits.notices import CreditDay, CreditsNotice, encode_credits
 from protocols.wire.messages import AnswerChoice, PromptNotice, encode_prompt
 from tests.edge_agent.hand_clock import until
 from tests.edge_agent.home_mosquitto import PASSWORD, USER, home_broker, listening, needs_mosquitto
-from tests.edge_agent.page.page_home import GRID, NOW_S, NOW_SLOT, SUN, PageHome
+from tests.edge_agent.page.page_home import GRID, NOW_S, NOW_SLOT, SUN, TZ, PageHome
 from tests.edge_agent.stub_hub import free_port
 
 pytestmark = needs_mosquitto
@@ -30,13 +32,14 @@ CONFIG = "homeassistant/{}/commonwatt_{}/config"
 
 @contextlib.asynccontextmanager
 async def shown(
-    folder: Path, port: int, *, credentials: Credentials = RIGHT
+    folder: Path, port: int, *, credentials: Credentials = RIGHT, book: CreditBook | None = None
 ) -> AsyncIterator[tuple[PageHome, EnergyTotals, asyncio.Task[None]]]:
     """A home with a meter and a roof, shown at the broker on this port."""
     folder.mkdir(exist_ok=True)
     home, totals = PageHome(folder), EnergyTotals(folder)
+    energies = HomeEnergies(totals, book or CreditBook(folder, agent=home.running.agent))
     choice = HomeAssistantChoice(HomeBroker("127.0.0.1", port), BrokerSignIn())
-    link = HomeAssistantLink(choice, home.running, totals=totals, credentials=credentials)
+    link = HomeAssistantLink(choice, home.running, energies=energies, credentials=credentials)
     task = asyncio.create_task(link.run())
     try:
         yield home, totals, task
@@ -73,6 +76,41 @@ async def test_the_home_appears_with_its_values_and_goes_when_the_agent_goes(
                 assert f"{at}/availability" in later.retained
                 assert not {f"{at}/grid_power", f"{at}/grid_import"} & later.retained
         await until(lambda: heard.texts[f"{at}/availability"] == "offline", 30, "the goodbye")
+
+
+def told(received_wh: int, *, at: int) -> bytes:
+    """The hub's word on the day before the test's."""
+    slots = yesterday(NOW_S, TZ)
+    return encode_credits(CreditsNotice("a-07", at, (CreditDay(slots.start, 96, False, received_wh, 1040, 5000, 0),)))
+
+
+async def test_yesterdays_energies_follow_the_hubs_word_and_are_unknown_once_the_day_has_passed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_agent.home_assistant.publishing.LOOK_EVERY_S", 0.05)
+    folder, at = tmp_path / "data", "commonwatt/a-07"
+    received = CONFIG.format("sensor", "a-07/received_yesterday")
+    book = CreditBook(folder, agent="a-07")
+    with home_broker(tmp_path) as broker, listening(broker.port) as heard:
+        async with shown(folder, broker.port, book=book) as (home, _, _):
+            await until(lambda: heard.texts.get(f"{at}/grid_power"), 30, "the first look")
+            assert f"{at}/received_yesterday" not in heard.texts, "an older hub tells nothing, and nothing is shown"
+            await book.note(told(3210, at=int(NOW_S) - 500))
+            await until(lambda: heard.texts.get(f"{at}/given_yesterday"), 30, "the first notice")
+            assert json.loads(heard.texts[f"{at}/received_yesterday"]) == {
+                "kwh": 3.21, "last_reset": "2026-06-09T22:00:00+00:00",
+            }  # fmt: skip
+            assert json.loads(heard.texts[f"{at}/given_yesterday"])["kwh"] == 1.04
+            assert json.loads(heard.texts[f"{at}/received_yesterday/details"]) == {
+                "day": "2026-06-10", "state": "preliminary",
+            }  # fmt: skip
+            assert json.loads(heard.texts[received])["state_class"] == "total"
+            await book.note(told(3300, at=int(NOW_S) - 400))
+            await until(lambda: "3.3," in heard.texts[f"{at}/received_yesterday"], 30, "the correction")
+            home.now_s += 86_400
+            await until(lambda: "null" in heard.texts[f"{at}/received_yesterday"], 30, "the next day")
+            assert json.loads(heard.texts[f"{at}/received_yesterday"])["last_reset"] == ""
+            assert json.loads(heard.texts[f"{at}/received_yesterday/details"]) == {}
 
 
 async def test_a_button_answers_its_prompt_like_the_command_and_once(

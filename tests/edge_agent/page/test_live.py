@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.edge_agent.page.page_home import GRID, SUN, PageHome, fill_history, get
+from edge_agent.home_store.credit_days import CreditBook, yesterday
+from protocols.wire.credits.notices import CreditDay, CreditsNotice, encode_credits
+from tests.edge_agent.page.page_home import GRID, NOW_S, SUN, TZ, PageHome, fill_history, get
 
 
 @pytest.fixture
@@ -61,3 +63,18 @@ async def test_a_damaged_row_is_one_sentence(home: PageHome) -> None:
         status, _, body = await get(port, "/")
     assert status == 500
     assert "is damaged" in body
+
+
+async def test_what_the_hub_told_of_yesterday_is_one_sentence_here_and_in_the_history(home: PageHome) -> None:
+    slots = yesterday(NOW_S, TZ)
+    book = CreditBook(home.folder, agent="a-07")
+    async with home.served() as port:
+        assert "neighbours" not in (await get(port, "/"))[2], "an older hub tells nothing"
+        for at, is_settled in ((1, False), (2, True)):
+            day = CreditDay(slots.start, 96, is_settled, 3210, 1040, 5000, 700)
+            await book.note(encode_credits(CreditsNotice("a-07", int(NOW_S) + at, (day,))))
+            tail = "." if is_settled else " (preliminary)."
+            said = f": 3.21\xa0kWh from neighbours, 1.04\xa0kWh to neighbours{tail}</p>"
+            assert f"<p>Yesterday{said}" in (await get(port, "/"))[2]
+            assert f"<p>10 June{said}" in (await get(port, "/history?day=2026-06-10"))[2]
+            assert "neighbours" not in (await get(port, "/history?day=2026-06-09"))[2]
