@@ -58,6 +58,7 @@ _COMMANDS = (
     ("fairness", "trials.fairness", _Data.REQUIRED, "report what members added to sharing and what they received"),
     ("findings", "findings", _Data.REQUIRED, "list what is wrong with readings"),
     ("rules", "operation.rules", _Data.REQUIRED, "show the rulebook; propose or adopt a new version"),
+    ("maps", "homes.maps", _Data.REQUIRED, "check device maps and release them to the homes' agents"),
     ("connections", "operation.connections", _Data.REQUIRED, "list or enter what homes' grid connections carry"),
     ("broker", "operation.broker", _Data.REQUIRED, "try what a home can see of others at the broker"),
     ("authority", "operation.authority", _Data.REQUIRED, "the co-op's certificates: make, show, export, renew"),

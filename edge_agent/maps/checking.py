@@ -7,10 +7,8 @@ from pathlib import Path
 
 from edge_agent.maps.files import read_text
 from edge_agent.maps.words import count_of
-from protocols.maps.loading import load_map
 from protocols.maps.model import DeviceMap, MapError
-from protocols.maps.proof.lint import find_faults
-from protocols.maps.proof.vectors import find_disagreements, load_vectors
+from protocols.maps.proof.judging import judge_text, judge_vectors, vector_places
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +25,11 @@ def check_file(path: Path, vectors: Path | None = None) -> MapVerdict:
         text = read_text(path)
     except MapError as trouble:
         return MapVerdict((str(trouble),), "")
-    faults = find_faults(text, name=path.name)
-    if not faults:
-        device_map = load_map(text, name=path.name)
-        if device_map.id != path.stem:
-            faults.append(f"{path.name}: id: expected {path.stem!r} like the file's name, found {device_map.id!r}")
-        found, more = _vector_findings(device_map, path, vectors)
-        return MapVerdict((*faults, *more), _summary(device_map, found))
-    return MapVerdict(tuple(faults), "")
+    device_map, faults = judge_text(text, name=path.name)
+    if device_map is None:
+        return MapVerdict(tuple(faults), "")
+    found, more = _vector_findings(device_map, path, vectors)
+    return MapVerdict((*faults, *more), _summary(device_map, found))
 
 
 def _vector_findings(device_map: DeviceMap, path: Path, given: Path | None) -> tuple[Path | None, list[str]]:
@@ -46,18 +41,16 @@ def _vector_findings(device_map: DeviceMap, path: Path, given: Path | None) -> t
         where = f"{given}" if given else f"{device_map.id}.json beside it or in ../vectors"
         return None, [f"{path.name}: quality: {device_map.quality}: no vectors found, expected {where}"]
     try:
-        vectors = load_vectors(read_text(file), name=file.name)
+        return file, judge_vectors(device_map, read_text(file), name=file.name)
     except MapError as trouble:
         return file, [str(trouble)]
-    return file, [f"{file.name}: {each}" for each in find_disagreements(device_map, vectors)]
 
 
 def _vectors_file(device_map: DeviceMap, path: Path, given: Path | None) -> Path | None:
-    name = f"{device_map.id}.json"
     if given is not None:
-        places = [given / name] if given.is_dir() else [given]
+        places = [given / f"{device_map.id}.json" if given.is_dir() else given]
     else:
-        places = [path.with_name(name), path.parent / "vectors" / name, path.parent.parent / "vectors" / name]
+        places = [Path(each) for each in vector_places(path, device_map.id)]
     return next((each for each in places if each.is_file()), None)
 
 

@@ -11,6 +11,7 @@ from hub.intake.state import (
     UNKNOWN,
     Acceptance,
     AgentChain,
+    AskedMaps,
     AskedTime,
     DuplicateMessage,
     EarlyMessage,
@@ -26,6 +27,7 @@ from protocols.slots import slot_of
 from protocols.wire.chain import FIRST_PREVIOUS, MAX_AHEAD, ChainPlacement, Header, place_message
 from protocols.wire.clock_check import decode_question
 from protocols.wire.envelope import MAX_SEALED_BYTES, batch_hash, open_sealed
+from protocols.wire.map_bundles.question import decode_map_question
 from protocols.wire.messages import ConsentNotice, PromptAnswer
 from protocols.wire.meter_notices import decode_meter
 from protocols.wire.payloads import decode_payload, head_of_payload
@@ -38,7 +40,9 @@ MAX_AHEAD_BYTES: Final = 16 * 2**20
 MOST_AHEAD_SLOTS: Final = 1
 
 
-def open_message(incoming: IncomingMessage, state: IntakeState) -> OpenedMessage | AskedTime | ToldNotice | Rejection:
+def open_message(
+    incoming: IncomingMessage, state: IntakeState
+) -> OpenedMessage | AskedTime | AskedMaps | ToldNotice | Rejection:
     """Check topic, size, sender, signature and form. Topic, key and message must all belong to the same agent."""
     agent, is_signed = UNKNOWN, False
     try:
@@ -59,6 +63,10 @@ def open_message(incoming: IncomingMessage, state: IntakeState) -> OpenedMessage
             question = decode_question(payload)
             _require_own(question.agent, agent)
             return AskedTime(agent, question, incoming.received_at)
+        if topic.kind == "maps":
+            asked = decode_map_question(payload)
+            _require_own(asked.agent, agent)
+            return AskedMaps(agent, asked.serial)
         if topic.kind == "meter":
             notice = decode_meter(payload)
             _require_own(notice.agent, agent)

@@ -18,10 +18,12 @@ from hub.intake.admission import Admission
 from hub.intake.answering import refusals_told, revocations_told, seal_down, times_told
 from hub.intake.conduct import DAY_S, Excess, HubReason
 from hub.intake.fair_queues import MAX_GROUP
+from hub.intake.map_answers import MapAnswers
 from hub.intake.revocations import revocation_notices
 from hub.intake.state import (
     Acceptance,
     AgentChain,
+    AskedMaps,
     AskedPrompt,
     AskedTime,
     DuplicateMessage,
@@ -36,6 +38,7 @@ from hub.intake.state import (
 from hub.storage.contract import MemberStore, PromptStore, ReadingStore
 from hub.storage.errors import StoreError
 from hub.storage.fleet_records import CutOffStore, MeterNoticeStore
+from hub.storage.maps.records import MapStore
 from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount
 from protocols.consent.rules import decode_consent
 from protocols.public_keys import is_sound_key
@@ -75,7 +78,7 @@ class BrokerClient(Protocol):
     def publish(self, topic: str, sealed: bytes) -> None: ...
 
 
-class IntakeStore(MemberStore, ReadingStore, PromptStore, CutOffStore, MeterNoticeStore, Protocol):
+class IntakeStore(MemberStore, ReadingStore, PromptStore, CutOffStore, MeterNoticeStore, MapStore, Protocol):
     """The slices of the store that intake uses."""
 
 
@@ -103,6 +106,7 @@ class Intake:
         self._said: set[tuple[str, str]] = set()
         self._limits = limits or IntakeLimits()
         self._admission = Admission(coop, self._limits)
+        self._maps = MapAnswers(store)
         self._arrived = asyncio.Event()
         self._counted_at = float("-inf")
 
@@ -199,7 +203,8 @@ class Intake:
         )
         self._note(verdicts, now_s=now_s)
         await self._answer(verdicts, accepted)
-        for told in (*times, *refusals_told(verdicts, at=int(now_s))):
+        maps = await self._maps.told(verdicts, steady_s=_steady_s())
+        for told in (*times, *refusals_told(verdicts, at=int(now_s)), *maps):
             self._broker.publish(*seal_down(*told, coop=self._coop, key=self._key))
         # A revoked agent learns it with everything it sends; again one answer per agent and group.
         self._tell_revoked(_signed_by_revoked(verdicts))
@@ -218,7 +223,7 @@ class Intake:
     async def _check(self, delivery: Delivery, *, now_s: float) -> tuple[IntakeVerdict | Excess, ...]:
         incoming = IncomingMessage(delivery.topic, delivery.payload, int(now_s))
         opened = open_message(incoming, self._state)
-        if isinstance(opened, Rejection | AskedTime | ToldNotice):
+        if isinstance(opened, Rejection | AskedTime | AskedMaps | ToldNotice):
             return (opened,)
         excess = self._admission.excess(opened, self._state.chains[opened.agent], now_s=now_s)
         if excess is not None:

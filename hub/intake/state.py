@@ -59,6 +59,17 @@ class AskedTime:
 
 
 @dataclass(frozen=True, slots=True)
+class AskedMaps:
+    """An agent's question for the co-op's newest bundle of maps: outside the chain, answered if it holds an older one.
+
+    `serial` is that of the bundle it holds, 0 for none.
+    """
+
+    agent: str
+    serial: int
+
+
+@dataclass(frozen=True, slots=True)
 class ToldNotice:
     """What an agent tells of its grid meter: outside the chain, stored if it says something new, not answered."""
 
@@ -110,7 +121,7 @@ class Rejection:
     told_hash: bytes | None = None
 
 
-IntakeVerdict = Acceptance | DuplicateMessage | EarlyMessage | Rejection | AskedTime | ToldNotice
+IntakeVerdict = Acceptance | DuplicateMessage | EarlyMessage | Rejection | AskedTime | AskedMaps | ToldNotice
 
 
 @dataclass(slots=True)

@@ -18,6 +18,7 @@ from hub.storage.fleet_records import AgentClock, CutOffStore, FleetRow, HomeAge
 from hub.storage.household_records import HouseholdStore
 from hub.storage.invite_records import InviteRefusal
 from hub.storage.life_records import AgentKeyStore, ErasureStore, LifeStore
+from hub.storage.maps.records import MapStore
 from hub.storage.notice_records import NoticeStore
 from hub.storage.records import (
     AcceptedMessage,
@@ -378,6 +379,7 @@ class Store(
     AccountStore,
     FindingStore,
     MeterNoticeStore,
+    MapStore,
     StreetStore,
     JobStore,
     CutOffStore,

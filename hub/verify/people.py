@@ -26,6 +26,9 @@ ACT_TABLES: Final = frozenset(
         "objection_decision",
         "agent_objection_decision",
         "connection_agreement",
+        "map_file",
+        "map_proposal",
+        "map_release",
         "member_change",
         *OWN_MATTERS,
     }

@@ -7,7 +7,7 @@ membership contract covers the grid's energy and whether it can be trusted, not 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, get_args
+from typing import Final, Literal, get_args
 
 from protocols.maps.model import Metrology, Phases, Quality
 from protocols.slots import Slot
@@ -16,7 +16,11 @@ from protocols.wire.padding import PAD_KEY, encode_padded
 
 VERSION: Final = 1
 MAX_SLOT: Final = 2**32 - 1
-QUALITIES: Final[tuple[Quality, ...]] = get_args(Quality)
+ToldQuality = Quality | Literal["released"]
+"""`released`: a bronze map that the co-op's board has released, byte for byte as it is used."""
+
+RELEASED: Final = "released"
+QUALITIES: Final[tuple[ToldQuality, ...]] = (*get_args(Quality), RELEASED)
 PHASES: Final[tuple[Phases, ...]] = get_args(Phases)
 METROLOGIES: Final[tuple[Metrology, ...]] = get_args(Metrology)
 """The codes are places in these lists, so that words may be added at their ends only."""
@@ -33,7 +37,7 @@ class MeterNotice:
     agent: str
     at: int
     from_slot: Slot
-    quality: Quality
+    quality: ToldQuality
     phases: Phases
     legal_phases: Phases
     is_derived: bool

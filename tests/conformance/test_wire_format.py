@@ -40,6 +40,7 @@ from protocols.wire import (
     topics,
 )
 from protocols.wire.credits import notices as credits_notices
+from protocols.wire.map_bundles import content, parts, question
 from protocols.wire.refusal_reasons import RefusalReason
 from tests.protocols.wire.wire_samples import HUB_KEY, KEY
 
@@ -59,9 +60,11 @@ FORMS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "meter": (meter_notices.encode_meter, meter_notices.decode_meter),
     "question": (clock_check.encode_question, clock_check.decode_question),
     "time": (clock_check.encode_clock_answer, clock_check.decode_clock_answer),
+    "map-question": (question.encode_map_question, question.decode_map_question),
+    "maps": (parts.encode_part, parts.decode_part),
 }
 UP = ("consent", "batch", "answer")
-BESIDE = ("question", "meter")
+BESIDE = ("question", "meter", "map-question")
 """What an agent sends outside its chain."""
 
 
@@ -71,7 +74,7 @@ def octets(name: str) -> bytes:
 
 def topic_of(kind: str) -> str:
     build = topics.uplink_topic if kind in (*UP, *BESIDE) else topics.downlink_topic
-    topic = build(COOP, AGENT, kind="time" if kind == "question" else kind)
+    topic = build(COOP, AGENT, kind={"question": "time", "map-question": "maps"}.get(kind, kind))
     assert f"Topic `{topic}`" in TEXT
     return topic
 
@@ -118,6 +121,16 @@ def test_the_worked_consent_allows_the_worked_batch() -> None:
     assert consent.encode_consent(held) == inner
     assert sha256(inner).digest() == octets("consent.digest")
     assert find_violations(held, readings.decode_batch(octets("batch.payload"))) == ()
+
+
+def test_the_worked_bundle_of_maps() -> None:
+    data = octets("maps.bundle")
+    assert parts.BundleAssembly().add(parts.decode_part(octets("maps.payload"))) == data
+    found = content.decode_bundle(data)
+    assert content.encode_bundle(found) == data
+    assert fields_of(data) == json.loads(BLOCKS["maps.bundle.fields"])
+    for limit in (content.MAX_BUNDLE_BYTES, content.MAX_MAPS, content.MAX_MAP_BYTES, parts.PART_BYTES):
+        assert re.search(rf"\b{limit:,}\b", TEXT)
 
 
 def test_the_worked_hub_key() -> None:

@@ -4,12 +4,13 @@ An agent that tells nothing, as all did before there was such a notice, holds no
 """
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from protocols.maps.model import Metrology, Phases, Quality
+from protocols.maps.model import Metrology, Phases
 from protocols.slots import Slot
+from protocols.wire.meter_notices import RELEASED, ToldQuality
 
 UNPROVEN_METER: Final = "unproven_meter"
 """The code of the finding on a meter whose map is bronze: accepting it releases the meter's readings."""
@@ -24,7 +25,7 @@ class ToldMeter:
     home: str
     seat: int
     from_slot: Slot
-    quality: Quality
+    quality: ToldQuality
     phases: Phases
     legal_phases: Phases
     is_derived: bool
@@ -61,17 +62,43 @@ def meter_spans(told: Iterable[ToldMeter]) -> list[MeterSpan]:
     return spans
 
 
-def unproven_spans(told: Iterable[ToldMeter], accepted: Iterable[tuple[str, Slot]]) -> list[MeterSpan]:
+def unproven_spans(
+    told: Iterable[ToldMeter],
+    accepted: Iterable[tuple[str, Slot]],
+    *,
+    bundles: Iterable[tuple[Slot, Slot | None]] = (),
+) -> list[MeterSpan]:
     """The meters read with a bronze map that no board member has released.
 
-    `accepted` are the home and first slot of each finding that the board accepted last.
+    `accepted` are the home and first slot of each finding that the board accepted last. `bundles` are the times in
+    which a bundle of the board's had bronze maps: an agent that tells of a released map is believed in these alone.
     """
-    released = list(accepted)
+    released, times = list(accepted), list(bundles)
     return [
         span
-        for span in meter_spans(told)
-        if span.meter.quality == "bronze" and not any(_is_in(span, home, slot) for home, slot in released)
+        for whole in meter_spans(told)
+        for span in _waiting_parts(whole, times)
+        if not any(_is_in(span, home, slot) for home, slot in released)
     ]
+
+
+def _waiting_parts(span: MeterSpan, bundles: Iterable[tuple[Slot, Slot | None]]) -> Iterator[MeterSpan]:
+    """The whole span of a bronze map, and of a released one what lies outside the bundles, which are in order."""
+    if span.meter.quality == "bronze":
+        yield span
+    if span.meter.quality != RELEASED:
+        return
+    at = span.first_slot
+    for first, until in bundles:
+        if span.until is not None and first >= span.until:
+            break
+        if first > at:
+            yield MeterSpan(span.meter, at, first)
+        if until is None:
+            return
+        at = max(at, until)
+    if span.until is None or at < span.until:
+        yield MeterSpan(span.meter, at, span.until)
 
 
 def uncertified_homes(told: Iterable[ToldMeter]) -> dict[str, Metrology]:

@@ -18,6 +18,7 @@ from hub.storage.sqlite.people.meter_notices import SqliteMeterNotices
 from hub.storage.sqlite.people.notices import SqliteNotices
 from hub.storage.sqlite.people.restores import SqliteRestores
 from hub.storage.sqlite.prompts import SqlitePrompts
+from hub.storage.sqlite.published.device_maps import SqliteDeviceMaps
 from hub.storage.sqlite.published.rulebook import SqliteRulebook
 from hub.storage.sqlite.published.street import SqliteStreet
 from hub.storage.sqlite.row_log.slice import SqliteRowLog
@@ -40,6 +41,7 @@ class SqliteStore(
     SqliteForecasts,
     SqlitePrompts,
     SqliteRulebook,
+    SqliteDeviceMaps,
     SqliteBooks,
     SqliteAttestations,
     SqliteObjections,

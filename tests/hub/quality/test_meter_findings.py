@@ -9,10 +9,11 @@ import pytest
 from hub.core.homes.meter_trust import UNPROVEN_METER, uncertified_homes
 from hub.storage.finding_records import FindingRow
 from hub.storage.fleet_records import ReceivedNotice
+from hub.storage.maps.records import MapRelease
+from hub.storage.sqlite.store import SqliteStore
 from hub.verify.books import check_books
-from protocols.maps.model import Quality
-from protocols.slots import Slot, slots_of_day
-from protocols.wire.meter_notices import MeterNotice
+from protocols.slots import Slot, slots_of_day, start_of
+from protocols.wire.meter_notices import MeterNotice, ToldQuality
 from tests.hub.books.test_runs import night
 from tests.hub.quality.test_connections import shared
 from tests.hub.quality.test_findings import decide, findings, job_on
@@ -30,7 +31,7 @@ async def street(tmp_path: Path) -> AsyncIterator[Street]:
     await opened.store.close()
 
 
-async def tell(street: Street, home: str, quality: Quality, *, from_slot: Slot = SLOTS.start) -> None:
+async def tell(street: Street, home: str, quality: ToldQuality, *, from_slot: Slot = SLOTS.start) -> None:
     agents = {each.home_id: each.id for each in await street.store.agents()}
     notice = MeterNotice(agents[home], 1, from_slot, quality, "separate", "netted", True, "none")
     await street.store.note_meters([ReceivedNotice(notice, b"sealed", 1)])
@@ -90,3 +91,26 @@ async def test_the_same_notice_again_is_not_kept_twice(street: Street) -> None:
     told = await street.store.told_meters()
     assert len(told) == 1
     assert uncertified_homes(told) == {"h02": "none"}
+
+
+async def test_a_map_the_board_has_released_counts_while_a_bundle_has_bronze_maps(street: Street) -> None:
+    await street.arrive_days([DAY])
+    await tell(street, "h02", "released")
+    assert len(await street.store.unproven_meters()) == 1, "the board has released nothing: its word alone is none"
+    start_s = start_of(SLOTS.start)
+    await put_release(street.store, 1, bronze=1, at=start_s)
+    assert await street.store.unproven_meters() == ()
+    await job_on(street.store)(night(NEXT))
+    assert "m02" in await shared(street)
+    assert await unproven(street) == []
+    await tell(street, "h03", "bronze")
+    assert [span.meter.home for span in await street.store.unproven_meters()] == ["h03"], "and no other map"
+    await put_release(street.store, 2, bronze=0, at=start_s + 40 * 900)
+    spans = {span.meter.home: span for span in await street.store.unproven_meters()}
+    assert (spans["h02"].first_slot, spans["h02"].until) == (SLOTS.start + 40, None), "what was released stays so"
+
+
+async def put_release(store: SqliteStore, serial: int, *, bronze: int, at: int) -> None:
+    number = await store.propose_maps([], by="m01", at=at)
+    await store.set_board("m02", is_board=True)
+    await store.release_maps(MapRelease(serial, number, bronze, b"bundle", "m02", at))

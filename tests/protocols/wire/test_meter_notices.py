@@ -33,7 +33,7 @@ def test_a_notice_comes_back_as_it_was(notice: MeterNotice) -> None:
 
 
 def test_the_codes_stay_where_they_are() -> None:
-    assert QUALITIES == ("bronze", "silver", "gold")
+    assert QUALITIES == ("bronze", "silver", "gold", "released")
     assert PHASES == ("netted", "separate", "single", "unknown", "legal")
     assert METROLOGIES[:3] == ("MID A", "MID B", "MID C")
     assert METROLOGIES[-2:] == ("none", "unknown")
@@ -46,7 +46,7 @@ def test_the_codes_stay_where_they_are() -> None:
         {1: 2, 2: "a", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0},
         {1: 1, 2: "A", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0},
         {1: 1, 2: "a", 3: 0, 4: -1, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0},
-        {1: 1, 2: "a", 3: 0, 4: 0, 5: 3, 6: 0, 7: 0, 8: 0, 9: 0},
+        {1: 1, 2: "a", 3: 0, 4: 0, 5: 4, 6: 0, 7: 0, 8: 0, 9: 0},
         {1: 1, 2: "a", 3: 0, 4: 0, 5: 0, 6: 5, 7: 0, 8: 0, 9: 0},
         {1: 1, 2: "a", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 2, 9: 0},
         {1: 1, 2: "a", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 12},

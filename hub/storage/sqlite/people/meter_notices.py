@@ -10,6 +10,7 @@ from hub.core.homes.meter_trust import UNPROVEN_METER, MeterSpan, ToldMeter, unp
 from hub.storage.fleet_records import ReceivedNotice
 from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.people.home_agents import meter_sources
+from hub.storage.sqlite.published.device_maps import release_windows
 from protocols.slots import Slot
 
 MOST_NOTICES: Final = 1_000
@@ -46,7 +47,7 @@ async def unproven_meters(db: aiosqlite.Connection) -> list[MeterSpan]:
     accepted: list[tuple[str, Slot]] = [
         (str(home), int(slot)) for home, slot in await db.execute_fetchall(_ACCEPTED_SQL, (UNPROVEN_METER,))
     ]
-    return unproven_spans(told, accepted)
+    return unproven_spans(told, accepted, bundles=await release_windows(db))
 
 
 class SqliteMeterNotices(SqliteConnections):

@@ -1,0 +1,161 @@
+"""How the board releases device maps to homes: a map is checked and added, one member proposes a set, another confirms.
+
+What is released is always a whole set, one bundle; taking a map back is a set without it.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Final, Protocol
+
+from hub.storage.contract import MemberStore
+from hub.storage.maps.records import MapFile, MapRelease, MapStore
+from protocols.errors import RequestError
+from protocols.maps.model import DeviceMap
+from protocols.maps.proof.judging import judge_text, judge_vectors, vector_places
+from protocols.wire.map_bundles.content import (
+    MAX_MAP_BYTES,
+    MAX_SERIAL,
+    MapBundle,
+    ReleasedMap,
+    encode_bundle,
+    map_digest,
+)
+from protocols.wire.refusal_reasons import WireError
+
+MAX_FILE_BYTES: Final = 262_144
+DIGEST_CHARS_LEAST: Final = 8
+
+
+class MapStores(MemberStore, MapStore, Protocol):
+    """The parts of the store that a release of maps reads and writes."""
+
+
+def read_map(path: Path, vectors: Path | None = None) -> tuple[DeviceMap | None, str, list[str]]:
+    """The map in a file, its text, and everything that is wrong with it and with its golden vectors, a line each.
+
+    `vectors` is their file; else it lies beside the map or in `../vectors`. A bronze map needs none.
+    Raises: RequestError if a file cannot be read.
+    """
+    text = _read(path)
+    if len(text.encode("utf-8")) > MAX_MAP_BYTES:
+        return None, text, [f"{path.name}: larger than {MAX_MAP_BYTES} bytes, no home takes that"]
+    device_map, faults = judge_text(text, name=path.name)
+    if device_map is None:
+        return None, text, faults
+    places = [vectors] if vectors else [Path(each) for each in vector_places(path, device_map.id)]
+    file = next((each for each in places if each.is_file()), None)
+    if file is not None:
+        faults += judge_vectors(device_map, _read(file), name=file.name)
+    elif vectors is not None or device_map.quality != "bronze":
+        where = vectors or f"{device_map.id}.json beside it or in ../vectors"
+        faults.append(f"{path.name}: quality: {device_map.quality}: no vectors found, expected {where}")
+    return device_map, text, faults
+
+
+async def add_map(store: MapStores, device_map: DeviceMap, text: str, *, by: str, at: int) -> MapFile:
+    """Keep a map that was found good. Raises: StoreError; nothing is then written."""
+    new = MapFile(map_digest(text).hex(), device_map.id, _worst(device_map), text, by, at)
+    await store.add_map_file(new)
+    return new
+
+
+async def propose_set(
+    store: MapStores, names: Sequence[str], *, is_withdrawal: bool, by: str, at: int
+) -> tuple[int, tuple[MapFile, ...]]:
+    """Propose today's set with these maps (ids or digests) taken in or taken back: the proposal's number and the set.
+
+    Raises: RequestError or StoreError; nothing is then written.
+    """
+    wanted = changed_set(await store.map_files(), await released_files(store), names, is_withdrawal=is_withdrawal)
+    _encode(wanted, coop=(await store.coop()).id, serial=MAX_SERIAL, at=at)
+    return await store.propose_maps([each.digest for each in wanted], by=by, at=at), wanted
+
+
+async def confirm_set(store: MapStores, proposal: int, *, by: str, at: int, after: int = 0) -> MapRelease:
+    """Release a proposed set as the next bundle, with a serial above `after` and all before.
+
+    Raises: RequestError or StoreError; nothing is then written.
+    """
+    wanted = next((each for each in await store.map_proposals() if each.id == proposal), None)
+    if wanted is None:
+        raise RequestError(f"there is no proposal {proposal}: commonwatt-hub maps list shows them")
+    by_digest = {each.digest: each for each in await store.map_files()}
+    files = [by_digest[each] for each in wanted.digests]
+    serial = 1 + max([after, *(each.serial for each in await store.map_releases())])
+    if serial > MAX_SERIAL:
+        raise RequestError(f"--after: expected less than {MAX_SERIAL}")
+    bundle = _encode(files, coop=(await store.coop()).id, serial=serial, at=at)
+    release = MapRelease(serial, proposal, sum(each.quality == "bronze" for each in files), bundle, by, at)
+    await store.release_maps(release)
+    return release
+
+
+async def released_files(store: MapStores) -> tuple[MapFile, ...]:
+    """The maps that are released now, by their ids."""
+    releases = await store.map_releases()
+    if not releases:
+        return ()
+    digests = next(each.digests for each in await store.map_proposals() if each.id == releases[-1].proposal)
+    by_digest = {each.digest: each for each in await store.map_files()}
+    return tuple(by_digest[each] for each in digests)
+
+
+def changed_set(
+    added: Sequence[MapFile], released: Sequence[MapFile], names: Iterable[str], *, is_withdrawal: bool
+) -> tuple[MapFile, ...]:
+    """The next set, in order of ids. A name is a map's id (its newest file) or the beginning of a digest.
+
+    Raises: RequestError if a name fits nothing, or if nothing would change.
+    """
+    wanted = {each.map: each for each in released}
+    for name in names:
+        if is_withdrawal:
+            if name not in wanted:
+                raise RequestError(f"{name[:80]!r} is not released: commonwatt-hub maps list shows what is")
+            del wanted[name]
+        else:
+            found = _find(added, name)
+            wanted[found.map] = found
+    chosen = tuple(wanted[name] for name in sorted(wanted))
+    if [each.digest for each in chosen] == [each.digest for each in released]:
+        raise RequestError("this is what is released already: nothing to propose")
+    return chosen
+
+
+def _find(added: Sequence[MapFile], name: str) -> MapFile:
+    fits = [each for each in added if each.map == name]
+    if not fits and len(name) >= DIGEST_CHARS_LEAST:
+        fits = [each for each in added if each.digest.startswith(name)]
+        if len(fits) > 1:
+            raise RequestError(f"several maps have a digest that begins with {name}: give more of it")
+    if not fits:
+        raise RequestError(f"no map {name[:80]!r} was added: first commonwatt-hub maps add FILE")
+    return fits[-1]
+
+
+def _encode(files: Sequence[MapFile], *, coop: str, serial: int, at: int) -> bytes:
+    maps = tuple(ReleasedMap(each.map, each.text) for each in files)
+    try:
+        return encode_bundle(MapBundle(coop, serial, at, maps))
+    except WireError as error:
+        raise RequestError(f"these maps do not fit into one bundle: {error.detail}") from None
+
+
+def _worst(device_map: DeviceMap) -> str:
+    """The map's quality, or bronze if a variant of it is."""
+    qualities = {device_map.quality, *(each.map.quality for each in device_map.variants)}
+    return "bronze" if "bronze" in qualities else device_map.quality
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
+        if len(raw) > MAX_FILE_BYTES:
+            raise RequestError(f"{path}: larger than {MAX_FILE_BYTES} bytes: not a device map or its vectors")
+        # As the agent reads a file, so that the same map has the same digest everywhere.
+        return raw.decode("utf-8-sig").replace("\r\n", "\n")
+    except OSError as error:
+        raise RequestError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise RequestError(f"{path}: not UTF-8: save it again with that encoding") from None
