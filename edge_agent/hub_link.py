@@ -9,12 +9,14 @@ from functools import partial
 from typing import Any
 
 from edge_agent.home_store.credit_days import CreditBook
+from edge_agent.maps.files import map_digests
 from edge_agent.metering.trusted_time import BootClock
 from edge_agent.outbox.store import Outbox
 from edge_agent.settings import Settings
 from edge_agent.setup.hub_site import fetch_root_of, post_renewal
 from edge_agent.timekeeping import Timekeeper
 from edge_agent.uplink.identity import Identity, hub_keys_of
+from edge_agent.uplink.map_fetching import CoopMaps
 from edge_agent.uplink.meter_teller import MeterTeller
 from edge_agent.uplink.mqtt_link import Uplink
 from edge_agent.uplink.sealing import reseal_message
@@ -50,6 +52,16 @@ def make_uplink(
     )
     uplink.takers[downlink_topic(enrolment.coop, enrolment.agent, kind="credits")] = credit_book.note
     uplink.meter = MeterTeller(identity.signer, monotonic=time.monotonic, now=timekeeper.clock.now)
+    used = map_digests({each.map for each in settings.devices}, settings.maps, settings.data)
+    uplink.maps = CoopMaps(
+        settings.data,
+        coop=enrolment.coop,
+        signer=identity.signer,
+        now=timekeeper.clock.now,
+        monotonic=time.monotonic,
+        used=used,
+    )
+    uplink.takers[downlink_topic(enrolment.coop, enrolment.agent, kind="maps")] = uplink.maps.note
     return uplink
 
 

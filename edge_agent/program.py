@@ -277,11 +277,24 @@ class AgentProgram:
     def _tell_phases(self, uplink: Uplink, from_slot: Slot) -> None:
         """Tell the household what is derived and what is not known, and the hub what the grid meter is."""
         settings, phases = self._settings, self._settings.legal_meter.phases
-        if uplink.meter is not None:
-            agent = self._identity.enrolment.agent
-            uplink.meter.notice = grid_notice(self._devices, phases, agent=agent, from_slot=from_slot)
+        self._tell_meter(uplink, from_slot)
+        if uplink.maps is not None:
+            # Slots that have begun keep what was told of them.
+            uplink.maps.changed = lambda: self._tell_meter(uplink, slot_of(self._clock.now()) + 1)
         for line in phase_lines(self._devices, phases, interval_s=settings.interval_s):
             log.warning("%s", line)
+
+    def _tell_meter(self, uplink: Uplink, from_slot: Slot) -> None:
+        if uplink.meter is not None and uplink.maps is not None:
+            uplink.meter.tell(
+                grid_notice(
+                    self._devices,
+                    self._settings.legal_meter.phases,
+                    agent=self._identity.enrolment.agent,
+                    from_slot=from_slot,
+                    is_released=uplink.maps.is_released,
+                )
+            )
 
     def _metering(self, next_slot: Slot, longest_hole_s: float, bases: Mapping[str, SlotBase]) -> WatchedMeter:
         steps = self._phase_steps

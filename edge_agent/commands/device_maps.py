@@ -27,6 +27,13 @@ def add(commands: Commands) -> None:
     words = "show what a map counts, how good it is and why, and what to mind"
     show = add_plain_command(parts, "show", run=_show, words=words)
     show.add_argument("id", metavar="ID", help="the map's id, as `map list` shows it")
+    words = "read a device with the co-op's newest map of this id, from the agent's next start on"
+    take = add_plain_command(parts, "take", run=_take, words=words)
+    take.add_argument("id", metavar="ID", help="the map's id, as `map list` shows it")
+    take.add_argument("--undo", action="store_true", help="go back to the installed map")
+    for each in (listed, show, take):
+        words = "the home's configuration, for its maps and those of the co-op (default: agent.toml, if it is there)"
+        each.add_argument("--config", type=Path, metavar="FILE", help=words)
     for each in (listed, show):
         each.add_argument("--maps", type=Path, metavar="FOLDER", help="a folder of your own maps; they win")
         add_json(each)
@@ -61,14 +68,15 @@ def _check(options: argparse.Namespace) -> int:
 
 def _list(options: argparse.Namespace) -> int:
     from edge_agent.maps.files import find_map, known_families
-    from edge_agent.maps.words import QUALITY, list_record
+    from edge_agent.maps.words import QUALITY, list_record, origin_mark
     from protocols.maps.model import MapError
     from protocols.text_table import format_table
 
+    own, state = _places(options)
     found, troubles = [], []
-    for family in known_families(options.maps):
+    for family in known_families(own, state=state):
         try:
-            found.append(find_map(family, options.maps))
+            found.append(find_map(family, own, state=state))
         except MapError as complaint:
             troubles.append(str(complaint))
     if options.json:
@@ -76,26 +84,85 @@ def _list(options: argparse.Namespace) -> int:
     else:
         rows = [("map", "vendor", "quality", "kinds", "roles")]
         rows += [
-            (f"{each.map.id}{' (own)' if each.is_own else ''}", each.map.vendor, each.map.quality,
+            (f"{each.map.id}{origin_mark(each)}", each.map.vendor, each.map.quality,
              ", ".join(each.map.kinds), ", ".join(each.map.roles))
             for each in found
         ]  # fmt: skip
-        print("\n".join([*format_table(rows), *(f"{name}: {words}" for name, words in QUALITY.items())]))
+        print(
+            "\n".join(
+                [*format_table(rows), *(f"{name}: {words}" for name, words in QUALITY.items()), *_bundle_lines(state)]
+            )
+        )
     for trouble in troubles:
         print(f"commonwatt-agent: {trouble}", file=sys.stderr)
     return 1 if troubles else 0
 
 
 def _show(options: argparse.Namespace) -> int:
+    from edge_agent.maps.coop.kept import read_bundle, released_digests
     from edge_agent.maps.files import find_map
     from edge_agent.maps.words import map_lines, show_record
 
-    found = find_map(options.id, options.maps)
+    own, state = _places(options)
+    found = find_map(options.id, own, state=state)
+    bundle = None if state is None else read_bundle(state)
+    is_released = found.digest in released_digests(bundle)
     if options.json:
-        _print_json(show_record(found))
-    else:
-        print("\n".join(map_lines(found)))
+        _print_json(show_record(found) | {"released": is_released})
+        return 0
+    lines = map_lines(found)
+    if bundle is not None and is_released:
+        words = "as the grid's meter it counts for settlement"
+        lines.append(f"released by the co-op's board in bundle {bundle.serial}: {words}")
+    print("\n".join(lines))
     return 0
+
+
+def _take(options: argparse.Namespace) -> int:
+    from edge_agent.maps.coop.kept import give_back, take_map
+
+    _, state = _places(options)
+    if state is None:
+        raise RequestError("no agent.toml here: name the home's with --config")
+    try:
+        if options.undo:
+            give_back(state, options.id)
+            print(f"{options.id}: the installed map is used again from the agent's next start on")
+        else:
+            serial = take_map(state, options.id)
+            print(f"{options.id}: the map of the co-op's bundle {serial} is used from the agent's next start on")
+    except OSError as cause:
+        raise RequestError(f"{cause.filename}: cannot be written: {cause.strerror or cause}") from None
+    return 0
+
+
+def _places(options: argparse.Namespace) -> tuple[Path | None, Path | None]:
+    """The household's own maps and the agent's data folder, as far as they are known."""
+    from edge_agent.settings import read_settings
+    from protocols.errors import SettingsError
+
+    own: Path | None = getattr(options, "maps", None)
+    config: Path = options.config or Path("agent.toml")
+    if options.config is None and not config.exists():
+        return own, None
+    try:
+        settings = read_settings(config)
+    except SettingsError as trouble:
+        if options.config is not None:
+            raise
+        print(f"commonwatt-agent: {trouble}; your own maps and the co-op's are left out", file=sys.stderr)
+        return own, None
+    return own or settings.maps, settings.data
+
+
+def _bundle_lines(state: Path | None) -> list[str]:
+    from edge_agent.maps.coop.kept import read_bundle
+
+    bundle = None if state is None else read_bundle(state)
+    if bundle is None:
+        return []
+    named = ", ".join(each.id for each in bundle.maps) or "no maps"
+    return [f"the co-op's bundle {bundle.serial}: {named}"]
 
 
 def _try(options: argparse.Namespace) -> int:

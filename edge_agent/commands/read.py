@@ -35,7 +35,7 @@ def _read(options: argparse.Namespace) -> int:
     if options.device and options.device not in names:
         raise RequestError(f"--device: no device {options.device!r}, expected one of {', '.join(names)}")
     readings, troubles = asyncio.run(read_once(fleet, only=options.device))
-    notes = map_notes((device.settings for device, _ in readings), settings.maps)
+    notes = map_notes((device.settings for device, _ in readings), settings.maps, settings.data)
     told = list(zip(readings, notes, strict=True))
     if options.json:
         print(as_json([{**as_record(*each), "about_map": note.record} for each, note in told]))

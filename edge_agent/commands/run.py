@@ -28,6 +28,7 @@ def add(commands: Commands) -> None:
 
 def _run(options: argparse.Namespace) -> int:
     from edge_agent.clock import boot_clock, make_clock
+    from edge_agent.maps.coop.starting import keep_used_maps
     from edge_agent.program import AgentProgram, history_lines
     from edge_agent.uplink.identity import load_identity
 
@@ -36,6 +37,8 @@ def _run(options: argparse.Namespace) -> int:
         require_close_readings(settings)
     clock = make_clock(options.clock)
     identity = load_identity(settings.data)
+    for line in keep_used_maps((each.map for each in settings.devices), settings.maps, settings.data):
+        logging.getLogger("commonwatt.agent").info("%s", line)
     wanted = wanted_consent(settings, identity.enrolment.home)
     # A timeline has no boot time and needs none: its times are known from the start.
     boot = None if options.clock else boot_clock

@@ -29,7 +29,7 @@ def run(options: argparse.Namespace) -> int:
     taken = {each.endpoint.shown for each in settings.devices} if settings else set()
     plan = SearchPlan(networks, endpoints, options.units, tuple(options.make or ()))
     own = settings.maps if settings else None
-    maps, broken = known_families((MAPS,) if own is None else (MAPS, own))
+    maps, broken = known_families((MAPS,) if own is None else (MAPS, own), state=settings.data if settings else None)
     troubles = list(broken)
 
     def tell(event: SearchEvent) -> None:

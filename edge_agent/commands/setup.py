@@ -65,7 +65,8 @@ def make_parts(config: Path) -> SetupParts:
 async def _find(config: Path, plan: SearchPlan, tell: Tell) -> list[FoundDevice]:
     own = _own_maps(config)
     folders = (MAPS,) if own is None else (MAPS, config.parent / own)
-    return await search(plan, known_families(folders)[0], tell)
+    state = read_settings(config).data if config.exists() else None
+    return await search(plan, known_families(folders, state=state)[0], tell)
 
 
 async def _read(config: Path, devices: Sequence[DeviceChoice]) -> tuple[list[LiveRole], list[str]]:

@@ -53,7 +53,7 @@ def _status(options: argparse.Namespace) -> int:
     troubles = [each for each in read_troubles(settings.data) if each.device in names]
     tls = tls_of(settings.data, enrolment)
     validity = None if tls is None else tls.validity()
-    who, notes = (enrolment.agent, enrolment.home), map_notes(settings.devices, settings.maps)
+    who, notes = (enrolment.agent, enrolment.home), map_notes(settings.devices, settings.maps, settings.data)
     # A broken map is said in its line; of its device nothing else can be.
     is_whole = not any(note.trouble for note in notes)
     devices = [device for _, devices in make_fleet(settings) for device in devices] if is_whole else []

@@ -48,7 +48,7 @@ def make_fleet(
 
 def _map(device: DeviceSettings, settings: Settings, installed: Path) -> FoundMap:
     try:
-        return find_map(device.map, settings.maps, installed=installed)
+        return find_map(device.map, settings.maps, state=settings.data, installed=installed)
     except MapError as cause:
         raise SettingsError(f"{settings.source}: device {device.name!r}: map: {cause}".splitlines()[0]) from None
 

@@ -5,7 +5,7 @@ Decides and words; the deriving is in `metering.phases`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from edge_agent.devices.reader import Device
@@ -14,7 +14,7 @@ from edge_agent.metering.phases.grid_meter import PhaseStep, phase_step
 from edge_agent.metering.phases.overlap import TOLERATED_PERCENT, TOLERATED_WH
 from protocols.maps.model import DeviceMap, Phases
 from protocols.slots import Slot
-from protocols.wire.meter_notices import MeterNotice
+from protocols.wire.meter_notices import RELEASED, MeterNotice, ToldQuality
 
 SOON_ENOUGH_S: Final = 10
 """Readings this close derive nearly every quarter hour well enough; see docs/quality.md for the figures."""
@@ -38,16 +38,29 @@ def phase_steps(devices: Iterable[Device], legal_phases: str) -> dict[MeasuringP
     return found
 
 
-def grid_notice(devices: Iterable[Device], legal_phases: Phases, *, agent: str, from_slot: Slot) -> MeterNotice | None:
-    """What the hub is told of the grid meter; None for an agent that reads none, or one whose map does not say."""
+def grid_notice(
+    devices: Iterable[Device],
+    legal_phases: Phases,
+    *,
+    agent: str,
+    from_slot: Slot,
+    is_released: Callable[[str], bool] = lambda _: False,
+) -> MeterNotice | None:
+    """What the hub is told of the grid meter; None for an agent that reads none, or one whose map does not say.
+
+    `is_released`: whether the co-op's board has released the map in use for a family.
+    """
     for device in devices:
         metering = device.device_map.metering
         if metering is not None and any(place.role == "grid" for place in device.places):
+            quality: ToldQuality = device.device_map.quality
+            if quality == "bronze" and is_released(device.settings.map):
+                quality = RELEASED
             return MeterNotice(
                 agent=agent,
                 at=0,
                 from_slot=from_slot,
-                quality=device.device_map.quality,
+                quality=quality,
                 phases=metering.phases,
                 legal_phases=legal_phases,
                 is_derived=phase_step(metering.phases, legal_phases) is not None,

@@ -6,18 +6,29 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from edge_agent.devices.assembly import MAPS
+from edge_agent.maps.coop.kept import coop_maps
 from protocols.maps.loading import load_map
 from protocols.maps.model import DeviceMap, MapError
 
 
-def known_families(folders: Iterable[Path] = (MAPS,)) -> tuple[list[DeviceMap], list[str]]:
-    """The maps in order of their ids, a later folder's in the place of an earlier one's, and a line for each broken."""
+def known_families(
+    folders: Iterable[Path] = (MAPS,), *, state: Path | None = None
+) -> tuple[list[DeviceMap], list[str]]:
+    """The maps in order of their ids, a later folder's in the place of an earlier one's, and a line for each broken.
+
+    With the agent's data folder `state`, the co-op's maps come after the first folder.
+    """
     found: dict[str, DeviceMap] = {}
     broken: list[str] = []
-    for folder in folders:
+    for number, folder in enumerate(folders):
         for path in sorted(folder.glob("*.toml")):
             try:
                 found[path.stem] = load_map(path.read_text(encoding="utf-8"), name=path.name)
             except (OSError, UnicodeDecodeError, MapError) as cause:
                 broken.append(f"{path.name}: left out: {cause}".splitlines()[0])
+        for name, coop in coop_maps(state, folder).items() if state and not number else ():
+            try:
+                found[name] = load_map(coop.text, name=f"{name}.toml")
+            except MapError as cause:
+                broken.append(f"{name}.toml of the co-op: left out: {cause}".splitlines()[0])
     return [found[name] for name in sorted(found)], broken

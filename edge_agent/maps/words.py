@@ -55,12 +55,12 @@ class MapNote:
         return {"device": self.device, "id": self.family, **about}
 
 
-def map_notes(devices: Iterable[DeviceSettings], own: Path | None) -> list[MapNote]:
+def map_notes(devices: Iterable[DeviceSettings], own: Path | None, state: Path | None = None) -> list[MapNote]:
     """What is said of the map of each device, also where it cannot be used."""
     notes = []
     for each in devices:
         try:
-            found = find_map(each.map, own)
+            found = find_map(each.map, own, state=state)
             found.map.varied(each.variant)
         except MapError as trouble:
             notes.append(MapNote(each.name, each.map, each.variant, None, str(trouble)))
@@ -75,7 +75,9 @@ def _quality_line(found: FoundMap, name: str, variant: str | None) -> str:
     own = f", variant {variant}" if variant else ""
     if found.is_own:
         own += f", from your own {found.path.parent.name}/{found.path.name}"
-        own += " (used instead of the installed map)" if found.replaces else ""
+    elif found.coop is not None:
+        own += f", from {found.coop.origin}"
+    own += " (used instead of the installed map)" if found.replaces else ""
     others = ", ".join(each.name for each in found.map.variants)
     choice = (
         f"; if it is another variant ({others}), say so: `commonwatt-agent map show {found.map.id}`" if others else ""
@@ -91,8 +93,27 @@ def quality_record(found: FoundMap, variant: str | None = None) -> dict[str, Any
         "variant": variant,
         "quality": found.map.varied(variant).quality,
         "own": found.is_own,
+        "origin": origin_of(found),
+        "bundle": found.coop.serial if found.coop else None,
         "replaces_installed": found.replaces,
     }
+
+
+def origin_of(found: FoundMap) -> str:
+    """Where a map comes from, in a word for programs."""
+    return "own" if found.is_own else "co-op" if found.coop else "package"
+
+
+def origin_mark(found: FoundMap) -> str:
+    """What stands behind a map's id in a list; nothing for one of the package."""
+    return "" if origin_of(found) == "package" else f" ({origin_words(found).removeprefix('your ')})"
+
+
+def origin_words(found: FoundMap) -> str:
+    """The same for people: the package, the household's own folder, or the co-op's bundle."""
+    if found.is_own:
+        return "your own"
+    return found.coop.origin if found.coop else "the package"
 
 
 def list_record(found: FoundMap) -> dict[str, Any]:
@@ -133,7 +154,7 @@ def map_lines(found: FoundMap) -> list[str]:
     shown = found.map
     lines = [
         f"{shown.id}, version {shown.version}: {shown.vendor} {', '.join(shown.models)}",
-        f"kinds: {', '.join(shown.kinds)}; file: {found.path.name}{' (your own)' if found.is_own else ''}",
+        f"kinds: {', '.join(shown.kinds)}; from {origin_words(found)}: {found.path.name}",
         f"quality: {shown.quality}: {QUALITY[shown.quality]}",
         *(f"role {role.name}: {_role_words(role)}" for role in shown.roles.values()),
     ]

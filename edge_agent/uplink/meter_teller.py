@@ -25,6 +25,11 @@ class MeterTeller:
         self._told_at = -inf
         self.notice: MeterNotice | None = None
 
+    def tell(self, notice: MeterNotice | None) -> None:
+        """Tell this from now on, and at once."""
+        self.notice = notice
+        self._told_at = -inf
+
     def due(self) -> tuple[str, bytes] | None:
         """The topic and sealed bytes to send now, if it is time."""
         if self.notice is None or self._monotonic() - self._told_at < TELL_EVERY_S:

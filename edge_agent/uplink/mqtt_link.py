@@ -19,6 +19,7 @@ from edge_agent.uplink.broker_connection import BrokerConnection
 from edge_agent.uplink.broker_session import IN_FLIGHT, BrokerSession
 from edge_agent.uplink.hub_keys import KnownHubKeys
 from edge_agent.uplink.hub_time import HubTime
+from edge_agent.uplink.map_fetching import CoopMaps
 from edge_agent.uplink.meter_teller import MeterTeller
 from edge_agent.uplink.receipt_effects import ReceiptMeaning, advance_receipts, meaning_of
 from edge_agent.uplink.revoked import RevocationWatch
@@ -78,6 +79,7 @@ class Uplink:
         self._hub_time = hub_time
         self._is_stopped = is_stopped
         self.meter: MeterTeller | None = None
+        self.maps: CoopMaps | None = None
         self._revocation = RevocationWatch(outbox, agent=agent)
         self.takers: dict[str, Callable[[bytes], Awaitable[None]]] = {self._topics["revoked"]: self._revocation.note}
         self._client = BrokerConnection(
@@ -161,8 +163,8 @@ class Uplink:
             log.info("broker %s:%d: connected%s", *self._broker, " again" if self._has_been_up else "")
         self._is_connected, self._has_been_up = True, True
         self._said_down.clear()
-        if self._hub_time is not None:
-            self._hub_time.ask_again()
+        for ask_again in (each.ask_again for each in (self._hub_time, self.maps) if each is not None):
+            ask_again()
         self._start_over()
 
     def note_down(self, words: str | None) -> None:
@@ -232,13 +234,12 @@ class Uplink:
     async def _take_inbox(self) -> None:
         newest: Receipt | None = None
         refused: RefusalNotice | None = None
-        keys = self._topics["keys"]
         # First the hub's keys, by which the others are checked: a broker may change the order of different topics.
-        arrived = sorted(self._inbox, key=lambda message: message[0] != keys)
+        arrived = sorted(self._inbox, key=lambda message: message[0] != self._topics["keys"])
         self._inbox.clear()
         for topic, sealed in arrived:
             try:
-                if topic == keys:
+                if topic == self._topics["keys"]:
                     self._hub_keys.note(sealed)
                 elif topic == self._topics["receipt"]:
                     receipt = decode_receipt(self._hub_keys.open(sealed, topic))
@@ -339,9 +340,9 @@ class Uplink:
     def _ask_time(self) -> None:
         if self._is_connected and self._hub_time is not None and self._hub_time.is_due():
             self._client.publish(*self._hub_time.question())
-        may_tell = self._is_connected and not self._is_stopped()
-        if may_tell and self.meter and (notice := self.meter.due()) and self._client.publish(*notice):
-            self.meter.told()
+        for teller in (self.meter, self.maps) if self._is_connected and not self._is_stopped() else ():
+            if teller is not None and (notice := teller.due()) and self._client.publish(*notice):
+                teller.told()
 
     async def _put_aside(self, notice: RefusalNotice) -> None:
         """The hub will never take one of our messages: leave it behind and go on without it, in a new epoch."""

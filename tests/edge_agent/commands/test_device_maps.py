@@ -12,6 +12,7 @@ import pytest
 from edge_agent.__main__ import main
 from edge_agent.maps.files import INSTALLED
 from tests.edge_agent.devices.test_readout import float_words
+from tests.edge_agent.maps.coop.test_kept import release
 from tests.edge_agent.maps.evcc.template_text import HYBRID, SUNSPEC
 from tests.edge_agent.modbus_stand import Stand
 from tests.protocols.maps.map_text import MAP
@@ -168,3 +169,50 @@ def test_a_template_of_evcc_becomes_a_draft_that_names_its_gaps(
     status, _, err = said(capsys, "map", "from-evcc", str(other))
     assert (status, len(err)) == (1, 1)
     assert "reads no Modbus register by its address: it reads SunSpec models" in err[0]
+
+
+HOME = '[[device]]\nname="m"\nmap="example-meter"\nrole="grid"\nconnect="tcp://127.0.0.1:502"\nmax_power_w=9000\n'
+
+
+def test_list_show_and_take_say_where_each_map_comes_from(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "agent.toml"
+    config.write_text('data = "data"\nmaps = "own"\n' + HOME)
+    for name in ("data", "own"):
+        (tmp_path / name).mkdir()
+    changed = SDM.read_text(encoding="utf-8").replace('vendor = "Eastron"', 'vendor = "Released"')
+    release(tmp_path / "data", 4, example_meter=MAP, eastron_sdm630=changed)
+    status, out, _ = said(capsys, "map", "list", "--config", str(config))
+    assert status == 0
+    assert any(line.startswith("example-meter (the co-op's bundle 4)") for line in out)
+    assert out[-1] == "the co-op's bundle 4: eastron-sdm630, example-meter"
+    _, out, _ = said(capsys, "map", "show", "example-meter", "--config", str(config))
+    assert "from the co-op's bundle 4: " in out[1]
+    assert "released by the co-op's board in bundle 4: as the grid's meter it counts for settlement" in out
+    _, out, _ = said(capsys, "map", "show", "eastron-sdm630", "--config", str(config))
+    assert "from the package: eastron-sdm630.toml" in out[1]
+    assert not any("released by" in line for line in out), "the installed text is another one"
+    status, out, _ = said(capsys, "map", "take", "eastron-sdm630", "--config", str(config))
+    assert (status, out) == (
+        0, ["eastron-sdm630: the map of the co-op's bundle 4 is used from the agent's next start on"]
+    )  # fmt: skip
+    _, out, _ = said(capsys, "map", "show", "eastron-sdm630", "--config", str(config), "--json")
+    found = json.loads("\n".join(out))
+    assert (found["vendor"], found["origin"], found["bundle"], found["released"]) == ("Released", "co-op", 4, True)
+    assert said(capsys, "map", "take", "eastron-sdm630", "--undo", "--config", str(config))[0] == 0
+    _, _, err = said(capsys, "map", "take", "eastron-sdm630", "--undo", "--config", str(config))
+    assert err == ["commonwatt-agent: the map 'eastron-sdm630' of the co-op was not taken: nothing to undo"]
+
+
+def test_list_without_a_good_agent_toml_shows_the_package(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert said(capsys, "map", "list")[2] == []
+    _, _, err = said(capsys, "map", "take", "eastron-sdm630")
+    assert err == ["commonwatt-agent: no agent.toml here: name the home's with --config"]
+    (tmp_path / "agent.toml").write_text("nonsense = 1\n")
+    status, out, err = said(capsys, "map", "list")
+    assert status == 0
+    assert len(out) > 100
+    assert err[0].endswith("your own maps and the co-op's are left out")
+    assert said(capsys, "map", "list", "--config", "agent.toml")[0] == 1, "named, it has to be right"

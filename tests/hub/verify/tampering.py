@@ -11,6 +11,7 @@ from hub.commands.operation.verify import verify_hub
 from hub.core.rules.rulebook import Prices, Rule
 from hub.folder.opening import open_store
 from hub.storage.finding_records import ConnectionAgreement
+from hub.storage.maps.records import MapFile, MapRelease
 from hub.storage.rule_records import NewProposal
 from hub.storage.sqlite.store import SqliteStore
 from protocols.timeline import Clock
@@ -40,6 +41,10 @@ async def _fill_empty_tables(hub: Path) -> None:
         other = Rule("equal", prices=Prices(170_000, 150_000))
         proposal = NewProposal(other.version(), other.canonical(), "2099-01-01", "a file", "m01", int(LATER_S))
         await store.withdraw_rule(await store.propose_rule(proposal), by="m01", at=int(LATER_S))
+        board = [member.id for member in await store.members() if member.is_board]
+        await store.add_map_file(MapFile("ab" * 32, "acme-meter", "bronze", "x = 1\n", board[0], int(LATER_S)))
+        maps = await store.propose_maps(["ab" * 32], by=board[0], at=int(LATER_S))
+        await store.release_maps(MapRelease(1, maps, 1, b"bundle", board[1], int(LATER_S)))
         agent = (await store.agents())[-1].id
         for sql, row in (
             ("INSERT INTO agent_objection VALUES (?, ?, ?, ?)", (agent, "m03", "who is this?", 1)),
