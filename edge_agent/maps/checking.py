@@ -50,7 +50,7 @@ def _vectors_file(device_map: DeviceMap, path: Path, given: Path | None) -> Path
     if given is not None:
         places = [given / f"{device_map.id}.json" if given.is_dir() else given]
     else:
-        places = [Path(each) for each in vector_places(path, device_map.id)]
+        places = [path.parent / each for each in vector_places(device_map.id)]
     return next((each for each in places if each.is_file()), None)
 
 

@@ -101,10 +101,14 @@ class CoopMaps:
         except OSError as error:
             log.error("the co-op's maps cannot be kept: %s; they are asked for again", error.strerror or error)
             return
+        before = [family for family in sorted(self._used) if self.is_released(family)]
         self._bundle, self._released = usable, released_digests(usable)
         log.info("bundle %d of the co-op's maps is here: %d maps", usable.serial, len(usable.maps))
         for line in new_map_lines(usable, self._used):
             log.warning("%s", line)
+        for family in before:
+            if not self.is_released(family):
+                log.warning("the co-op's board has taken back the map %s: it stays in use, no longer released", family)
         self.changed()
 
     def _refuse_old(self, serial: int) -> None:

@@ -42,7 +42,7 @@ def read_map(path: Path, vectors: Path | None = None) -> tuple[DeviceMap | None,
     device_map, faults = judge_text(text, name=path.name)
     if device_map is None:
         return None, text, faults
-    places = [vectors] if vectors else [Path(each) for each in vector_places(path, device_map.id)]
+    places = [vectors] if vectors else [path.parent / each for each in vector_places(device_map.id)]
     file = next((each for each in places if each.is_file()), None)
     if file is not None:
         faults += judge_vectors(device_map, _read(file), name=file.name)

@@ -14,6 +14,7 @@ CONTRACT = (
     "hub.storage.account_records",
     "hub.storage.finding_records",
     "hub.storage.fleet_records",
+    "hub.storage.maps.records",
     "hub.storage.street_records",
     "hub.storage.audit_records",
     "hub.storage.invite_records",
@@ -39,7 +40,13 @@ MAY_IMPORT = {
         "protocols",
     ),
     "edge_agent.outbox": ("edge_agent.outbox", "edge_agent.metering", "edge_agent.local_time", "protocols"),
-    "edge_agent.uplink": ("edge_agent.uplink", "edge_agent.outbox", "edge_agent.metering", "protocols"),
+    "edge_agent.uplink": (
+        "edge_agent.uplink",
+        "edge_agent.outbox",
+        "edge_agent.metering",
+        "edge_agent.maps.coop",
+        "protocols",
+    ),
     "edge_agent.home_broker": ("edge_agent.home_broker", "protocols"),
     "edge_agent.home_assistant": (
         "edge_agent.home_assistant",
@@ -53,7 +60,13 @@ MAY_IMPORT = {
         "edge_agent.sections.home_assistant",
         "protocols",
     ),
-    "edge_agent.finding": ("edge_agent.finding", "edge_agent.devices", "edge_agent.settings", "protocols"),
+    "edge_agent.finding": (
+        "edge_agent.finding",
+        "edge_agent.devices",
+        "edge_agent.settings",
+        "edge_agent.maps.coop",
+        "protocols",
+    ),
     "edge_agent.setup": (
         "edge_agent.setup",
         "edge_agent.finding",

@@ -74,12 +74,21 @@ def unproven_spans(
     which a bundle of the board's had bronze maps: an agent that tells of a released map is believed in these alone.
     """
     released, times = list(accepted), list(bundles)
-    return [
-        span
-        for whole in meter_spans(told)
-        for span in _waiting_parts(whole, times)
-        if not any(_is_in(span, home, slot) for home, slot in released)
-    ]
+    waiting = _joined(part for whole in meter_spans(told) for part in _waiting_parts(whole, times))
+    return [span for span in waiting if not any(_is_in(span, home, slot) for home, slot in released)]
+
+
+def _joined(parts: Iterable[MeterSpan]) -> list[MeterSpan]:
+    """What waits after a withdrawal, and goes on when the agent has heard of it, is one matter for the board."""
+    joined: list[MeterSpan] = []
+    for part in parts:
+        before = joined[-1] if joined else None
+        is_same = before is not None and (before.meter.home, before.meter.seat) == (part.meter.home, part.meter.seat)
+        if before is not None and is_same and before.meter.quality == RELEASED and before.until == part.first_slot:
+            joined[-1] = MeterSpan(part.meter, before.first_slot, part.until)
+        else:
+            joined.append(part)
+    return joined
 
 
 def _waiting_parts(span: MeterSpan, bundles: Iterable[tuple[Slot, Slot | None]]) -> Iterator[MeterSpan]:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
-
 from protocols.maps.loading import load_map
 from protocols.maps.model import DeviceMap, MapError
 from protocols.maps.proof.lint import find_faults
 from protocols.maps.proof.vectors import find_disagreements, load_vectors
 
 
-def vector_places(map_file: PurePath, map_id: str) -> tuple[PurePath, ...]:
-    """Where the golden vectors of a map's file may lie: beside it, or in a folder `vectors` there or one up."""
+def vector_places(map_id: str) -> tuple[str, ...]:
+    """Where the golden vectors of a map may lie, from the folder of its file: beside it, or in `vectors`, or one up."""
     name = f"{map_id}.json"
-    folder = map_file.parent
-    return folder / name, folder / "vectors" / name, folder.parent / "vectors" / name
+    return name, f"vectors/{name}", f"../vectors/{name}"
 
 
 def judge_text(text: str, *, name: str) -> tuple[DeviceMap | None, list[str]]:
@@ -23,7 +20,7 @@ def judge_text(text: str, *, name: str) -> tuple[DeviceMap | None, list[str]]:
     if faults:
         return None, faults
     device_map = load_map(text, name=name)
-    stem = PurePath(name).stem
+    stem = name.removesuffix(".toml")
     if device_map.id != stem:
         faults.append(f"{name}: id: expected {stem!r} like the file's name, found {device_map.id!r}")
     return device_map, faults

@@ -59,6 +59,7 @@ async def test_a_bundle_counts_and_stays_over_a_restart_and_an_older_one_never_d
     assert sum("offers bundle 2" in record.getMessage() for record in caplog.records) == 2, "once a run"
     await take(maps, payloads(4, ()))
     assert (maps.serial, maps.is_released("example-meter")) == (4, False), "withdrawn"
+    assert "has taken back the map example-meter: it stays in use" in caplog.text
     assert changes == [3, 4]
 
 

@@ -107,7 +107,10 @@ async def test_a_map_the_board_has_released_counts_while_a_bundle_has_bronze_map
     assert [span.meter.home for span in await street.store.unproven_meters()] == ["h03"], "and no other map"
     await put_release(street.store, 2, bronze=0, at=start_s + 40 * 900)
     spans = {span.meter.home: span for span in await street.store.unproven_meters()}
-    assert (spans["h02"].first_slot, spans["h02"].until) == (SLOTS.start + 40, None), "what was released stays so"
+    assert (spans["h02"].first_slot, spans["h02"].until) == (SLOTS.start + 41, None), "what was released stays so"
+    await tell(street, "h02", "bronze", from_slot=SLOTS.start + 43)
+    (span,) = [each for each in await street.store.unproven_meters() if each.meter.home == "h02"]
+    assert (span.first_slot, span.until) == (SLOTS.start + 41, None), "one matter, from the withdrawal on"
 
 
 async def put_release(store: SqliteStore, serial: int, *, bronze: int, at: int) -> None:

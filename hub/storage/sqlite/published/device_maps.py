@@ -20,9 +20,12 @@ _WINDOWS_SQL: Final = "SELECT released_at, bronze FROM map_release ORDER BY seri
 
 
 async def release_windows(db: aiosqlite.Connection) -> list[tuple[Slot, Slot | None]]:
-    """When a bundle with bronze maps was in force: from its slot up to another, None for until now."""
+    """When a bundle with bronze maps was in force: from its slot up to another, None for until now.
+
+    The slot in which the next one was released is still in it: no agent can have heard of that before.
+    """
     rows = [(slot_of(int(at)), int(bronze)) for at, bronze in await db.execute_fetchall(_WINDOWS_SQL)]
-    ends: list[Slot | None] = [*(slot for slot, _ in rows[1:]), None]
+    ends: list[Slot | None] = [*(slot + 1 for slot, _ in rows[1:]), None]
     return [(slot, end) for (slot, bronze), end in zip(rows, ends, strict=False) if bronze]
 
 
