@@ -49,6 +49,7 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rtu", type=Path, metavar="PATH", help="serve RTU on a pty at this path instead")
     parser.add_argument("--unit", type=int, default=1, help="unit id (default 1)")
     parser.add_argument("--hostile", action="store_true", help="answer every other request wrongly, in any way")
+    parser.add_argument("--fault", action="append", metavar="KIND", help="misbehave in this way; a wrong one names all")
     parser.add_argument("--seed", type=int, default=1, help="the seed of its street (default 1)")
     parser.add_argument("--clock", type=Path, metavar="FILE", help="follow the timeline in this file")
     parser.set_defaults(run=_run_device)

@@ -4,14 +4,14 @@ import argparse
 import asyncio
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
 from protocols.maps.model import DeviceMap, MapPoint
 from protocols.maps.registers import Value, shortest
 from protocols.maps.roles import role_names
-from simulator.devices.faults import Fault, FaultScript
+from simulator.devices.faults import KINDS, Fault, FaultKind, FaultScript
 from simulator.devices.image import DeviceImage, UnitMap
 from simulator.devices.modbus_server import SimulatedLink
 from simulator.errors import SimulatorError
@@ -32,21 +32,33 @@ def run_device(options: argparse.Namespace) -> None:
     """Serve until Ctrl-C. Raises: SimulatorError."""
     if not 0 <= options.port <= 65535 or not 1 <= options.unit <= 247:
         raise SimulatorError("expected --port 0 to 65535 and --unit 1 to 247")
+    kinds = chosen_kinds([*(options.fault or []), *(["hostile"] if options.hostile else [])])
     clock = open_clock(options.clock)
     street = Street(seed=options.seed, homes=_HOMES, first_day=day_number(clock.now()) - _DAYS_BEFORE)
     device_map = find_map(options.family, options.maps).varied(options.variant)
     home, unit = home_of_family(street, device_map)
     is_known = device_map.id in STREET_FAMILIES and options.maps is None and options.variant is None
+    mine = replace(unit, unit=options.unit, families=(device_map.id,))
+    began_s = clock.now() // LIVELY_STEP_S * LIVELY_STEP_S
+    script = FaultScript([Fault(home.id, mine.link, mine.unit, kind, from_s=began_s) for kind in kinds])
     image = DeviceImage(
-        replace(unit, unit=options.unit, families=(device_map.id,)),
+        mine,
         home,
         physics=street.physics(home.id),
         seed=options.seed,
         step_s=LIVELY_STEP_S,
+        disturbance=script,
         device_map=None if is_known else device_map,
     )
-    script = FaultScript([Fault(home.id, image.unit.link, image.unit.unit, "hostile")] if options.hostile else [])
     asyncio.run(_serve(image, SimulatedLink([image], clock.now, script=script), options))
+
+
+def chosen_kinds(names: Sequence[str]) -> tuple[FaultKind, ...]:
+    """The kinds of faults with these names. Raises: SimulatorError."""
+    unknown = next((name for name in names if name not in KINDS), None)
+    if unknown is not None:
+        raise SimulatorError(f"--fault: expected one of {', '.join(KINDS)}, found {unknown!r}")
+    return tuple(kind for kind in KINDS if kind in names)
 
 
 def home_of_family(street: Street, device_map: DeviceMap) -> tuple[SimulatedHome, ModbusUnit]:

@@ -179,7 +179,7 @@ def _fit_multipliers(resolved: ResolvedMap, values: FamilyValues) -> None:
     names = {name for user in users for name in user.scale_by}
     for multiplier in _MULTIPLIERS:
         values |= dict.fromkeys(names, Decimal(multiplier))
-        if all(_fits(user, values[user.name], values) for user in users):
+        if all(fits_registers(user, values[user.name], values) for user in users):
             return
 
 
@@ -187,19 +187,20 @@ def _fitting(point: MapPoint, value: Value, values: FamilyValues) -> Value:
     """The value itself, or the nearest one that the point's range and registers can hold."""
     if not isinstance(value, Decimal):
         return value
-    scale = _scale(point, values)
+    scale = scale_among(point, values)
     if point.wraps_at is not None and point.unit in WH_PER_UNIT:
         value %= point.wraps_at * scale
     for bound, is_beyond in ((point.minimum, min), (point.maximum, max)):
         if bound is not None and is_beyond(value, bound) == value:
             value = bound
     for candidate in (value, Decimal(0), point.minimum, point.maximum):
-        if candidate is not None and _fits(point, candidate, values):
+        if candidate is not None and fits_registers(point, candidate, values):
             return candidate
     return None
 
 
-def _scale(point: MapPoint, values: FamilyValues) -> Decimal:
+def scale_among(point: MapPoint, values: FamilyValues) -> Decimal:
+    """What one of the point's raw units is worth, with the multipliers and scale factors among these values."""
     scale = point.scale
     for name in point.scale_by:
         factor = values.get(name)
@@ -208,9 +209,10 @@ def _scale(point: MapPoint, values: FamilyValues) -> Decimal:
     return scale.scaleb(int(factor)) if isinstance(factor, Decimal) else scale
 
 
-def _fits(point: MapPoint, value: Value, values: FamilyValues) -> bool:
+def fits_registers(point: MapPoint, value: Value, values: FamilyValues) -> bool:
+    """Whether the point's registers can hold this value."""
     try:
-        encode(value, point.type, scale=_scale(point, values), sentinels=point.sentinels)
+        encode(value, point.type, scale=scale_among(point, values), sentinels=point.sentinels)
     except RegisterError:
         return False
     return True

@@ -10,15 +10,16 @@ from math import inf
 from typing import Literal, get_args
 
 from protocols.toml_text import TomlTextError, read_toml
+from simulator.devices.value_faults import SHOWN_FAULTS, ShownFault
 from simulator.devices.wire_faults import WIRE_FAULTS, WireFault
 from simulator.errors import SimulatorError
 from simulator.world.homes import ModbusUnit, SimulatedHome
 from simulator.world.physics import HomePhysics
 from simulator.world.site import STEP_S
 
-FaultKind = WireFault | Literal["slow", "hostile", "frozen", "counter_reset", "night_sleep"]
+FaultKind = WireFault | ShownFault | Literal["slow", "hostile", "frozen", "counter_reset", "night_sleep"]
 Reads = Literal["zero", "sentinel", "silent"]
-VALUE_FAULTS: tuple[FaultKind, ...] = ("frozen", "counter_reset", "night_sleep")
+VALUE_FAULTS: tuple[FaultKind, ...] = ("frozen", "counter_reset", "night_sleep", *SHOWN_FAULTS)
 KINDS: tuple[FaultKind, ...] = (
     "busy",
     "slow",
@@ -36,7 +37,7 @@ class Fault:
 
     `hostile`: every other request gets one of the wire faults, by chance. `frozen`: the registers stand still.
     `counter_reset` sets the counters to 0 at `from_s`; they count from there until `to_s`.
-    `night_sleep`: without sun the device answers as `reads` says.
+    `night_sleep`: without sun the device answers as `reads` says. For the rest see `wire_faults` and `value_faults`.
     """
 
     home: str
@@ -85,6 +86,11 @@ class FaultScript:
     def sleeps_as(self, home: str, unit: ModbusUnit, at_s: float) -> str | None:
         """How a unit answers while it sleeps, None if no sleep is scripted."""
         return next((each.reads for each in self._of(home, unit) if _holds(each, "night_sleep", at_s)), None)
+
+    def shown_faults(self, home: str, unit: ModbusUnit, at_s: float) -> Sequence[tuple[str, float]]:
+        """The faults of the values shown, in the script's order, and since when each holds."""
+        kinds = SHOWN_FAULTS
+        return [(each.kind, each.from_s) for each in self._of(home, unit) for kind in kinds if _holds(each, kind, at_s)]
 
     def _of(self, home: str, unit: ModbusUnit) -> Sequence[Fault]:
         return self._by_unit.get((home, unit.link, unit.unit), ())

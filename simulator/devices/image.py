@@ -3,7 +3,7 @@
 Computed only when somebody reads, and once per refresh. `modbus_server` speaks the Modbus.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
@@ -15,6 +15,7 @@ from protocols.maps.planning import Span, merge_spans
 from protocols.maps.registers import Value
 from simulator.devices.any_family import any_values, chain_models, identity_words
 from simulator.devices.sunspec_chain import LAYOUTS, build_sunspec_chain
+from simulator.devices.value_faults import disturbed, swapped
 from simulator.devices.values import (
     Counters,
     FamilyValues,
@@ -48,6 +49,9 @@ class Disturbance(Protocol):
     def sleeps_as(self, home: str, unit: ModbusUnit, at_s: float) -> str | None:
         """How a sleeping unit answers, "zero" or "sentinel"; None if nothing is scripted."""
 
+    def shown_faults(self, home: str, unit: ModbusUnit, at_s: float) -> Sequence[tuple[str, float]]:
+        """The faults of the values shown, see `value_faults`, and since when each holds."""
+
 
 class NoDisturbance:
     """Everything works."""
@@ -65,6 +69,10 @@ class NoDisturbance:
     def sleeps_as(self, home: str, unit: ModbusUnit, at_s: float) -> str | None:
         """Never asleep."""
         return None
+
+    def shown_faults(self, home: str, unit: ModbusUnit, at_s: float) -> Sequence[tuple[str, float]]:
+        """None."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +118,22 @@ class DeviceImage:
         at_s = int(self._disturbance.frozen_at_s(self.home.id, self.unit, self.refresh_time(now_s)))
         if self._shown_at != at_s:
             self._shown = dict(self._base)
+            faults = self._disturbance.shown_faults(self.home.id, self.unit, at_s)
             for part in self.parts:
-                self._shown.update(part.resolved.encode(self.values(part, at_s)))
+                self._shown.update(part.resolved.encode(self._disturbed(part, at_s, faults)))
                 if self._is_any:
                     self._shown.update(identity_words(part.resolved.device_map, self._shown))
+                if any(kind == "swapped_words" for kind, _ in faults):
+                    self._shown.update(swapped(part.resolved, self._shown))
             self._shown_at = at_s
         return self._shown
+
+    def _disturbed(self, part: UnitMap, at_s: float, faults: Sequence[tuple[str, float]]) -> FamilyValues:
+        values = self.values(part, at_s)
+        for kind, from_s in faults:
+            began_s = max(self.refresh_time(from_s), self._physics.first_day * 86_400)
+            values = disturbed(part.resolved, values, kind, at_begin=self.values(part, began_s))
+        return values
 
     def values(self, part: UnitMap, at_s: float) -> FamilyValues:
         """The values of one of the unit's maps at an instant, in that map's units and directions."""

@@ -1,4 +1,4 @@
-"""`commonwatt-sim device --hostile`: a device of any family that answers every other request wrongly."""
+"""`commonwatt-sim device --hostile` and `--fault`: a device of any family that misbehaves as asked."""
 
 import asyncio
 import contextlib
@@ -8,9 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from edge_agent.devices.line import DeviceReadError, LineSettings
 from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.settings import Endpoint
+from protocols.maps.roles import role_values
+from simulator.__main__ import main
+from simulator.commands import device as device_command
+from simulator.devices.image import DeviceImage
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -47,3 +53,31 @@ async def test_a_hostile_device_gives_wrong_answers_and_right_ones() -> None:
     finally:
         device.terminate()
         device.wait(timeout=30)
+
+
+def test_a_fault_that_nobody_knows_is_refused_with_all_names(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["device", "eastron-sdm630", "--fault", "odd"]) != 0
+    told = capsys.readouterr().err
+    assert "--fault: expected one of busy, slow" in told
+    assert "counter_stands, swapped_words, scale_change, found 'odd'" in told
+    assert told.count("\n") == 1
+
+
+def test_a_fault_holds_from_the_start_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    served: list[DeviceImage] = []
+
+    async def serve(image: DeviceImage, *_others: object) -> None:
+        served.append(image)
+
+    monkeypatch.setattr(device_command, "_serve", serve)
+    for options in ([], ["--fault", "counter_stands", "--fault", "busy"]):
+        assert main(["device", "eastron-sdm630", *options]) == 0
+    moved = []
+    for image in served:
+        (part,) = image.parts
+        now_s = image.refresh_time(1_800_000_000)
+        read = [
+            role_values(part.resolved, part.resolved.decode(image.words(at)), "grid") for at in (now_s, now_s + 9000)
+        ]
+        moved.append((read[0].import_wh, read[0].export_wh) != (read[1].import_wh, read[1].export_wh))
+    assert moved == [True, False]
