@@ -5,7 +5,7 @@ export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 PY := .venv/bin/python
 
-.PHONY: help setup setup-test check docs-check test demo demo-once bench campaign mutants coverage deb messages clean
+.PHONY: help setup setup-test check docs-check test demo demo-once bench campaign mutants coverage deb messages sunspec clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -26,6 +26,10 @@ test: setup-test
 ## make campaign   the long fault campaigns, whole
 campaign: setup-test
 	@$(PY) -m pytest -n 2 --dist loadfile -m campaign --timeout 7200
+
+## make sunspec    compile the SunSpec definitions that maps rest on from the installed pysunspec2 again
+sunspec: setup-test
+	@$(PY) -m tests.conformance.sunspec_definitions
 
 ## make check      lint, types, declared packages, house rules, and whether README and docs name only what exists
 check: setup-test docs-check

@@ -33,6 +33,7 @@ from protocols.maps.model import (
     Serial,
     Transport,
 )
+from protocols.maps.official.filling import fill_points
 from protocols.maps.planning import MODBUS_MAX_REGISTERS, BlockLimits, Span
 from protocols.maps.registers import RegisterError, RegisterType, Sentinel, WordOrder, parse_sentinel, register_type
 from protocols.maps.variants import vary
@@ -101,7 +102,7 @@ def _variants(given: list[TomlFields], family: Mapping[str, Any], name: str) -> 
 
 
 def _map(table: Mapping[str, Any], name: str) -> DeviceMap:
-    top = TomlFields(name, table).only(*_KEYS["map"])
+    top = TomlFields(name, fill_points(table, name)).only(*_KEYS["map"])
     return DeviceMap(
         id=top.name("id", r"[a-z0-9]+(-[a-z0-9]+)*", "a name like 'eastron-sdm630'"),
         version=top.whole("version", 1, 9999),

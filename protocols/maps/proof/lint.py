@@ -227,6 +227,8 @@ def _repaired(
     kept = {each: value for each, value in part.items() if each != key}
     if key == "address":
         kept = {each: value for each, value in kept.items() if each not in ("words", "offset", "document_address")}
+    if key == "point":
+        kept = {"offset": 2, "type": "uint16", "sentinels": [], **kept}
     if key in filled:
         kept[key] = filled[key]
     elif key in shared:

@@ -115,3 +115,13 @@ def test_damaged_maps_get_lines_and_never_a_traceback(data: st.DataObject) -> No
     for fault in find_faults(text, name="m.toml"):
         assert fault.startswith("m.toml")
         assert "\n" not in fault
+
+
+def test_a_wrong_sunspec_point_is_one_finding_beside_others() -> None:
+    text = map_text("sunspec-inverter")
+    wrong = text.replace('point = "DCW"', 'point = "Nonsense"', 1).replace('point = "Hz"', 'point = "Hertz"', 1)
+    faults = list(find_faults(wrong, name="m.toml"))
+    assert [each.partition(": point: ")[2] for each in faults] == [
+        "model 101 has no point 'Hertz'",
+        "model 101 has no point 'Nonsense'",
+    ], faults
