@@ -224,14 +224,10 @@ def _ensure_file(path: Path, *, create: bool) -> None:
 
 
 async def _configure(db: aiosqlite.Connection, *, is_writer: bool) -> None:
-    await db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-    await db.execute("PRAGMA foreign_keys = ON")
-    await db.execute("PRAGMA temp_store = MEMORY")
-    if is_writer:
-        await db.execute("PRAGMA journal_mode = WAL")
-        await db.execute("PRAGMA synchronous = FULL")
-    else:
-        await db.execute("PRAGMA query_only = ON")
+    own = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL" if is_writer else "PRAGMA query_only = ON"
+    await db.executescript(
+        f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; {own}"
+    )
 
 
 async def _refuse_empty(db: aiosqlite.Connection, path: Path) -> None:

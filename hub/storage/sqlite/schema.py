@@ -4,6 +4,7 @@ import hashlib
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib import resources
 
 import aiosqlite
@@ -28,6 +29,7 @@ class Migration:
         return hashlib.sha256(self.sql.encode("utf-8")).hexdigest()
 
 
+@cache
 def known_migrations() -> tuple[Migration, ...]:
     """The steps that come with this program, in order, numbered from 1 without gaps."""
     folder = resources.files("hub.storage.sqlite") / "migrations"

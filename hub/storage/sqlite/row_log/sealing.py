@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - only names from the schema are put into SQL here; values are bound.
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from typing import Final
 
 import aiosqlite
@@ -11,7 +11,7 @@ import aiosqlite
 from hub.core.ledger.signed_document import Signer
 from hub.storage.audit_records import FIRST_LINK, LogLine, head_bytes, next_link, row_digest
 from hub.storage.sqlite.row_log.protection import LOGGED
-from hub.storage.sqlite.row_log.triggers import TableForm, form_of
+from hub.storage.sqlite.row_log.triggers import Column, TableForm, form_of
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +22,9 @@ _HEAD_SQL = "SELECT position, hash FROM row_log_head"
 _WAITING_SQL = """SELECT id, source, row_key, change, content, says FROM row_log_waiting
 WHERE id > ? ORDER BY id LIMIT ?"""
 TABLE_INFO: Final = "SELECT name, type, pk FROM pragma_table_info(?)"
+_ALL_COLUMNS_SQL = """SELECT held.name, part.name, part.type, part.pk
+FROM sqlite_master AS held, pragma_table_info(held.name) AS part WHERE held.type = 'table'
+ORDER BY held.name, part.cid"""
 _LINE_SQL = "INSERT INTO row_log VALUES (?, ?, ?, ?, ?, ?, ?)"
 _SET_HEAD_SQL = """INSERT INTO row_log_head VALUES (1, ?, ?, ?) ON CONFLICT (one) DO UPDATE SET
 position = excluded.position, hash = excluded.hash, signature = excluded.signature"""
@@ -76,13 +79,10 @@ async def _head(db: aiosqlite.Connection) -> tuple[int, bytes]:
 
 async def table_forms(db: aiosqlite.Connection) -> list[TableForm]:
     """The forms of the logged tables that this store has."""
-    forms = []
-    for table in LOGGED:
-        rows = await db.execute_fetchall(TABLE_INFO, (table,))
-        columns = [(str(name), str(kind), int(place)) for name, kind, place in rows]
-        if columns:
-            forms.append(form_of(table, columns))
-    return forms
+    columns: dict[str, list[Column]] = {}
+    for table, name, kind, place in await db.execute_fetchall(_ALL_COLUMNS_SQL):
+        columns.setdefault(str(table), []).append((str(name), str(kind), int(place)))
+    return [form_of(table, columns[table]) for table in LOGGED if table in columns]
 
 
 async def install_log(db: aiosqlite.Connection, applied: range, *, at: int, signer: Signer | None) -> None:
@@ -97,7 +97,8 @@ async def install_log(db: aiosqlite.Connection, applied: range, *, at: int, sign
         return
     is_upgrade = bool(applied) and (FIRST_STEP in applied or await _is_whole(db))
     after = await newest_waiting(db)
-    lost = [form.table for form in missing if not await _install(db, form, takes_over=is_upgrade)]
+    names = {name for name, _ in known}
+    lost = [form.table for form in missing if not await _install(db, form, replaced=names, takes_over=is_upgrade)]
     if lost:
         log.error("the log of rows was begun before and lacks %s: see commonwatt-hub verify", ", ".join(lost))
     await seal_changes(db, after=after, at=at, signer=signer)
@@ -110,10 +111,11 @@ async def _is_whole(db: aiosqlite.Connection) -> bool:
     return bool(lines) and [lines, last] == [last, heads[0][0] if heads else 0]
 
 
-async def _install(db: aiosqlite.Connection, form: TableForm, *, takes_over: bool) -> bool:
-    """Create the triggers of one table; whether the log holds the table in this form afterwards."""
+async def _install(db: aiosqlite.Connection, form: TableForm, *, replaced: Set[str], takes_over: bool) -> bool:
+    """Create the triggers of one table in place of those of these names; whether the log then holds its form."""
     for name, sql in form.triggers().items():
-        await db.execute(f"DROP TRIGGER IF EXISTS {name}")
+        if name in replaced:
+            await db.execute(f"DROP TRIGGER {name}")
         await db.execute(sql)
     held = "SELECT 1 FROM row_log WHERE source = ? AND change = 'form' AND row_key = ?"
     if list(await db.execute_fetchall(held, (form.table, form.form.hex()))):
