@@ -14,6 +14,7 @@ from hub.storage.records import AcceptedMessage, Agent, Coop, Home, Member, Read
 from hub.storage.sqlite.store import SqliteStore
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import Slot, slots_of_day, start_of
+from tests.hub.new_store import open_new_store
 
 COOP = Coop("street", "The Street", "Europe/Madrid", "EUR")
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -107,7 +108,7 @@ async def open_street(
     folder: Path, *, homes: int = 3, rule: Rule = RULE, energy: Callable[[int, Slot], tuple[int, int]] = energy_wh
 ) -> Street:
     """A fresh store in this folder with homes, agents and a rule, and no reading yet; `energy` is what they send."""
-    store = await SqliteStore.open(folder / "hub.sqlite", now=lambda: 1_800_000_000.0, create=True)
+    store = await open_new_store(folder / "hub.sqlite", now=lambda: 1_800_000_000.0)
     street = await fill_street(store, homes=homes, rule=rule)
     street.energy = energy
     return street

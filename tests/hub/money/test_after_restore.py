@@ -18,6 +18,7 @@ from hub.verify.books import check_books
 from hub.verify.statement_bills import RecomputedBills
 from protocols.errors import RequestError
 from tests.hub.money.test_booking import ACCESS, AT, DAYS, MAY, OWN, PAY_ON, write_file
+from tests.hub.new_store import open_new_store
 from tests.hub.settled_street import KEY, open_street
 
 BACKUP_AT = AT - 86_400
@@ -69,7 +70,7 @@ async def test_bills_and_payments_wait_for_the_board_and_no_number_is_given_twic
 
 
 async def test_only_months_until_the_restore_are_marked(tmp_path: Path) -> None:
-    store = await SqliteStore.open(tmp_path / "hub.sqlite", now=lambda: float(AT), create=True)
+    store = await open_new_store(tmp_path / "hub.sqlite", now=lambda: float(AT))
     assert await forgotten_mark(store, "2026-05", tz="Europe/Madrid") == ""
     await store.add_restore(backup_made_at=BACKUP_AT, restored_at=AT)
     for month, mark in (("2025-12", MARK), ("2026-06", MARK), ("2026-07", "")):

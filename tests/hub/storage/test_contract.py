@@ -35,10 +35,10 @@ from hub.storage.records import (
     RunRow,
 )
 from hub.storage.rule_records import NewProposal, RuleAdoption
-from hub.storage.sqlite.store import SqliteStore
 from hub.storage.street_records import StreetTotal
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import start_of
+from tests.hub.new_store import open_new_store
 
 IMPORT, EXPORT, PV = Measure.GRID_IMPORT, Measure.GRID_EXPORT, Measure.PV_PRODUCTION
 SLOT = 1_990_000
@@ -51,7 +51,7 @@ Reopen = Callable[[], Awaitable[Store]]
 
 
 async def open_sqlite(folder: Path) -> Store:
-    return await SqliteStore.open(folder / "hub.sqlite", now=lambda: 1_800_000_000.0, create=True)
+    return await open_new_store(folder / "hub.sqlite", now=lambda: 1_800_000_000.0)
 
 
 BACKENDS = {"sqlite": open_sqlite}

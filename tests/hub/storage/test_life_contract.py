@@ -8,8 +8,8 @@ import pytest
 from hub.storage.contract import Store
 from hub.storage.life_records import ChangeKind, MemberEdit
 from hub.storage.records import Agent, Coop, Home, Member
-from hub.storage.sqlite.store import SqliteStore
 from protocols.slots import start_of
+from tests.hub.new_store import open_new_store
 
 NOW_S = 1_800_000_000
 SLOT = 1_990_000
@@ -17,7 +17,7 @@ SLOT = 1_990_000
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await SqliteStore.open(tmp_path / "hub.sqlite", now=lambda: float(NOW_S), create=True)
+    opened = await open_new_store(tmp_path / "hub.sqlite", now=lambda: float(NOW_S))
     await opened.set_coop(Coop("street", "The Street", "Europe/Madrid", "EUR"))
     for number in (1, 2, 3):
         member = Member(f"m{number:02d}", f"Member {number}", f"m{number}@x.org", "en", number <= 2, number)

@@ -9,9 +9,9 @@ from hub.core.homes.measure_sources import GRID_METER, MeterSource
 from hub.storage.contract import Store
 from hub.storage.invite_records import InviteRefusal
 from hub.storage.records import AcceptedMessage, Access, Agent, Coop, Home, Member, ReadingRow
-from hub.storage.sqlite.store import SqliteStore
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slot_of, start_of
+from tests.hub.new_store import open_new_store
 
 BEGIN_S = start_of(2_000_000)
 SLOTS = range(slot_of(BEGIN_S), slot_of(BEGIN_S) + 8)
@@ -21,7 +21,7 @@ NOW_S = BEGIN_S + 8 * 900
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await SqliteStore.open(tmp_path / "hub.sqlite", now=lambda: NOW_S, create=True)
+    opened = await open_new_store(tmp_path / "hub.sqlite", now=lambda: NOW_S)
     await opened.set_coop(Coop("street", "The Street", "Europe/Madrid", "EUR"))
     await opened.add_member(Member("m01", "One", "m1@x.org", "en", True, 1), Home("h01", "Home", "m01"))
     assert await add(opened, "a", at=BEGIN_S - 90_000) is None

@@ -57,6 +57,7 @@ from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slots_of_day, start_of
 from protocols.timeline import Clock
 from tests.hub.known_seals import SEALS
+from tests.hub.new_store import open_new_store
 
 STATUS_KEY = "status-key-of-the-tests"
 HUB_KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -276,7 +277,7 @@ def prompt_rows() -> list[PromptRow]:
 
 async def build_street(folder: Path, *, homes: int = 12, sharing: int = 10, is_forecast: bool = True) -> SqliteStore:
     """A store with `homes` homes; m01 is on the board."""
-    store = await SqliteStore.open(folder / "hub.sqlite", now=lambda: NOW_S, create=True)
+    store = await open_new_store(folder / "hub.sqlite", now=lambda: NOW_S)
     await store.set_coop(COOP)
     messages: list[AcceptedMessage] = []
     for number in range(1, homes + 1):

@@ -11,6 +11,7 @@ import pytest
 from hub.storage.account_records import NewAccount
 from hub.storage.records import Access, Home, Member
 from hub.storage.sqlite.store import SqliteStore
+from tests.hub.new_store import open_new_store
 
 IBAN, OTHER = "AT611904300234573201", "ES9121000418450200051332"
 LOOK = Access("m01", "board", "bank.pay")
@@ -18,7 +19,7 @@ LOOK = Access("m01", "board", "bank.pay")
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    opened = await SqliteStore.open(tmp_path / "hub.sqlite", now=lambda: 0.0, create=True)
+    opened = await open_new_store(tmp_path / "hub.sqlite", now=lambda: 0.0)
     for number in (1, 2):
         member = Member(f"m0{number}", "Name", f"m{number}@example.org", "en", number == 1, 0)
         await opened.add_member(member, Home(f"h0{number}", "Home", member.id))

@@ -13,6 +13,7 @@ from hub.storage.finding_records import NewFinding
 from hub.storage.records import Access, Home, Member
 from hub.storage.sqlite.store import SqliteStore
 from protocols.quantities import Measure
+from tests.hub.new_store import open_new_store
 
 BOARD = Access(actor="m01", role="board", purpose="settle.share", reason="findings")
 DAY = "2026-05-03"
@@ -22,7 +23,7 @@ GAP = NewFinding("h03", "gap", None, 90, 4, "note", (("missing", 4), ("reason", 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    opened = await SqliteStore.open(tmp_path / "hub.sqlite", now=lambda: 0.0, create=True)
+    opened = await open_new_store(tmp_path / "hub.sqlite", now=lambda: 0.0)
     for number in (1, 2, 3):
         member, home = f"m0{number}", f"h0{number}"
         await opened.add_member(

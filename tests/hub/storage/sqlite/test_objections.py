@@ -11,11 +11,12 @@ import pytest
 from hub.storage.records import Member, NewObjection
 from hub.storage.sqlite.objections import MOST_OPEN
 from hub.storage.sqlite.store import SqliteStore
+from tests.hub.new_store import open_new_store
 
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    opened = await SqliteStore.open(tmp_path / "hub.sqlite", now=lambda: 0.0, create=True)
+    opened = await open_new_store(tmp_path / "hub.sqlite", now=lambda: 0.0)
     for number in (1, 2):
         await opened.add_member(Member(f"m0{number}", "Name", f"m{number}@example.org", "en", number == 1, 0), None)
     yield opened
