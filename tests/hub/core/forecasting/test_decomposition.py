@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from hub.core.forecasting.day_grid import wall_slots
-from hub.core.forecasting.decomposition import describe_history
 from hub.core.forecasting.forecaster import History
 from protocols.slots import parse_slot
 
@@ -32,6 +31,9 @@ def made(
 
 
 def described(history: History) -> tuple[str, ...]:
+    # Here, because statsmodels takes seconds to load and every worker that runs tests collects this module.
+    from hub.core.forecasting.decomposition import describe_history
+
     return describe_history(history, issued_slot=ISSUED, tz=TZ)
 
 
