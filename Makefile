@@ -19,9 +19,10 @@ demo: setup
 demo-once: setup
 	@$(PY) -m simulator demo --once $(DEMO_OPTIONS)
 
+# Three workers on two cores: many tests wait for processes that they have started. CI has run tests/house already.
 ## make test       set up, then all tests (the long fault campaigns run a short seeded part)
 test: setup-test
-	@$(PY) -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(if $(ALREADY),--ignore $(ALREADY))
 
 ## make campaign   the long fault campaigns, whole
 campaign: setup-test
