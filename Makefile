@@ -72,7 +72,7 @@ messages: setup-test
 setup:
 	@sh .ci/setup run
 
-## make setup-test what the tests need on top; as root also chromium and mosquitto when they are missing
+## make setup-test what the tests need on top; as root also chromium, mosquitto and mbpoll when they are missing
 setup-test:
 	@sh .ci/setup test
 
