@@ -44,12 +44,22 @@ def parse_page(fields: TomlFields) -> PageSettings | None:
             raise fields.wrong("names", "host names like 'pi.example.org'", name)
     if listen == OFF:
         return None
-    host, _, port = listen.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
     try:
-        ip_address(host)
+        host, port = listen_address(listen)
     except ValueError:
         raise fields.wrong("listen", _EXPECTED, listen) from None
+    return PageSettings(host, port, names)
+
+
+def listen_address(listen: str) -> tuple[str, int]:
+    """Address and port in a text such as '0.0.0.0:8087'. Raises: ValueError.
+
+    >>> listen_address("[::1]:8087")
+    ('::1', 8087)
+    """
+    host, _, port = listen.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
     if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
-        raise fields.wrong("listen", _EXPECTED, listen)
-    return PageSettings(host, int(port), names)
+        raise ValueError(f"expected {_EXPECTED}")
+    ip_address(host)
+    return host, int(port)

@@ -43,7 +43,7 @@ from edge_agent.outbox.messages import OutboxError
 from edge_agent.outbox.opening import open_outbox
 from edge_agent.outbox.store import Outbox
 from edge_agent.page.running_home import RunningHome
-from edge_agent.page.serving import make_page, running_home
+from edge_agent.page.serving import running_home, serve_page
 from edge_agent.proxy.server import make_proxies
 from edge_agent.run_loop import LoopParts, SlotCloser, forget, run_beside, send_answers
 from edge_agent.settings import Settings
@@ -69,7 +69,10 @@ HOLE_INTERVALS = 2.5
 
 
 class AgentProgram:
-    """One run of the agent. Settings that cannot work are refused when it is created."""
+    """One run of the agent. Settings that cannot work are refused when it is created.
+
+    `show_home` shows the home in place of the page that the settings name.
+    """
 
     def __init__(
         self,
@@ -80,7 +83,9 @@ class AgentProgram:
         wanted: ConsentSet | None,
         boot_clock: BootClock | None = None,
         is_synchronised: Callable[[], bool] | None = None,
+        show_home: Callable[[RunningHome], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
+        self._show_home = show_home
         self._settings = settings
         self._time = Timekeeper(
             clock,
@@ -305,8 +310,11 @@ class AgentProgram:
     def _beside(self, uplink: Uplink) -> Iterator[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         """What shows the home to its people and programs, each with its name; none of it may stop the measuring."""
         settings, home = self._settings, self._running_home(uplink)
-        if (page := settings.page) is not None:
-            yield "the local page", lambda: make_page(page, home).run()
+        show, page = self._show_home, settings.page
+        if show is not None:
+            yield "the local page", lambda: show(home)
+        elif page is not None:
+            yield "the local page", lambda: serve_page(page, home)
         choice, access, totals = settings.home_assistant, self._broker_access, self._totals
         if choice is not None and access is not None and totals is not None:
             energies = HomeEnergies(totals, self._credit_book)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_agent.commands.arguments import add_command, add_json
+from edge_agent.page_settings import PORT, listen_address
 from edge_agent.settings import read_settings
 from protocols.consent.purposes import CATALOGUE
 from protocols.errors import RequestError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 PURPOSES = ", ".join(code for code in CATALOGUE if code != "research")
 MOST_UNITS = 247
+HERE = f"127.0.0.1:{PORT}"
 
 
 def add_setup(commands: Commands) -> None:
@@ -30,6 +32,11 @@ def add_setup(commands: Commands) -> None:
     parser.add_argument(
         "--check-meter", action="store_true",
         help="only compare with the legal meter's display: run it twice, with at least 1 kWh in between",
+    )  # fmt: skip
+    parser.add_argument(
+        "--page", nargs="?", type=page_address, const=page_address(HERE), metavar="ADDRESS",
+        help=f"ask in the browser: on this computer (default: {HERE}), or on an address of the home network, such as"
+        " 0.0.0.0:8087, with a one-time PIN; the agent then runs here until it is stopped",
     )  # fmt: skip
     parser.add_argument("--no-wait", action="store_true", help="end before the first receipt, to start the agent then")
 
@@ -102,6 +109,16 @@ def add_export(commands: Commands) -> None:
     parser.add_argument("--from", dest="first", type=day, metavar="DATE", help="first day (default: all that is kept)")
     parser.add_argument("--until", dest="last", type=day, metavar="DATE", help="last day (default: all that is kept)")
     add_json(parser)
+
+
+def page_address(text: str) -> tuple[str, int]:
+    """Where the page is served. Raises: ArgumentTypeError."""
+    try:
+        return listen_address(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text[:40]!r} is not an address of this computer with a port, such as {HERE}"
+        ) from None
 
 
 def day(text: str) -> date:
@@ -191,7 +208,6 @@ def _page(options: argparse.Namespace) -> int:
     import time
 
     from edge_agent.page.pin import pin_lines
-    from edge_agent.settings import read_settings
 
     print("\n".join(pin_lines(read_settings(options.config), now_s=time.time())))
     return 0

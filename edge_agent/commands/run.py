@@ -15,8 +15,12 @@ from edge_agent.commands.wanted_consent import wanted_consent
 from edge_agent.settings import read_settings, require_close_readings
 from protocols.errors import RequestError
 
+STOPPED = "stopped; messages without a receipt stay in the outbox"
+
 if TYPE_CHECKING:
     from edge_agent.commands.arguments import Commands
+    from edge_agent.page.setting_up.running import ShowHome
+    from edge_agent.program import AgentProgram
 
 
 def add(commands: Commands) -> None:
@@ -27,32 +31,44 @@ def add(commands: Commands) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from edge_agent.clock import boot_clock, make_clock
-    from edge_agent.maps.coop.starting import keep_used_maps
-    from edge_agent.program import AgentProgram, history_lines
-    from edge_agent.uplink.identity import load_identity
+    from edge_agent.program import history_lines
 
-    settings = read_settings(options.config)
-    if options.clock is None:
-        require_close_readings(settings)
-    clock = make_clock(options.clock)
-    identity = load_identity(settings.data)
-    for line in keep_used_maps((each.map for each in settings.devices), settings.maps, settings.data):
-        logging.getLogger("commonwatt.agent").info("%s", line)
-    wanted = wanted_consent(settings, identity.enrolment.home)
-    # A timeline has no boot time and needs none: its times are known from the start.
-    boot = None if options.clock else boot_clock
-    is_synchronised = (lambda: True) if options.clock else None
-    program = AgentProgram(settings, clock, identity, wanted=wanted, boot_clock=boot, is_synchronised=is_synchronised)
+    program = make_program(options.config, options.clock)
     try:
         with history_lines(options.history) as lines:
-            asyncio.run(_until_stopped(program.run(lines, name=str(options.history))))
+            asyncio.run(until_stopped(program.run(lines, name=str(options.history)), STOPPED))
     except OSError as cause:
         raise RequestError(f"cannot continue: {cause}") from None
     return 0
 
 
-async def _until_stopped(program: Coroutine[Any, Any, None]) -> None:
+def make_program(config: Path, timeline: Path | None, *, show_home: ShowHome | None = None) -> AgentProgram:
+    """The agent of an enrolled home; `show_home` shows it in place of its own page. Raises: CommonwattError."""
+    from edge_agent.clock import boot_clock, make_clock
+    from edge_agent.maps.coop.starting import keep_used_maps
+    from edge_agent.program import AgentProgram
+    from edge_agent.uplink.identity import load_identity
+
+    settings = read_settings(config)
+    if timeline is None:
+        require_close_readings(settings)
+    identity = load_identity(settings.data)
+    for line in keep_used_maps((each.map for each in settings.devices), settings.maps, settings.data):
+        logging.getLogger("commonwatt.agent").info("%s", line)
+    return AgentProgram(
+        settings,
+        make_clock(timeline),
+        identity,
+        wanted=wanted_consent(settings, identity.enrolment.home),
+        # A timeline has no boot time and needs none: its times are known from the start.
+        boot_clock=None if timeline else boot_clock,
+        is_synchronised=(lambda: True) if timeline else None,
+        show_home=show_home,
+    )
+
+
+async def until_stopped(program: Coroutine[Any, Any, None], last_words: str) -> None:
+    """Run it until it ends, or a signal ends it."""
     work = asyncio.ensure_future(program)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -60,4 +76,4 @@ async def _until_stopped(program: Coroutine[Any, Any, None]) -> None:
     try:
         await work
     except asyncio.CancelledError:
-        logging.getLogger("commonwatt.agent").info("stopped; messages without a receipt stay in the outbox")
+        logging.getLogger("commonwatt.agent").info("%s", last_words)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import socket
 import sys
 import time
 from collections.abc import Sequence
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 
 from edge_agent.commands.enrol import enrol_home
+from edge_agent.commands.run import until_stopped
 from edge_agent.consent.given import consent_now
 from edge_agent.devices.assembly import MAPS
 from edge_agent.finding.families import known_families
@@ -20,6 +23,8 @@ from edge_agent.finding.serial_ports import serial_ports
 from edge_agent.legal_meter import country_defaults
 from edge_agent.outbox.opening import FILE_NAME, is_running
 from edge_agent.outbox.view import read_overview
+from edge_agent.page.guard import PIN_LASTS_S, Gate, make_pin
+from edge_agent.page_settings import PageSettings
 from edge_agent.settings import Settings, read_settings
 from edge_agent.setup.live import LiveRole, read_live
 from edge_agent.setup.parts import PairedHome, ReceiptCount, SetupParts
@@ -29,18 +34,69 @@ from edge_agent.setup.walk import check_meter_again, set_up
 from edge_agent.uplink.consent_file import write_next_version
 from edge_agent.uplink.identity import ENROLMENT_FILE, load_enrolment
 from protocols.consent.rules import ConsentSet
+from protocols.durable_files import make_private_folder
 from protocols.errors import RequestError, SettingsError
 from protocols.toml_text import TomlTextError, read_toml
+
+STOPPED_IN_BROWSER = (
+    "stopped; `commonwatt-agent setup --page` goes on where you stopped, `sudo systemctl start commonwatt-agent` starts"
+    " the agent of a home that is set up"
+)
 
 
 def run(options: argparse.Namespace) -> int:
     """Walk through set-up, or only compare with the legal meter. Raises: RequestError, SettingsError."""
+    if options.page is not None:
+        if options.check_meter:
+            raise RequestError("--check-meter is asked in the terminal: leave out --page")
+        return _in_browser(options.config, options.page, waits=not options.no_wait)
     talk = TerminalConversation(sys.stdin, sys.stdout)
     parts = make_parts(options.config)
     if options.check_meter:
         return 0 if asyncio.run(check_meter_again(talk, parts)) else 1
     asyncio.run(set_up(talk, parts, waits=not options.no_wait))
     return 0
+
+
+def _in_browser(config: Path, address: tuple[str, int], *, waits: bool) -> int:
+    """Set up behind a page, and run the agent then. Raises: CommonwattError."""
+    from edge_agent.commands.run import make_program
+    from edge_agent.page.setting_up.running import SetupInBrowser, ShowHome
+
+    known = _settings(config)
+    names = known.page.names if known is not None and known.page is not None else ()
+    settings = PageSettings(*address, names)
+    folder = config.parent / "data" if known is None else known.data
+    try:
+        make_private_folder(folder)
+        pin = None if settings.is_local else make_pin(folder, now_s=time.time())
+    except OSError as cause:
+        raise RequestError(f"{folder}: cannot be written: {cause.strerror or cause}: run this with sudo") from None
+
+    async def start_agent(show_home: ShowHome) -> None:
+        await make_program(config, None, show_home=show_home).run(None)
+
+    print("\n".join(where_lines(settings, pin)), flush=True)
+    setting_up = SetupInBrowser(
+        make_parts(config),
+        settings,
+        gate=Gate(folder, now=time.time),
+        monotonic=time.monotonic,
+        start_agent=start_agent if waits else None,
+    )
+    asyncio.run(until_stopped(setting_up.run(), STOPPED_IN_BROWSER))
+    return 0
+
+
+def where_lines(settings: PageSettings, pin: str | None) -> list[str]:
+    """Where the page is and how to get in."""
+    shown = settings.shown
+    if ip_address(settings.host).is_unspecified:
+        shown = f"http://{socket.gethostname().partition('.')[0]}.local:{settings.port} (or this computer's address)"
+    lines = [f"Open this page in a browser: {shown}"]
+    if pin is not None:
+        lines.append(f"Its PIN is {pin}, good for {PIN_LASTS_S // 60} minutes, in one browser.")
+    return [*lines, "Ctrl-C stops; the next start goes on there."]
 
 
 def make_parts(config: Path) -> SetupParts:
@@ -90,8 +146,9 @@ def _paired(config: Path) -> PairedHome | None:
     return PairedHome(answer.agent, answer.home, answer.coop)
 
 
-def _pair(config: Path, invitation: str) -> PairedHome:
-    answer = enrol_home(read_settings(config), lambda: invitation, coop=None).enrolment
+async def _pair(config: Path, invitation: str) -> PairedHome:
+    settings = read_settings(config)
+    answer = (await asyncio.to_thread(enrol_home, settings, lambda: invitation, coop=None)).enrolment
     return PairedHome(answer.agent, answer.home, answer.coop)
 
 

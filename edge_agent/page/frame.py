@@ -22,16 +22,22 @@ _PAGE = """<!doctype html>
 <title>{title} – {home}</title>
 <link rel="icon" href="{icon}" type="image/svg+xml">
 <link rel="stylesheet" href="{style}">
-{script}</head>
+{script}{refresh}</head>
 <body>
 <a class="skip" href="#main">{skip}</a>
 <header class="top"><a class="name" href="/">{home}</a>{fresh}</header>
 {places}<main id="main" tabindex="-1">
 {stopped}{main}
-</main>
+{sign_out}</main>
 </body>
 </html>
 """
+# Only where no script does it more gently.
+_REFRESH = '<noscript><meta http-equiv="refresh" content="{seconds}"></noscript>\n'
+_SIGN_OUT = (
+    '<form method="post" action="/sign-out"><input type="hidden" name="token" value="{token}">'
+    "<button>{text}</button></form>\n"
+)
 _PLACE = '<a href="{address}"{here}><svg viewBox="0 0 24 24" aria-hidden="true">{icon}</svg><span>{label}</span></a>\n'
 _LIVE = (
     '<circle cx="12" cy="12" r="4"/><path d="M12 3v2m0 14v2M3 12h2m14 0h2M5.6 5.6 7 7m10 10 1.4 1.4M5.6 18.4 7 17"/>'
@@ -47,12 +53,17 @@ _PLACES = (
 
 @dataclass(frozen=True, slots=True)
 class PageAround:
-    """The home's name, the place in the navigation (empty where there is none), and what must not be overlooked."""
+    """The home's name, the place in the navigation (empty where there is none), and what must not be overlooked.
+
+    `refresh_s`: how soon the page is to look again by itself, where it does. `sign_out`: the token of that form.
+    """
 
     home: str
     place: str = ""
     fresh: str = ""
     stopped: str = ""
+    refresh_s: int = 0
+    sign_out: str = ""
 
 
 @lru_cache(maxsize=8)
@@ -70,6 +81,7 @@ def static_content(name: str) -> bytes:
 def whole_page(words: PageWords, around: PageAround, *, title: str, main: Html) -> bytes:
     """The page as it is sent."""
     script = '<script type="module" src="{address}"></script>\n'
+    has_script = around.place == "live" or around.refresh_s > 0
     fresh = '<p class="fresh" data-live="fresh">{text}</p>' if around.place == "live" else '<p class="fresh">{text}</p>'
     stopped = '<p class="alert"><a href="/left">{text}</a></p>\n'
     page = filled(
@@ -79,12 +91,14 @@ def whole_page(words: PageWords, around: PageAround, *, title: str, main: Html) 
         home=around.home,
         icon=static_address("mark.svg"),
         style=static_address("page.css"),
-        script=filled(script, address=static_address("page.js")) if around.place == "live" else NOTHING,
+        script=filled(script, address=static_address("page.js")) if has_script else NOTHING,
+        refresh=filled(_REFRESH, seconds=around.refresh_s) if around.refresh_s else NOTHING,
         skip=words.text("Skip to the page"),
         fresh=filled(fresh, text=around.fresh) if around.fresh else NOTHING,
         places=_navigation(words, around.place) if around.place else NOTHING,
         stopped=filled(stopped, text=around.stopped) if around.stopped else NOTHING,
         main=main,
+        sign_out=filled(_SIGN_OUT, token=around.sign_out, text=words.text("Sign out")) if around.sign_out else NOTHING,
     )
     return page.encode()
 

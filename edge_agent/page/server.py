@@ -23,6 +23,7 @@ from edge_agent.page.requests import (
 )
 from edge_agent.page.words import translatable
 from edge_agent.page_settings import PageSettings
+from protocols.errors import RequestError
 from protocols.loopback import is_loopback
 
 log = logging.getLogger("commonwatt.agent")
@@ -67,8 +68,11 @@ class PageServer:
         """How many clients are being served now."""
         return len(self._writers)
 
-    async def run(self) -> None:
-        """Serve until cancelled. An address that cannot be had is logged once and tried again."""
+    async def run(self, *, tries_again: bool = True) -> None:
+        """Serve until cancelled. An address that cannot be had is logged once and tried again.
+
+        Raises: RequestError for such an address, without `tries_again`.
+        """
         settings, is_said = self._settings, False
         while True:
             try:
@@ -76,13 +80,18 @@ class PageServer:
                     self._connected, settings.host, settings.port, limit=MAX_HEAD_BYTES, backlog=16
                 )
             except OSError as cause:
+                if not tries_again:
+                    raise RequestError(
+                        f"the page cannot be served at {settings.shown}: {cause.strerror or cause}:"
+                        " if the agent runs, stop it first (sudo systemctl stop commonwatt-agent), or name another port"
+                    ) from None
                 if not is_said:
                     log.info("the local page is not served: %s: %s", settings.shown, cause.strerror or cause)
                 is_said = True
                 await asyncio.sleep(BIND_AGAIN_S)
                 continue
             self.port = server.sockets[0].getsockname()[1]
-            log.info("the local page is at %s", replace(settings, port=self.port).shown)
+            log.info("the page is at %s", replace(settings, port=self.port).shown)
             try:
                 # Not serve_forever: from Python 3.12 on, its end waits for every client, however slow.
                 await asyncio.get_running_loop().create_future()

@@ -21,10 +21,13 @@ from protocols.timeline import Clock
 from protocols.wire.readings import DeviceState
 
 
-def make_page(settings: PageSettings, home: RunningHome) -> PageServer:
-    """The page's server, not yet listening."""
+async def serve_page(settings: PageSettings, home: RunningHome) -> None:
+    """Serve the page until cancelled."""
     site = PageSite(home, names=own_hosts(settings.names), gate=Gate(home.folder, now=home.now))
-    return PageServer(settings, answer=site.answer, refuse=site.refuse)
+    try:
+        await PageServer(settings, answer=site.answer, refuse=site.refuse).run()
+    finally:
+        site.close()
 
 
 def running_home(

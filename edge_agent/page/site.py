@@ -7,6 +7,7 @@ import json
 import logging
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 
 from edge_agent.consent.given import consent_given, consent_now
@@ -14,9 +15,9 @@ from edge_agent.home_store.contents import KeptRowError
 from edge_agent.home_store.store import HomeStoreError
 from edge_agent.household import RELEASE_SLOT
 from edge_agent.outbox.messages import OutboxError
-from edge_agent.page.catalogs import chosen_language
-from edge_agent.page.frame import STATIC_KINDS, PageAround, static_content, whole_page
-from edge_agent.page.guard import COOKIE, SESSION_LASTS_S, Gate, is_own_form, is_own_host
+from edge_agent.page.entrance.door import PageDoor, moved
+from edge_agent.page.frame import PageAround, whole_page
+from edge_agent.page.guard import Gate
 from edge_agent.page.markup import Html
 from edge_agent.page.requests import PageAnswer, PageRefusal, PageRequest
 from edge_agent.page.running_home import RunningHome
@@ -25,7 +26,6 @@ from edge_agent.page.views.devices import devices_view
 from edge_agent.page.views.history import day_view, minutes_csv, month_days, month_view, quarters_csv
 from edge_agent.page.views.left import left_view, message_view
 from edge_agent.page.views.live import live_view
-from edge_agent.page.views.sign_in import sentence_page, sign_in_page
 from edge_agent.page.words import PageWords, translatable
 from edge_agent.uplink.consent_file import write_next_version
 from protocols.consent.changes import allow_purpose, withdraw_purpose
@@ -38,7 +38,7 @@ FIRST_YEAR, LAST_YEAR = 2000, 2199
 DAY_CHARACTERS = 10
 
 Show = Callable[[PageRequest, PageWords], PageAnswer]
-_FOREVER = {"Cache-Control": "public, max-age=31536000, immutable"}
+THREADS = 2
 
 
 class PageSite:
@@ -46,8 +46,9 @@ class PageSite:
 
     def __init__(self, home: RunningHome, *, names: frozenset[str], gate: Gate) -> None:
         self._home = home
-        self._names = names
         self._gate = gate
+        self.door = PageDoor(gate, names=names, home=home.home, tz=home.tz)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="local page")
         self._turn = threading.Lock()
         self._shown: dict[str, Show] = {
             "/": self._live,
@@ -62,31 +63,23 @@ class PageSite:
 
     async def answer(self, request: PageRequest) -> PageAnswer:
         """The answer to a request. Raises: PageRefusal."""
-        if not is_own_host(request.headers["host"], self._names):
-            raise PageRefusal(
-                421, translatable("This page does not go by that name: use its address, or list it under [page] names.")
-            )
-        if request.path.startswith("/static/"):
-            return _static(request)
-        words = self._words(request)
-        if request.path == "/sign-in":
-            return self._sign_in(request, words)
-        if not self._gate.lets_in(request):
-            if request.method == "POST":
-                raise PageRefusal(403, translatable("Sign in first; nothing was changed."))
-            return _moved("/sign-in")
-        answer = await asyncio.to_thread(self._view, request, words)
+        answered = self.door.answer(request)
+        if answered is not None:
+            return answered
+        words = self.door.words(request)
+        # Threads of its own: a page that takes long does not delay what the agent does in others.
+        answer = await asyncio.get_running_loop().run_in_executor(self._threads, self._view, request, words)
         if request.method == "POST":
             self._home.wake()
         return answer
 
     def refuse(self, refusal: PageRefusal, request: PageRequest | None) -> PageAnswer:
         """One sentence that says what is wrong."""
-        words = self._words(request)
-        title = words.text("Not found") if refusal.status == 404 else words.text("That did not work")
-        main = sentence_page(words, words.looked_up(refusal.sentence), title=title)
-        body = whole_page(words, PageAround(self._home.home), title=title, main=main)
-        return PageAnswer(refusal.status, body)
+        return self.door.refuse(refusal, request)
+
+    def close(self) -> None:
+        """Answer nothing more."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _view(self, request: PageRequest, words: PageWords) -> PageAnswer:
         try:
@@ -106,35 +99,15 @@ class PageSite:
             raise PageRefusal(409, str(error)) from None
 
     def _posted(self, request: PageRequest, words: PageWords) -> PageAnswer:
-        self._check_form(request)
+        self.door.check_form(request)
         do = self._done.get(request.path)
         if do is None:
             raise PageRefusal(404, translatable("There is no such page."))
         return do(request, words)
 
-    def _check_form(self, request: PageRequest) -> None:
-        """Refuse a form that another site sent in the household's name. Raises: PageRefusal."""
-        if not is_own_form(request) or not self._gate.is_form_token(request, request.form().get("token", "")):
-            raise PageRefusal(
-                403, translatable("This form is not from this page, or too old; nothing was changed. Try again.")
-            )
-
-    def _sign_in(self, request: PageRequest, words: PageWords) -> PageAnswer:
-        is_wrong = False
-        if request.method == "POST":
-            self._check_form(request)
-            cookie = self._gate.try_pin(request, request.form().get("pin", ""))
-            if cookie is not None:
-                kept = f"{COOKIE}={cookie}; Path=/; Max-Age={SESSION_LASTS_S}; HttpOnly; SameSite=Strict"
-                return _moved("/", {"Set-Cookie": kept})
-            is_wrong = True
-        main = sign_in_page(words, token=self._gate.form_token(request), is_wrong=is_wrong)
-        body = whole_page(words, PageAround(self._home.home), title=words.text("Sign in"), main=main)
-        return PageAnswer(403 if is_wrong else 200, body)
-
     def _live(self, request: PageRequest, words: PageWords) -> PageAnswer:
         view = live_view(self._home, words)
-        return self._page(words, "live", title=view.title, main=view.main, fresh=view.texts["fresh"])
+        return self._page(request, words, "live", title=view.title, main=view.main, fresh=view.texts["fresh"])
 
     def _live_texts(self, request: PageRequest, words: PageWords) -> PageAnswer:
         return PageAnswer(200, json.dumps(live_view(self._home, words).texts).encode(), "application/json")
@@ -142,11 +115,11 @@ class PageSite:
     def _left(self, request: PageRequest, words: PageWords) -> PageAnswer:
         token, is_long = self._gate.form_token(request), request.query.get("all") == "1"
         title, main = left_view(self._home, words, token=token, is_long=is_long)
-        return self._page(words, "left", title=title, main=main)
+        return self._page(request, words, "left", title=title, main=main)
 
     def _message(self, request: PageRequest, words: PageWords) -> PageAnswer:
         title, main = message_view(self._home, words, request.path.removeprefix("/left/"))
-        return self._page(words, "left", title=title, main=main)
+        return self._page(request, words, "left", title=title, main=main)
 
     def _set_sending(self, request: PageRequest, words: PageWords) -> PageAnswer:
         switch, do = self._home.switch, request.form().get("do", "")
@@ -160,14 +133,14 @@ class PageSite:
         except OSError as cause:
             raise PageRefusal(500, f"{cause.filename}: {cause.strerror}") from None
         log.warning("sending was %s on the local page", "stopped" if do == "stop" else "switched on again")
-        return _moved("/left")
+        return moved("/left")
 
     def _consent(self, request: PageRequest, words: PageWords) -> PageAnswer:
         held = consent_now(self._home.folder)
         given = consent_given(self._home.consent_path, held)
         token, may_change = self._gate.form_token(request), self._home.consent_path is not None
         title, main = consent_view(words, given, in_force=held.version, token=token, may_change=may_change)
-        return self._page(words, "consent", title=title, main=main)
+        return self._page(request, words, "consent", title=title, main=main)
 
     def _set_consent(self, request: PageRequest, words: PageWords) -> PageAnswer:
         """As `commonwatt-agent consent` does: the next version of the household's file, which the agent takes up."""
@@ -187,11 +160,11 @@ class PageSite:
                 raise PageRefusal(409, str(complaint)) from None
             write_next_version(path, given)
         log.info("%s: version %d was given on the local page", path.name, given.version)
-        return _moved("/consent")
+        return moved("/consent")
 
     def _devices(self, request: PageRequest, words: PageWords) -> PageAnswer:
         title, main = devices_view(self._home, words)
-        return self._page(words, "devices", title=title, main=main)
+        return self._page(request, words, "devices", title=title, main=main)
 
     def _history(self, request: PageRequest, words: PageWords) -> PageAnswer:
         if "day" in request.query:
@@ -199,7 +172,7 @@ class PageSite:
         else:
             month = request.query.get("month", f"{words.today(self._home.now()):%Y-%m}")
             title, main = month_view(self._home, words, _day(f"{month}-01"))
-        return self._page(words, "history", title=title, main=main)
+        return self._page(request, words, "history", title=title, main=main)
 
     def _history_file(self, request: PageRequest, words: PageWords) -> PageAnswer:
         query = request.query
@@ -212,29 +185,15 @@ class PageSite:
         kept_as = {"Content-Disposition": f'attachment; filename="{self._home.home}-{name}.csv"'}
         return PageAnswer(200, text.encode(), "text/csv; charset=utf-8", kept_as)
 
-    def _page(self, words: PageWords, place: str, *, title: str, main: Html, fresh: str = "") -> PageAnswer:
+    def _page(
+        self, request: PageRequest, words: PageWords, place: str, *, title: str, main: Html, fresh: str = ""
+    ) -> PageAnswer:
         stopped_at = self._home.switch.stopped_at
         stopped = ""
         if stopped_at is not None:
             stopped = words.text("Nothing is sent since %(moment)s.", moment=words.moment(stopped_at))
-        around = PageAround(self._home.home, place, fresh, stopped)
+        around = PageAround(self._home.home, place, fresh, stopped, sign_out=self.door.sign_out_token(request))
         return PageAnswer(200, whole_page(words, around, title=title, main=main))
-
-    def _words(self, request: PageRequest | None) -> PageWords:
-        accepted = "" if request is None else request.headers.get("accept-language", "")
-        return PageWords(chosen_language(accepted), self._home.tz)
-
-
-def _static(request: PageRequest) -> PageAnswer:
-    name = request.path.removeprefix("/static/")
-    kind = STATIC_KINDS.get(name)
-    if kind is None or request.method != "GET":
-        raise PageRefusal(404, translatable("There is no such page."))
-    return PageAnswer(200, static_content(name), kind, _FOREVER)
-
-
-def _moved(address: str, headers: dict[str, str] | None = None) -> PageAnswer:
-    return PageAnswer(303, b"", headers={"Location": address, **(headers or {})})
 
 
 def _day(text: str) -> date:

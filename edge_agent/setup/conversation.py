@@ -48,6 +48,10 @@ class Conversation(Protocol):
         """Show a line."""
         ...
 
+    def show_work(self, text: str) -> None:
+        """Show what goes on meanwhile, where that can be taken back."""
+        ...
+
     async def ask(self, question: SetupQuestion) -> str:
         """The answer, stripped; one of the choices if there are any. Raises: ConversationEndedError."""
         ...

@@ -88,6 +88,10 @@ async def _found(talk: Conversation, parts: SetupParts, plan: SearchPlan) -> lis
     def tell(event: SearchEvent) -> None:
         if isinstance(event, SearchNote) and event.is_trouble:
             notes.append(event)
+        elif isinstance(event, SearchNote):
+            talk.show_work(event.text)
+        else:
+            talk.show_work(f"{connect_text(event.endpoint)} answers as unit {event.unit}: {event.says}")
 
     await talk.say("Searching; this takes up to a minute ...")
     found = await parts.find(plan, tell)

@@ -124,7 +124,7 @@ async def write_configuration(talk: Conversation, parts: SetupParts, progress: S
         if not lines:
             await talk.say(f"{path} says all of this already.")
             return
-        await say_all(talk, ["This would change:", *lines])
+        await say_all(talk, ["This would change:", "\n".join(lines)])
         if not await is_yes(talk, f"Write {path}?"):
             raise RequestError(f"{path} stays as it is; `commonwatt-agent setup` goes on from here")
     try:
@@ -152,7 +152,7 @@ async def pair_home(talk: Conversation, parts: SetupParts) -> None:
         if not answer:
             raise RequestError("not paired yet; `commonwatt-agent setup` goes on here when you have the invitation")
         try:
-            home = parts.pair(_invitation(answer) if parts.may_name_files else answer)
+            home = await parts.pair(_invitation(answer) if parts.may_name_files else answer)
         except CommonwattError as trouble:
             await talk.say(f"  {trouble}")
     await talk.say(f"This is agent {home.agent} of home {home.home} in the co-op {home.coop}.")

@@ -44,7 +44,7 @@ class SetupParts:
     networks: Callable[[], list[IPv4Network]]
     serial_ports: Callable[[], list[Path]]
     paired: Callable[[], PairedHome | None]
-    pair: Callable[[str], PairedHome]
+    pair: Callable[[str], Awaitable[PairedHome]]
     consent: Callable[[], ConsentSet]
     write_consent: Callable[[ConsentSet], None]
     receipts: Callable[[], ReceiptCount]
@@ -53,5 +53,8 @@ class SetupParts:
     start_hint: str = "sudo systemctl start commonwatt-agent"
     usual_meter: Callable[[str], tuple[str, str] | None] = lambda _country: None
     """The usual phases and netting of a country's legal meters, if they are known."""
+    start: Callable[[], Awaitable[None]] | None = None
+    """Starts the agent where set-up does that itself; otherwise the person does, with `start_hint`."""
+
     may_name_files: bool = True
     """Whether the person may name a file of this computer for the invitation to be read from."""

@@ -32,6 +32,9 @@ class TerminalConversation:
         self._shown.write(text + "\n")
         self._shown.flush()
 
+    def show_work(self, text: str) -> None:
+        """Nothing: a terminal keeps every line."""
+
     async def ask(self, question: SetupQuestion) -> str:
         """Ask until the answer can be used. Raises: ConversationEndedError at the end of the input."""
         before, words = question_words(question)

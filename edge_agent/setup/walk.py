@@ -74,11 +74,16 @@ async def _first_receipt(talk: Conversation, parts: SetupParts, progress: SetupP
             await talk.say(f"  {each.device}: {each.words}")
         for trouble in troubles:
             await talk.say(f"  {trouble}")
-        if waits:
+        if waits and parts.start is not None:
+            await parts.start()
+        elif waits:
             await talk.say(f"Now start the agent in another terminal: {parts.start_hint}")
     if not waits:
         return
-    await talk.say("Waiting for the first receipt; Ctrl-C stops waiting, and changes nothing.")
+    if parts.start is None:
+        await talk.say("Waiting for the first receipt; Ctrl-C stops waiting, and changes nothing.")
+    else:
+        talk.show_work("The agent runs. Waiting for the hub's first receipt; this takes up to a minute ...")
     while (count := parts.receipts()).receipted == 0:
         await parts.pause(LOOK_EVERY_S)
     await talk.say(f"The hub has signed for {count.receipted} of {count.messages} messages: everything works.")

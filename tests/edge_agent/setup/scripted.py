@@ -27,12 +27,16 @@ class Script:
     def __init__(self, *replies: tuple[str, str]) -> None:
         self.replies = list(replies)
         self.said: list[str] = []
+        self.work: list[str] = []
 
     async def say(self, text: str) -> None:
         self.said.append(text)
 
     async def begin_step(self, number: int, title: str, *, of: int) -> None:
         self.said.append(f"Step {number} of {of}: {title}")
+
+    def show_work(self, text: str) -> None:
+        self.work.append(text)
 
     async def ask(self, question: SetupQuestion) -> str:
         before, asked = question_words(question)
@@ -97,7 +101,7 @@ class InventedHome:
                 shown.append(LiveRole(each.name, of.role, power_w, of.counters_wh, of.rated_w))
         return shown, [] if shown else ["it gives nothing"]
 
-    def _pair(self, invitation: str) -> PairedHome:
+    async def _pair(self, invitation: str) -> PairedHome:
         self.invitations.append(invitation)
         if "good" not in invitation:
             raise IdentityError("invitation: expected commonwatt:?hub=...")

@@ -192,10 +192,10 @@ async def test_what_was_chosen_before_a_stop_is_kept_added_to_or_forgotten(home:
     progress, script = SetupProgress(devices=[held]), Script(("k = keep these", ""))
     await choose_devices(script, home.parts(), progress)
     assert (progress.devices, script.replies, home.plans) == ([held], [], [])
-    script = Script(("k keeps", "m"), MAKES, ELSE, ("Which", ""), ("What", ""), SAME, SKIP_SIGN, ("kW", ""), MORE)
+    script = Script(("k = keep", "m"), MAKES, ELSE, ("Which", ""), ("What", ""), SAME, SKIP_SIGN, ("kW", ""), MORE)
     await choose_devices(script, home.parts(), progress)
     assert [each.name for each in progress.devices] == ["solar", "meter"]
-    script = Script(("k keeps", "f"), MAKES, ELSE, ("Which", ""), ("What", ""), SAME, SKIP_SIGN, ("kW", ""), MORE)
+    script = Script(("k = keep", "f"), MAKES, ELSE, ("Which", ""), ("What", ""), SAME, SKIP_SIGN, ("kW", ""), MORE)
     await choose_devices(script, home.parts(), progress)
     assert [each.name for each in progress.devices] == ["meter"]
 
