@@ -15,6 +15,7 @@ from edge_agent.outbox.store import Outbox
 from edge_agent.settings import Settings
 from edge_agent.setup.hub_site import fetch_root_of, post_renewal
 from edge_agent.timekeeping import Timekeeper
+from edge_agent.uplink.beside import RENEWAL, ROOT
 from edge_agent.uplink.identity import Identity, hub_keys_of
 from edge_agent.uplink.map_fetching import CoopMaps
 from edge_agent.uplink.meter_teller import MeterTeller
@@ -51,7 +52,8 @@ def make_uplink(
         is_stopped=is_stopped,
     )
     uplink.takers[downlink_topic(enrolment.coop, enrolment.agent, kind="credits")] = credit_book.note
-    uplink.meter = MeterTeller(identity.signer, monotonic=time.monotonic, now=timekeeper.clock.now)
+    note = timekeeper.beside.note
+    uplink.meter = MeterTeller(identity.signer, monotonic=time.monotonic, now=timekeeper.clock.now, note=note)
     used = map_digests({each.map for each in settings.devices}, settings.maps, settings.data)
     uplink.maps = CoopMaps(
         settings.data,
@@ -60,6 +62,7 @@ def make_uplink(
         now=timekeeper.clock.now,
         monotonic=time.monotonic,
         used=used,
+        note_asked=note,
     )
     uplink.takers[downlink_topic(enrolment.coop, enrolment.agent, kind="maps")] = uplink.maps.note
     return uplink
@@ -79,8 +82,13 @@ def renewing(
         return []
 
     def post(body: bytes) -> bytes:
+        timekeeper.beside.note(RENEWAL, body)
         # The root may have changed since the start.
         return post_renewal(enrolment.broker_host, enrolment.enrol_port, root=tls.root)(body)
+
+    def fetch() -> bytes:
+        timekeeper.beside.note(ROOT, b"")
+        return fetch_root_of(enrolment.broker_host, enrolment.enrol_port)
 
     renewal = RenewalParts(
         tls,
@@ -94,7 +102,7 @@ def renewing(
     root = RootParts(
         renewal,
         identity=enrolment.hub_public_key,
-        fetch=partial(fetch_root_of, enrolment.broker_host, enrolment.enrol_port),
+        fetch=fetch,
         # Looking for a new root is talking to the hub too.
         is_connected=lambda: uplink.is_connected or is_stopped(),
     )

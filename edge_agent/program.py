@@ -43,7 +43,7 @@ from edge_agent.outbox.messages import OutboxError
 from edge_agent.outbox.opening import open_outbox
 from edge_agent.outbox.store import Outbox
 from edge_agent.page.running_home import RunningHome
-from edge_agent.page.serving import running_home, serve_page
+from edge_agent.page.serving import running_home, shown_at
 from edge_agent.proxy.server import make_proxies
 from edge_agent.run_loop import LoopParts, SlotCloser, forget, run_beside, send_answers
 from edge_agent.settings import Settings
@@ -69,10 +69,7 @@ HOLE_INTERVALS = 2.5
 
 
 class AgentProgram:
-    """One run of the agent. Settings that cannot work are refused when it is created.
-
-    `show_home` shows the home in place of the page that the settings name.
-    """
+    """One run of the agent; settings that cannot work are refused. `show_home`: in place of the settings' page."""
 
     def __init__(
         self,
@@ -85,7 +82,7 @@ class AgentProgram:
         is_synchronised: Callable[[], bool] | None = None,
         show_home: Callable[[RunningHome], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
-        self._show_home = show_home
+        self._show_home = show_home or shown_at(settings.page)
         self._settings = settings
         self._time = Timekeeper(
             clock,
@@ -266,6 +263,7 @@ class AgentProgram:
         whole = first_whole_slot(
             metering.next_slot, seen_since_s, window_s=settings.boundary_window_s, goes_on=bool(bases)
         )
+        self._time.first_whole = whole
         allowed = finest_spans(parts.consent_filter.consent, whole)
         sends_amounts = any(measure in allowed for place in self._places for measure in place.measures)
         log.info(
@@ -310,11 +308,8 @@ class AgentProgram:
     def _beside(self, uplink: Uplink) -> Iterator[tuple[str, Callable[[], Coroutine[Any, Any, None]]]]:
         """What shows the home to its people and programs, each with its name; none of it may stop the measuring."""
         settings, home = self._settings, self._running_home(uplink)
-        show, page = self._show_home, settings.page
-        if show is not None:
+        if (show := self._show_home) is not None:
             yield "the local page", lambda: show(home)
-        elif page is not None:
-            yield "the local page", lambda: serve_page(page, home)
         choice, access, totals = settings.home_assistant, self._broker_access, self._totals
         if choice is not None and access is not None and totals is not None:
             energies = HomeEnergies(totals, self._credit_book)
@@ -333,7 +328,7 @@ class AgentProgram:
             readers=lambda: self._readers,
             live=self._live_values,
             switch=self._switch,
-            clock=self._clock,
+            timekeeper=self._time,
             uplink=uplink,
         )
 

@@ -19,9 +19,10 @@ from edge_agent.metering.trusted_time import (
     is_sealed_too_far,
     trusted_now,
 )
+from edge_agent.uplink.beside import BesideLog
 from edge_agent.uplink.hub_time import HubTime
 from edge_agent.uplink.sealing import AgentSigner
-from protocols.slots import SLOT_S, start_of
+from protocols.slots import SLOT_S, Slot, start_of
 from protocols.timeline import Clock
 from protocols.wire.clock_check import ClockState
 
@@ -60,7 +61,10 @@ class GuardedClock(Clock):
 
 
 class Timekeeper:
-    """Gives the agent its clock. Without a boot clock (a developer's timeline) nothing is guarded or asked."""
+    """Gives the agent its clock. Without a boot clock (a developer's timeline) nothing is guarded or asked.
+
+    `beside`: what left beside the numbered messages. `first_whole`: the first quarter hour that this run sees whole.
+    """
 
     def __init__(
         self,
@@ -75,12 +79,15 @@ class Timekeeper:
         self._is_synchronised = is_synchronised
         self._is_found = False
         self.clock = clock
+        self.beside = BesideLog(now=clock.now)
+        self.first_whole: Slot | None = None
         self.hub_time: HubTime | None = None
         self._guard: ClockGuard | None = None
         if boot_clock is not None:
             self.hub_time = HubTime(
                 signer, boot_clock=boot_clock, wall=clock.now, nonces=os.urandom, state=self.clock_state
             )
+            self.hub_time.note_asked = self.beside.note
             self._guard = ClockGuard(
                 clock.now, boot_clock=boot_clock, is_synchronised=is_synchronised, hub_bounds=self.hub_time.bounds
             )

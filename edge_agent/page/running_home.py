@@ -9,7 +9,9 @@ from pathlib import Path
 from edge_agent.home_store.live_values import LiveValues
 from edge_agent.metering.home_meter import MeasuringPoint
 from edge_agent.settings import DeviceSettings
+from edge_agent.uplink.beside import SentBeside
 from edge_agent.uplink.sending_switch import SendingSwitch
+from protocols.slots import Slot
 from protocols.wire.readings import DeviceState
 
 FRESH_INTERVALS = 2
@@ -30,6 +32,8 @@ class RunningHome:
     """The home as the page sees it.
 
     `states` gives each device's state now, `facts` what else is known by device; `wake` makes the uplink look up.
+    `beside`: what left since the start beside the numbered messages, by kind. `first_whole`: the first quarter hour
+    that this run of the agent sees whole; None until the time is known.
     `consent_path`: the household's file, in which a change of consent is written.
     """
 
@@ -49,6 +53,8 @@ class RunningHome:
     facts: Callable[[], Mapping[str, DeviceFacts]]
     is_connected: Callable[[], bool]
     wake: Callable[[], None]
+    beside: Callable[[], Mapping[str, SentBeside]] = dict
+    first_whole: Callable[[], Slot | None] = lambda: None
 
     @property
     def fresh_since_s(self) -> float:

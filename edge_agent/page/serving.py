@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
+from typing import Any
 
 from edge_agent.devices.buses import Bus
 from edge_agent.devices.line import RegisterLink
@@ -14,11 +16,16 @@ from edge_agent.page.server import PageServer
 from edge_agent.page.site import PageSite
 from edge_agent.page_settings import PageSettings
 from edge_agent.settings import Settings
+from edge_agent.timekeeping import Timekeeper
 from edge_agent.uplink.identity import Identity
 from edge_agent.uplink.mqtt_link import Uplink
 from edge_agent.uplink.sending_switch import SendingSwitch
-from protocols.timeline import Clock
 from protocols.wire.readings import DeviceState
+
+
+def shown_at(settings: PageSettings | None) -> Callable[[RunningHome], Coroutine[Any, Any, None]] | None:
+    """What serves a home's page there; None where the page is off."""
+    return None if settings is None else partial(serve_page, settings)
 
 
 async def serve_page(settings: PageSettings, home: RunningHome) -> None:
@@ -38,7 +45,7 @@ def running_home(
     readers: Callable[[], Sequence[Bus]],
     live: LiveValues,
     switch: SendingSwitch,
-    clock: Clock,
+    timekeeper: Timekeeper,
     uplink: Uplink,
 ) -> RunningHome:
     """What the page may know of these parts. `readers` gives those that read now."""
@@ -67,10 +74,12 @@ def running_home(
         places=tuple(place for device in devices for place in device.places),
         live=live,
         switch=switch,
-        now=clock.now,
+        now=timekeeper.clock.now,
         consent_path=settings.consent,
         states=states,
         facts=facts,
         is_connected=lambda: uplink.is_connected,
         wake=uplink.wake,
+        beside=lambda: timekeeper.beside.sent,
+        first_whole=lambda: timekeeper.first_whole,
     )

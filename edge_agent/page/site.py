@@ -139,7 +139,8 @@ class PageSite:
         held = consent_now(self._home.folder)
         given = consent_given(self._home.consent_path, held)
         token, may_change = self._gate.form_token(request), self._home.consent_path is not None
-        title, main = consent_view(words, given, in_force=held.version, token=token, may_change=may_change)
+        now = slot_of(self._home.now())
+        title, main = consent_view(words, given, in_force=held.version, now=now, token=token, may_change=may_change)
         return self._page(request, words, "consent", title=title, main=main)
 
     def _set_consent(self, request: PageRequest, words: PageWords) -> PageAnswer:

@@ -59,6 +59,7 @@ class HubTime:
         self._asked_at = float("-inf")
         self._known: tuple[TimeBounds, float] | None = None
         self._state = state
+        self.note_asked: Callable[[str, bytes], None] = lambda _kind, _sealed: None
         self._told = ClockState.UNCONFIRMED
 
     def is_due(self) -> bool:
@@ -78,6 +79,7 @@ class HubTime:
         self._asked = (nonce, self._asked_at)
         at = min(max(0, int(self._wall())), 2**40)
         sealed = self._signer.seal("time", encode_question(ClockQuestion(self._signer.agent, nonce, at, self._told)))
+        self.note_asked("time", sealed.sealed)
         return sealed.topic, sealed.sealed
 
     def note(self, payload: bytes) -> None:

@@ -30,7 +30,10 @@ ASK_SOON_S: Final = 900.0
 
 
 class CoopMaps:
-    """What the co-op has released, as this run of the agent knows it. `used`: the text's digest of each map in use."""
+    """What the co-op has released, as this run of the agent knows it. `used`: the text's digest of each map in use.
+
+    `note_asked` hears of each question that left.
+    """
 
     def __init__(
         self,
@@ -41,7 +44,10 @@ class CoopMaps:
         now: Callable[[], float],
         monotonic: Callable[[], float],
         used: Mapping[str, bytes],
+        note_asked: Callable[[str, bytes], None] = lambda _kind, _sealed: None,
     ) -> None:
+        self._note_asked = note_asked
+        self._sealed = b""
         self._folder = folder
         self._coop = coop
         self._signer = signer
@@ -71,11 +77,13 @@ class CoopMaps:
             return None
         at = min(max(0, int(self._now())), 2**40)
         sealed = self._signer.seal("maps", encode_map_question(MapQuestion(self._signer.agent, at, self.serial)))
+        self._sealed = sealed.sealed
         return sealed.topic, sealed.sealed
 
     def told(self) -> None:
         """The question was handed to the broker."""
         self._asked_at = self._monotonic()
+        self._note_asked("maps", self._sealed)
 
     def ask_again(self) -> None:
         """There is a new connection: ask at once."""

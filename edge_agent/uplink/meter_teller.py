@@ -16,9 +16,21 @@ TELL_EVERY_S = 6 * 3600.0
 
 
 class MeterTeller:
-    """Keeps this run's notice until it is due. `notice` is None until the time is known, or without a grid meter."""
+    """Keeps this run's notice until it is due. `notice` is None until the time is known, or without a grid meter.
 
-    def __init__(self, signer: AgentSigner, *, monotonic: Callable[[], float], now: Callable[[], float]) -> None:
+    `note` hears of each that left.
+    """
+
+    def __init__(
+        self,
+        signer: AgentSigner,
+        *,
+        monotonic: Callable[[], float],
+        now: Callable[[], float],
+        note: Callable[[str, bytes], None] = lambda _kind, _sealed: None,
+    ) -> None:
+        self._note = note
+        self._sealed = b""
         self._signer = signer
         self._monotonic = monotonic
         self._now = now
@@ -36,8 +48,10 @@ class MeterTeller:
             return None
         notice = replace(self.notice, at=min(max(0, int(self._now())), 2**40))
         sealed = self._signer.seal("meter", encode_meter(notice))
+        self._sealed = sealed.sealed
         return sealed.topic, sealed.sealed
 
     def told(self) -> None:
         """The notice was handed to the broker: the next one is due much later."""
         self._told_at = self._monotonic()
+        self._note("meter", self._sealed)

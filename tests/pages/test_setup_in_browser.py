@@ -17,7 +17,7 @@ from protocols.enrolment.invitation_text import InvitationText, write_invitation
 from tests.edge_agent.setup.person import CHARS_A_SECOND, ROOT
 from tests.edge_agent.setup.test_setup_journey import MOST_TYPING_S, TCP_FAMILIES, DevicesOfAHome, invitation
 from tests.hub.intake.test_hub_killed import running_hub
-from tests.pages.conftest import CHROMIUM, CHROMIUM_ARGS
+from tests.pages.conftest import CHROMIUM, CHROMIUM_ARGS, EXPECT_MAX_MS
 from tests.pages.keyboard_person import KeyboardPerson
 from tests.pages.test_browser_pages import AXE_TAGS, DESKTOP, PHONE
 
@@ -119,7 +119,9 @@ async def test_from_a_blank_folder_with_five_families_to_the_first_receipt(
             while "(grid.flex)" not in asked:
                 asked = await someone.question()
                 await someone.key("Enter")
-            await expect(someone.page.get_by_role("heading", level=1)).to_have_text("Everything is set up")
+            await expect(someone.page.get_by_role("heading", level=1)).to_have_text(
+                "Everything is set up", timeout=EXPECT_MAX_MS
+            )
             await expect(someone.page.locator("#said")).to_contain_text("The hub has signed for")
             await someone.look("end")
             found = await Axe().run(someone.page, options={"runOnly": AXE_TAGS})

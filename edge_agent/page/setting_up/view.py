@@ -168,7 +168,7 @@ def _stopped(words: PageWords, picture: SetupPicture, token: str) -> Html:
 
 
 def _end(words: PageWords) -> Html:
-    link = '<p><a href="/">{text}</a></p>\n'
+    link = '<p><a href="/" autofocus>{text}</a></p>\n'
     return filled(link, text=words.text("Open the home's page"))
 
 

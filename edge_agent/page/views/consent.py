@@ -8,7 +8,7 @@ from edge_agent.page.markup import NOTHING, Html, filled, joined
 from edge_agent.page.words import PageWords, translatable
 from protocols.consent.purposes import CATALOGUE, CONTRACT, HEALTH, Basis
 from protocols.consent.rules import ConsentRule, ConsentSet
-from protocols.slots import start_of
+from protocols.slots import Slot, start_of
 
 PURPOSE_NAMES = {
     "settle.share": translatable("share surplus energy and settle it"),
@@ -43,11 +43,11 @@ _BASES = {
 
 
 def consent_view(
-    words: PageWords, given: ConsentSet, *, in_force: int, token: str, may_change: bool
+    words: PageWords, given: ConsentSet, *, in_force: int, now: Slot, token: str, may_change: bool
 ) -> tuple[str, Html]:
-    """The page's title and content. `in_force`: the version that the agent seals under now."""
+    """The page's title and content. `in_force`: the version that the agent seals under in the slot `now`."""
     title = words.text("Consent")
-    parts = [filled("<h1>{head}</h1>\n", head=_head(words, given))]
+    parts = [filled("<h1>{head}</h1>\n", head=_head(words, given, now))]
     lede = words.text("Version %(version)s, in force.", version=given.version)
     if in_force != given.version:
         lede = words.text(
@@ -59,7 +59,7 @@ def consent_view(
     if not may_change:
         text = words.text('To change it here, agent.toml needs the line consent = "consent.toml" at its top.')
         parts.append(filled("<p>{text}</p>\n", text=text))
-    items = [_purpose(words, code, given, token=token if may_change else "") for code in _codes(given)]
+    items = [_purpose(words, code, given, now=now, token=token if may_change else "") for code in _codes(given)]
     rows = filled('<ul class="rows">\n{items}</ul>', items=joined(items))
     parts.append(card("purposes", words.text("What each purpose gets"), rows))
     return title, joined(parts)
@@ -70,15 +70,31 @@ def _codes(given: ConsentSet) -> list[str]:
     return [*known, *sorted({rule.purpose for rule in given.rules} - set(known))]
 
 
-def _head(words: PageWords, given: ConsentSet) -> str:
-    allowed = {rule.purpose for rule in given.rules} - {CONTRACT, HEALTH}
+def _head(words: PageWords, given: ConsentSet, now: Slot) -> str:
+    allowed = {rule.purpose for rule in given.rules if not _is_over(rule, now)} - {CONTRACT, HEALTH}
     if not allowed:
         return words.text("Only what membership needs leaves the home")
     return words.plural("%(n)s purpose is allowed", "%(n)s purposes are allowed", len(allowed))
 
 
-def _purpose(words: PageWords, code: str, given: ConsentSet, *, token: str) -> Html:
+def _is_over(rule: ConsentRule, now: Slot) -> bool:
+    return rule.valid_until is not None and rule.valid_until <= now
+
+
+def _state(words: PageWords, rules: list[ConsentRule], now: Slot) -> tuple[bool, str]:
+    """Whether the purpose gets something now or later, and how that is said."""
+    lasting = [rule for rule in rules if not _is_over(rule, now)]
+    if not lasting:
+        return False, words.text("Over") if rules else words.text("Off")
+    if all(rule.valid_from > now for rule in lasting):
+        begins = min(rule.valid_from for rule in lasting)
+        return True, words.text("On from %(moment)s", moment=words.moment(start_of(begins)))
+    return True, words.text("On")
+
+
+def _purpose(words: PageWords, code: str, given: ConsentSet, *, now: Slot, token: str) -> Html:
     rules = [rule for rule in given.rules if rule.purpose == code]
+    is_on, state = _state(words, rules, now)
     purpose = CATALOGUE["research" if code.startswith("research.") else code]
     name = words.looked_up(PURPOSE_NAMES[purpose.code])
     name = f"{name} ({code.removeprefix('research.')})" if code.startswith("research.") else name
@@ -89,11 +105,11 @@ def _purpose(words: PageWords, code: str, given: ConsentSet, *, token: str) -> H
     return filled(
         item,
         name=name,
-        fine=" fine" if rules else "",
-        state=words.text("On") if rules else words.text("Off"),
+        fine=" fine" if is_on else "",
+        state=state,
         gets=joined(filled("{text}<br>\n", text=_gets(words, rule)) for rule in rules if rule.measures),
         basis=words.looked_up(_BASES[purpose.basis]),
-        button=_button(words, code, name, is_on=bool(rules), token=token) if token and code != CONTRACT else NOTHING,
+        button=_button(words, code, name, is_on=is_on, token=token) if token and code != CONTRACT else NOTHING,
     )
 
 

@@ -10,6 +10,7 @@ from edge_agent.outbox.view import OutboxMessage, OutboxOverview, read_message, 
 from edge_agent.page.frame import card, table
 from edge_agent.page.markup import NOTHING, Html, filled, joined
 from edge_agent.page.running_home import RunningHome
+from edge_agent.page.views.beside import beside_card
 from edge_agent.page.words import PageWords, translatable
 from protocols.wire.refusal_reasons import WireError
 
@@ -31,6 +32,7 @@ def left_view(home: RunningHome, words: PageWords, *, token: str, is_long: bool)
     ]
     if found is not None and found.newest:
         parts.append(_messages(words, found, is_long=is_long))
+    parts.append(beside_card(home, words))
     return title, joined(parts)
 
 
@@ -78,8 +80,9 @@ def _switch(home: RunningHome, words: PageWords, found: OutboxOverview | None, *
     if stopped_at is None:
         state = words.text("Connected to the hub.") if home.is_connected() else words.text("The hub is out of reach.")
         text = words.text(
-            "You can stop all sending. Measuring goes on; what is measured waits here and leaves when you switch"
-            " sending on again. To keep something at home for good, withdraw its purpose under Consent."
+            "Send nothing ends all contact with the hub until you press Send again, also over a restart of the agent."
+            " Measuring goes on; what is measured waits here and leaves then; the co-op may have to estimate meanwhile."
+            " To keep something at home for good, withdraw its purpose under Consent."
         )
         do, button, kind = "stop", words.text("Send nothing"), "stop"
     else:

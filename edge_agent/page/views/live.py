@@ -52,7 +52,7 @@ def live_view(home: RunningHome, words: PageWords) -> LiveView:
             filled('<p class="lede" data-live="lede">{lede}</p>\n', lede=texts["lede"]),
             Html('<div class="two"><div class="stack">\n'),
             _now(words, flow, texts),
-            _today_chart(words, quarters, day=day),
+            _today_chart(words, quarters, day=day, first=_first_value(home, words)),
             Html('</div><div class="stack">\n'),
             _today(words, quarters, day=day, now_s=now_s),
             credit_sentence(home, words, words.today(now_s) - timedelta(days=1), name=words.text("Yesterday")),
@@ -120,7 +120,7 @@ def _now(words: PageWords, flow: PowerFlow, texts: dict[str, str]) -> Html:
 def _today(words: PageWords, quarters: Iterable[KeptQuarter], *, day: range, now_s: float) -> Html:
     energy = add_up(quarters)
     if not energy.energies_wh:
-        text = words.text("The first quarter hour of today is not over yet, or none was measured.")
+        text = words.text("No quarter hour of today is measured yet.")
         return card("today", words.text("Today so far"), filled("<p>{text}</p>", text=text))
     line = '<li class="meter"><span>{name}</span><b>{energy}</b></li>\n'
     rows = [
@@ -149,8 +149,22 @@ def _missing(words: PageWords, energy: DayEnergy, *, passed: int) -> Html:
     return filled("<p><small>{text}</small></p>", text=text)
 
 
-def _today_chart(words: PageWords, quarters: list[KeptQuarter], *, day: range) -> Html:
+def _first_value(home: RunningHome, words: PageWords) -> str:
+    """When the first quarter hour of today comes, where there is none yet."""
+    first = home.first_whole()
+    if first is None:
+        return words.text("The first quarter hour comes once the agent knows the time.")
+    ends = max(first, slot_of(home.now())) + 1
+    return words.text("The first quarter hour comes shortly after %(time)s.", time=words.slot_clock(ends))
+
+
+def _today_chart(words: PageWords, quarters: list[KeptQuarter], *, day: range, first: str) -> Html:
     made, used = made_and_used(quarters, day)
+    if not any(each is not None for each in (*made, *used)):
+        text = words.text("Nothing to draw yet.")
+        return card(
+            "chart", words.text("Today by quarter hour"), filled("<p>{text} {first}</p>", text=text, first=first)
+        )
     ticks = tuple((at, words.slot_clock(day.start + at)) for at in range(0, len(day) + 1, max(1, len(day) // 4)))
     scale = PlotScale(len(day), ticks, lambda kw: f"{words.number(kw, 0 if kw >= 10 else 1)} kW")
     title = words.text("Today by quarter hour")

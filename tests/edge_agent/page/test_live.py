@@ -1,13 +1,15 @@
 """The Live page: what is read now, what today brought, and what it says when something is missing."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from edge_agent.home_store.credit_days import CreditBook, yesterday
+from protocols.slots import start_of
 from protocols.wire.credits.notices import CreditDay, CreditsNotice, encode_credits
-from tests.edge_agent.page.page_home import GRID, NOW_S, SUN, TZ, PageHome, fill_history, get
+from tests.edge_agent.page.page_home import GRID, NOW_S, NOW_SLOT, SUN, TZ, PageHome, fill_history, get
 
 
 @pytest.fixture
@@ -48,8 +50,18 @@ async def test_a_home_that_has_just_begun_says_so(home: PageHome) -> None:
     async with home.served() as port:
         body = (await get(port, "/"))[2]
     assert "The grid&#x27;s meter shows nothing now" in body
-    assert "The first quarter hour of today is not over yet, or none was measured." in body
+    assert "The first quarter hour comes once the agent knows the time." in body
+    assert "<svg" not in body[body.index('id="chart"') :]
     assert "nothing read yet" in body
+
+
+async def test_an_empty_day_says_when_its_first_quarter_hour_comes(home: PageHome) -> None:
+    home.site._home = replace(home.running, first_whole=lambda: NOW_SLOT + 1)
+    async with home.served() as port:
+        # At 12:16 of a clock that was trusted at once, the quarter hour that is seen whole ends at 12:45.
+        assert "The first quarter hour comes shortly after 12:45." in (await get(port, "/"))[2]
+        home.now_s = start_of(NOW_SLOT + 9) + 1.0
+        assert "The first quarter hour comes shortly after 14:45." in (await get(port, "/"))[2]
 
 
 async def test_a_damaged_row_is_one_sentence(home: PageHome) -> None:

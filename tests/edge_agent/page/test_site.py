@@ -1,17 +1,29 @@
 """What the pages show and what their forms do: messages, the switch, consent, devices, history, and the PIN."""
 
+import asyncio
 import csv
 import io
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_agent.consent.given import consent_given, consent_now
 from edge_agent.page.guard import COOKIE, make_pin
 from edge_agent.page.requests import PageAnswer, PageRefusal, PageRequest
+from edge_agent.page.views import beside, left
+from edge_agent.uplink.beside import RENEWAL, ROOT, BesideLog
+from edge_agent.uplink.consent_file import write_next_version
+from edge_agent.uplink.sealing import AgentSigner
 from edge_agent.uplink.sending_switch import SendingSwitch
-from protocols.slots import SLOTS_PER_UTC_DAY, start_of
+from protocols.slots import SLOT_S, SLOTS_PER_UTC_DAY, parse_slot, slot_of, start_of
+from protocols.wire.clock_check import NONCE_BYTES, ClockQuestion, ClockState, encode_question
+from protocols.wire.map_bundles.question import MapQuestion, encode_map_question
+from protocols.wire.meter_notices import MeterNotice, encode_meter
+from protocols.wire.topics import UP_KINDS
 from tests.edge_agent.page.page_home import GRID, NOW_S, NOW_SLOT, PageHome, fill_history
 
 LOCAL = PageRequest("GET", "/", {}, {"host": "localhost"}, peer="127.0.0.1", is_local=True)
@@ -102,6 +114,27 @@ async def test_a_purpose_is_allowed_and_withdrawn_as_the_command_does(home: Page
         assert refusal.value.status == 409
 
 
+async def test_a_purpose_that_begins_later_or_is_over_is_not_called_on(home: PageHome) -> None:
+    home.now_s = start_of(parse_slot("2026-12-02T04:00Z")) + 60.0
+    await sent(home, "/consent", "do=allow&purpose=prompt.shift")
+    page = await read(home, "/consent")
+    assert "On from 2 December, 05:15" in page
+    home.now_s += SLOT_S
+    assert "On from" not in await read(home, "/consent")
+    given = consent_given(home.consent_path, consent_now(home.folder))
+    ends = slot_of(home.now_s) + 4
+    rules = tuple(replace(rule, valid_until=ends) if rule.purpose == "prompt.shift" else rule for rule in given.rules)
+    write_next_version(home.consent_path, replace(given, version=given.version + 1, rules=rules))
+    assert "1 purpose is allowed" in await read(home, "/consent")
+    home.now_s = start_of(ends) + 1.0
+    page = await read(home, "/consent")
+    assert "Only what membership needs leaves the home" in page
+    assert ">Over<" in page
+    assert "Allow: propose better hours" in page
+    await sent(home, "/consent", "do=allow&purpose=prompt.shift")
+    assert "On from 2 December, 06:30" in await read(home, "/consent")
+
+
 async def test_without_a_file_the_consent_can_only_be_read(home: PageHome, tmp_path: Path) -> None:
     home.site._home = replace(home.running, consent_path=None)
     page = await read(home, "/consent")
@@ -174,6 +207,57 @@ async def test_another_computer_sees_nothing_before_the_pin(home: PageHome) -> N
     assert "The grid&#x27;s meter shows nothing now" in await read(home, "/", known)
     assert (await sent(home, "/left/sending", "do=stop", known)).status == 303
     assert home.switch.is_stopped
+
+
+async def test_whoever_signed_in_can_sign_out_and_nobody_else_is_offered_it(home: PageHome) -> None:
+    pin = make_pin(home.folder, now_s=NOW_S)
+    answer = await sent(home, "/sign-in", f"pin={pin.replace(' ', '+')}", FAR)
+    known = replace(FAR, headers={**FAR.headers, "cookie": answer.headers["Set-Cookie"].partition(";")[0]})
+    assert 'action="/sign-out"' in await read(home, "/", known)
+    assert 'action="/sign-out"' not in await read(home, "/")
+    form = replace(known, method="POST", path="/sign-out", headers={**known.headers, **FORM}, body=b"token=0")
+    with pytest.raises(PageRefusal):
+        await home.site.answer(form)
+    assert (await asked(home, "/", known)).status == 200
+    answer = await sent(home, "/sign-out", "", known)
+    assert answer.headers["Location"] == "/sign-in"
+    assert "Max-Age=0" in answer.headers["Set-Cookie"]
+    assert (await asked(home, "/", known)).headers["Location"] == "/sign-in"
+
+
+async def test_a_page_that_takes_long_keeps_no_thread_of_the_agent(home: PageHome) -> None:
+    is_over = threading.Event()
+    home.site._home = replace(home.running, states=lambda: list(home.device_states) * is_over.wait(20))
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    slow = [asyncio.ensure_future(asked(home, "/devices")) for _ in range(8)]
+    try:
+        assert await asyncio.wait_for(asyncio.to_thread(lambda: "a reading"), 10) == "a reading"
+    finally:
+        is_over.set()
+        await asyncio.gather(*slow)
+
+
+async def test_what_leaves_beside_the_messages_is_told_too(home: PageHome) -> None:
+    assert "Nothing of the kind yet." in await read(home, "/left")
+    log = BesideLog(now=lambda: NOW_S)
+    signer = AgentSigner("sonnenstrasse", "a-07", Ed25519PrivateKey.generate())
+    question = ClockQuestion("a-07", bytes(NONCE_BYTES), int(NOW_S), ClockState.UNCONFIRMED)
+    notice = MeterNotice("a-07", int(NOW_S), NOW_SLOT, "silver", "separate", "netted", True, "MID B")
+    for _ in range(2):
+        log.note("time", signer.seal("time", encode_question(question)).sealed)
+    log.note("meter", signer.seal("meter", encode_meter(notice)).sealed)
+    log.note("maps", signer.seal("maps", encode_map_question(MapQuestion("a-07", int(NOW_S), 12))).sealed)
+    log.note(RENEWAL, b"x" * 300)
+    log.note(ROOT, b"")
+    home.site._home = replace(home.running, beside=lambda: log.sent)
+    page = await read(home, "/left")
+    assert "question for the time</th><td>2</td><td>11 June, 12:16</td>" in page
+    assert "that its clock is unconfirmed" in page
+    assert "map silver, phases separate, the legal meter&#x27;s netted, class MID B, from power: Yes" in page
+    assert "the number of the newest bundle that is here: 12" in page
+    assert "its signature: 300 bytes" in page
+    assert {*UP_KINDS} <= {*left.KINDS, *beside.KINDS}
+    assert "nothing about the home" in page
 
 
 async def test_a_session_of_one_browser_signs_no_form_of_another(home: PageHome) -> None:
