@@ -121,7 +121,7 @@ def make_parts(config: Path) -> SetupParts:
 async def _find(config: Path, plan: SearchPlan, tell: Tell) -> list[FoundDevice]:
     own = _own_maps(config)
     folders = (MAPS,) if own is None else (MAPS, config.parent / own)
-    state = read_settings(config).data if config.exists() else None
+    state = config.parent / (_named(config, "data") or "data")
     return await search(plan, known_families(folders, state=state)[0], tell)
 
 
@@ -131,8 +131,13 @@ async def _read(config: Path, devices: Sequence[DeviceChoice]) -> tuple[list[Liv
 
 def _own_maps(config: Path) -> str | None:
     """The folder of the household's own maps, also from a file that names no device yet."""
+    return _named(config, "maps")
+
+
+def _named(config: Path, key: str) -> str | None:
+    """A text of agent.toml, whatever else is in it."""
     try:
-        found = read_toml(config.read_bytes()).get("maps")
+        found = read_toml(config.read_bytes()).get(key)
     except (OSError, TomlTextError):
         return None
     return found if isinstance(found, str) else None
