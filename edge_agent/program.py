@@ -22,7 +22,7 @@ from edge_agent.history import LONGEST_HOLE_S, RecordingRow, read_rows, replay
 from edge_agent.home_assistant.publishing import HomeAssistantLink, HomeEnergies
 from edge_agent.home_broker.address import open_access
 from edge_agent.home_store.credit_days import CreditBook
-from edge_agent.home_store.energy_totals import EnergyTotals
+from edge_agent.home_store.energy_totals import EnergyTotals, most_power_w
 from edge_agent.home_store.keeping import HomeKeeper, open_home_store
 from edge_agent.home_store.live_values import LiveValues, WatchedMeter
 from edge_agent.household import consent_in_force
@@ -104,7 +104,7 @@ class AgentProgram:
         self._keeper = HomeKeeper(None, self._live_values)
         shown = settings.home_assistant
         self._broker_access = None if shown is None else open_access(shown.access, shown.broker, source=settings.source)
-        self._totals = None if shown is None else EnergyTotals(settings.data)
+        self._totals = None if shown is None else EnergyTotals(settings.data, most_w=most_power_w(self._places))
         self._credit_book = CreditBook(settings.data, agent=identity.enrolment.agent)
         self._switch = SendingSwitch(settings.data)
         self._readers: list[Bus] = []

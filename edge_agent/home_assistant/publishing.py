@@ -100,7 +100,7 @@ class HomeAssistantLink:
         finally:
             self._session.publish(self._topics.availability, "offline", is_retained=True)
             await self._session.leave()
-            await asyncio.to_thread(self._totals.save)
+            await asyncio.to_thread(self._totals.save, is_end=True)
 
     def note_up(self) -> None:
         """The broker is connected: everything is sent to it again."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.home_store.energy_totals import FAR_BACK_SLOTS, FILE_NAME, EnergyTotals
+from edge_agent.home_store.energy_totals import FAR_BACK_SLOTS, FILE_NAME, EnergyTotals, most_power_w
 from edge_agent.home_store.live_values import WatchedMeter
 from edge_agent.metering.counter_records import ReadingVerdict
 from edge_agent.metering.home_meter import ClosedSlot, MeasuringPoint, Sample
@@ -58,7 +58,7 @@ def test_it_follows_the_counter_between_slots_and_never_falls(tmp_path: Path) ->
     assert totals.shown_wh() == {IMPORT: 180}
     running[IMPORT] = 40
     assert totals.shown_wh() == {IMPORT: 200}
-    totals.save()
+    totals.save(is_end=True)
     again = EnergyTotals(tmp_path)
     again.running = lambda: {IMPORT: 0}
     assert again.shown_wh() == {IMPORT: 200}
@@ -147,3 +147,36 @@ def test_what_is_only_known_at_the_end_of_a_slot_waits_for_it() -> None:
     assert meter.running_wh() == {SUN: None}
     meter.add_sample(ROOF, Sample(start_of(FIRST), {}, 900))
     assert meter.running_wh() == {SUN: 0}
+
+
+def test_after_a_kill_a_total_waits_until_it_is_certainly_no_less(tmp_path: Path) -> None:
+    """Shown was up to 30 Wh beyond the last quarter hour written down, and nobody wrote that."""
+    before = EnergyTotals(tmp_path)
+    before.running = lambda: {IMPORT: 30}
+    before.add([slot(0, 100)])
+    before.save()
+    assert before.shown_wh() == {IMPORT: 130}
+    after = EnergyTotals(tmp_path)
+    after.running = lambda: {IMPORT: 5}
+    after.add([slot(1, None)])
+    assert after.shown_wh() == {}, "the quarter hour of the kill is not known"
+    after.save()
+    again = EnergyTotals(tmp_path)
+    again.add([slot(2, 40), slot(2, None, LongInterval(IMPORT, FIRST + 1, 2, 99))])
+    assert again.shown_wh() == {}, "what was counted does not begin where the total ended"
+    third = EnergyTotals(tmp_path)
+    third.add([slot(2, None, LongInterval(IMPORT, FIRST + 1, 2, 99))])
+    assert third.shown_wh() == {IMPORT: 199}
+
+
+def test_after_a_kill_and_a_lost_quarter_hour_it_is_shown_once_more_has_flowed_than_could_have_been_shown(
+    tmp_path: Path,
+) -> None:
+    before = EnergyTotals(tmp_path, most_w=most_power_w([GRID]))
+    before.add([slot(0, 100)])
+    before.save()
+    after = EnergyTotals(tmp_path, most_w=most_power_w([GRID]))
+    after.add([slot(2, 7_300)])
+    assert after.shown_wh() == {}
+    after.add([slot(3, 250)])
+    assert after.shown_wh() == {IMPORT: 7_650}, "15 kW for half an hour are 7,500 Wh"
