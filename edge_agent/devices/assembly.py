@@ -14,6 +14,7 @@ from edge_agent.devices.knowledge.memory import DeviceMemory
 from edge_agent.devices.line import RTU_GAP_S, LineSettings, RegisterLink, serial_line
 from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.devices.reader import Device
+from edge_agent.devices.same_connection import BusAddress, addresses
 from edge_agent.devices.telegrams.link import TelegramLink
 from edge_agent.home_broker.address import HomeBroker, open_access
 from edge_agent.maps.files import INSTALLED, FoundMap, find_map
@@ -23,7 +24,6 @@ from protocols.maps.model import DeviceMap, MapError
 
 MAPS = INSTALLED
 Pause = Callable[[float], Awaitable[None]]
-BusAddress = tuple[str, str, int, str]
 
 
 def make_fleet(
@@ -36,13 +36,14 @@ def make_fleet(
     """
     found: dict[str, FoundMap] = {}
     together: dict[BusAddress, list[Device]] = {}
+    shared = addresses(settings.devices, settings.source)
     for each in settings.devices:
         if each.map not in found:
             found[each.map] = _map(each, settings, maps)
         device_map = _varied(each, found[each.map].map, settings.source)
         _check_roles(each, device_map, settings.source)
         _check_choices(each, device_map, settings.source)
-        together.setdefault(_address(each), []).append(Device(each, device_map, sleep=pause, memory=memory))
+        together.setdefault(shared[each.name], []).append(Device(each, device_map, sleep=pause, memory=memory))
     return [(make_link(devices, settings.source), devices) for devices in together.values()]
 
 
@@ -79,12 +80,6 @@ def _check_choices(device: DeviceSettings, device_map: DeviceMap, source: str) -
         described = device_map.roles[role]
         if device.invert and len(described.counters) == 1 and not described.swapped:
             raise SettingsError(f"{where}: invert: expected false, the role {role} of {device.map} cannot be swapped")
-
-
-def _address(device: DeviceSettings) -> BusAddress:
-    """What shares one connection; a meter at the home's broker has one of its own."""
-    endpoint = device.endpoint
-    return endpoint.wire, endpoint.host, endpoint.port, endpoint.path if device.values is None else device.name
 
 
 def make_link(devices: list[Device], source: str) -> RegisterLink:

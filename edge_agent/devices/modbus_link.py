@@ -22,7 +22,7 @@ from edge_agent.devices.line import (
     NoAnswerError,
     ReadRefusedError,
 )
-from edge_agent.devices.modbus_client import Client, Watch, make_client, reason_of
+from edge_agent.devices.modbus_client import Client, Watch, ask, make_client, reason_of
 from edge_agent.devices.owed import OwedAnswers, Question
 from edge_agent.settings import Endpoint
 
@@ -247,16 +247,11 @@ class ModbusLink:
         self._is_garbled = True
 
     async def _ask(self, client: Client, question: Question) -> ModbusPDU:
-        read = client.read_holding_registers if question.function == HOLDING else client.read_input_registers
         self._is_asking, self._wrong_frame, self._is_garbled = True, False, False
         self.requests += 1
         try:
-            # The library waits `timeout_s` for the answer; the outer limit holds whatever happens inside it.
-            async with asyncio.timeout(self.line.timeout_s * 1.5 + 0.2):
-                answer = await read(question.address, count=question.count, device_id=question.unit)
-        except TimeoutError:
-            raise NoAnswerError("no answer in time") from None
-        except ModbusException:
+            answer = await ask(client, question, self.line.timeout_s)
+        except (TimeoutError, ModbusException):
             if self._is_garbled:
                 raise LinkBrokenError("an answer that is no Modbus frame") from None
             if client.connected:

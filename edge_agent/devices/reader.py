@@ -22,6 +22,7 @@ from protocols.maps.chain import count_instances
 from protocols.maps.model import DeviceMap, RoleName
 from protocols.maps.placement import ResolvedMap
 from protocols.maps.planning import Span
+from protocols.maps.prepared.decoding import RepeatedDecoding
 from protocols.maps.registers import Value
 from protocols.maps.roles import phase_names, phase_powers_w, role_names, role_of, role_values, state_names
 from protocols.maps.sunspec import SunSpecDiscovery, SunSpecModel
@@ -69,6 +70,12 @@ class Device:
         self._told: dict[Span, bool] = {}
         self._instances = 0
         self._is_told_of_others = False
+        self._decoding: RepeatedDecoding | None = None
+        self._wanted: tuple[str, ...] = ()
+        self._wanted_of: ResolvedMap | None = None
+        self._wants_phases = False
+        self._counters: dict[MeasuringPoint, tuple[str, ...]] = {}
+        self._counted_of: ResolvedMap | None = None
 
     async def read(
         self, link: RegisterLink, names: Iterable[str] | None = None, *, thoroughly: bool = False
@@ -83,7 +90,7 @@ class Device:
             self._blocks.budget = Budget(*(UNLIMITED if thoroughly else (MAX_SPLITS, MAX_SILENCES)))
             words = await self._blocks.read(link, names)
             if self._seen_connection == link.opened or await self._is_as_before(link):
-                readout = Readout(words, self.resolved.decode(words))
+                readout = Readout(words, self._decoded(words))
                 await self._keep(link)
                 return readout
         raise LinkBrokenError("the connection was lost twice within one reading")
@@ -91,24 +98,39 @@ class Device:
     async def read_places(self, link: RegisterLink) -> Readout:
         """Read the counters and powers of this device's places."""
         resolved = await self._place(link)
-        return await self.read(link, self.place_names(resolved))
+        if resolved is not self._wanted_of or self._wants_phases is not self.reads_phases:
+            self._wanted, self._wanted_of, self._wants_phases = self.place_names(resolved), resolved, self.reads_phases
+        return await self.read(link, self._wanted)
 
-    def samples(self, readout: Readout, at_s: float) -> dict[MeasuringPoint, Sample]:
-        """What a reading means for each place."""
+    def samples(self, readout: Readout, at_s: float, *, late_s: float = 0.0) -> dict[MeasuringPoint, Sample]:
+        """What a reading means for each place; it was answered `late_s` after `at_s`."""
+        resolved = self.resolved
+        if resolved is not self._counted_of:
+            self._counters, self._counted_of = {place: self._counted(place) for place in self.places}, resolved
         return {
             place: sample_of(
-                role_values(self.resolved, readout.values, place.role),
+                role_values(resolved, readout.values, place.role),
                 at_s,
-                self._counted(place),
-                phases_w=phase_powers_w(self.resolved, readout.values, place.role) if self.reads_phases else None,
+                self._counters[place],
+                phases_w=phase_powers_w(resolved, readout.values, place.role) if self.reads_phases else None,
+                late_s=late_s,
             )
             for place in self.places
         }
 
+    def _decoded(self, words: dict[tuple[int, int], int]) -> dict[str, Value]:
+        """What the words mean. A device is read the same way all day, so what never changes is worked out once."""
+        resolved = self.resolved
+        if self._decoding is None or self._decoding.resolved is not resolved or not self._decoding.fits(words):
+            self._decoding = RepeatedDecoding(resolved, words)
+        return self._decoding.decode(words)
+
     def is_refused(self, place: MeasuringPoint) -> bool:
         """Whether the device will not give a value this place needs."""
         learned = self._blocks.learned
-        return learned is not None and any(map(learned.is_point_refused, role_names(learned.resolved, place.role)))
+        if learned is None or not learned.refusals:
+            return False
+        return any(map(learned.is_point_refused, role_names(learned.resolved, place.role)))
 
     def gives_up_on(self, place: MeasuringPoint) -> bool:
         """Whether a value this place needs was refused so often that a slot's end does not wait for it."""

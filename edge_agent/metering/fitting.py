@@ -36,9 +36,21 @@ class ReadingComparison:
         self.is_doubted = False
         """The power has contradicted this counter so often that only its limits count."""
 
+        self._compared_to: CounterReading | None = None
+        self._evidence: list[tuple[CounterReading, FlowEvidence]] = []
+        """What was found of the newest reading and earlier ones: one judgement asks for the same again and again."""
+
     def evidence_between(self, first: CounterReading, last: CounterReading) -> FlowEvidence:
         """What the power says of the time between two readings."""
-        return self.witness.since(first.mark, self.half, elapsed_s=last.at_s - first.at_s, until=last.mark)
+        if last is not self._compared_to:
+            self._compared_to, self._evidence = last, []
+        for known, evidence in self._evidence:
+            if known is first:
+                return evidence
+        found = self.witness.since(first.mark, self.half, elapsed_s=last.at_s - first.at_s, until=last.mark)
+        if last.mark is not None:
+            self._evidence.append((first, found))
+        return found
 
     def is_confirmed(self, first: CounterReading, last: CounterReading) -> bool:
         """Whether the power saw all of the time between two readings, and what the counter ran in it."""

@@ -89,7 +89,12 @@ class Sample:
 
 
 def sample_of(
-    reading: RoleReading, at_s: float, counted: Iterable[str], *, phases_w: tuple[Decimal, ...] | None = None
+    reading: RoleReading,
+    at_s: float,
+    counted: Iterable[str],
+    *,
+    phases_w: tuple[Decimal, ...] | None = None,
+    late_s: float = 0.0,
 ) -> Sample:
     """The sample in a device's reading; `counted` are the fields the device has a counter for, readable now or not."""
     counters: dict[str, int | None] = {}
@@ -104,6 +109,7 @@ def sample_of(
         {name: max(1, _ceil(step)) for name, step in reading.steps_wh.items()},
         {name: int(wrap) for name, wrap in reading.wraps_wh.items() if wrap == int(wrap)},
         reading.shape_by_power,
+        late_s,
         phases_w=None if phases_w is None else tuple(map(_whole_w, phases_w)),
     )
 
@@ -166,7 +172,9 @@ class HomeMeter:
 
     def add_sample(self, place: MeasuringPoint, sample: Sample) -> ReadingVerdict:
         """Judge one sample of a point: the worst verdict of its counters, GOOD for a possible power alone."""
-        shown_w, sample = sample.power_w, replace(sample, power_w=place.bounded_w(sample.power_w))
+        shown_w, bounded_w = sample.power_w, place.bounded_w(sample.power_w)
+        if bounded_w != shown_w:
+            sample = replace(sample, power_w=bounded_w)
         if sample.power_w is not None:
             self._good_at[place, "power_w"] = sample.at_s
             self._dc_side.add_power(place, sample.at_s, sample.power_w)
@@ -207,7 +215,9 @@ class HomeMeter:
     def _meter_of(self, place: MeasuringPoint, name: str, sample: Sample) -> CounterMeter:
         meter = self._counters.get((place, name)) or self._begin_counter(place, name)
         step_wh, wraps_wh = sample.steps_wh.get(name, 1), sample.wraps_wh.get(name)
-        meter.limits = replace(meter.limits, step_wh=step_wh, wraps_wh=wraps_wh, is_recorded=sample.is_recorded)
+        limits, told = meter.limits, (step_wh, wraps_wh, sample.is_recorded)
+        if (limits.step_wh, limits.wraps_wh, limits.is_recorded) != told:
+            meter.limits = replace(limits, step_wh=step_wh, wraps_wh=wraps_wh, is_recorded=sample.is_recorded)
         return meter
 
     def _witness(self, place: MeasuringPoint, sample: Sample) -> None:

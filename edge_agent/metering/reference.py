@@ -192,7 +192,7 @@ class CounterReference(ReadingComparison):
     def _unwrapped(self, shown: CounterReading) -> CounterReading:
         """The reading beyond the turns made so far; one turn more if that is where the counter must be now."""
         wraps_wh = self.limits.wraps_wh or 0
-        point = replace(shown, counter_wh=shown.counter_wh + self._turns * wraps_wh)
+        point = replace(shown, counter_wh=shown.counter_wh + self._turns * wraps_wh) if wraps_wh else shown
         if not wraps_wh or self.reference is None or self._fit(self.reference, point) in FITS:
             return point
         turned = replace(point, counter_wh=point.counter_wh + wraps_wh)
@@ -253,7 +253,8 @@ class CounterReference(ReadingComparison):
         self.has_leapt = self.has_leapt or (known is not None and self._leaps(known, point))
         self._note_unseen(known, point, moved)
         self._before, self._is_resumed = known, False
-        self.reference = replace(point, counter_wh=max(point.counter_wh, known.counter_wh if known else 0))
+        has_fallen = known is not None and point.counter_wh < known.counter_wh
+        self.reference = replace(point, counter_wh=known.counter_wh) if known and has_fallen else point
         self.excursion = self._rival = self._aside = self.awaiting = self._first_look = None
         if self.former is not None and self._is_past(self.former, self.reference):
             self.former = None

@@ -42,7 +42,9 @@ async def open_outbox(
         connection, aside = await _sound_connection(folder / FILE_NAME, now_s, patience_s=patience_s)
         try:
             link, boot = await _begin(connection, now_s)
-            yield Outbox(connection, link=link, boot=boot, max_bytes=max_mb << 20), aside
+            outbox = Outbox(connection, link=link, boot=boot, max_bytes=max_mb << 20)
+            outbox.path = folder / FILE_NAME
+            yield outbox, aside
         finally:
             await connection.close()
     except sqlite3.Error as cause:

@@ -60,6 +60,7 @@ class Outbox(OutboxFile):
         self._times_saved_s = -TIMES_SAVED_EVERY_S
         self.boot = boot
         self.dropped = 0
+        self._has_no_answers = False
 
     @property
     def next_link(self) -> ChainLink:
@@ -282,8 +283,13 @@ class Outbox(OutboxFile):
         return row[0] if row else None
 
     async def given_answers(self) -> list[tuple[str, AnswerChoice, int]]:
-        """Answers people left that are not yet in the chain: prompt, choice, time."""
+        """Answers people left that are not yet in the chain: prompt, choice, time. Looked for often, so without asking
+        the database while no program has written to its file.
+        """
+        if self._has_no_answers and self._is_as_before():
+            return []
         rows = await self._all("SELECT prompt_id, choice, at FROM given_answer ORDER BY at, prompt_id")
+        self._has_no_answers = not rows
         return [(prompt, AnswerChoice(choice), at) for prompt, choice, at in rows]
 
     def _forget_sizes(self) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiosqlite
@@ -19,6 +20,26 @@ class OutboxFile:
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._db = connection
         self._turn = asyncio.Lock()
+        self.path: Path | None = None
+        """Where the file is, to see without opening it whether any program has written to it."""
+        self._looks: list[object] = []
+
+    def _is_as_before(self) -> bool:
+        """Whether nobody wrote to the file before the last two looks, nor since.
+
+        Two: a time stamp is the same for all that is written within a few milliseconds.
+        """
+        if self.path is None:
+            return False
+        look: list[tuple[int, int, int]] = []
+        for path in (self.path, self.path.with_name(f"{self.path.name}-wal")):
+            try:
+                found = path.stat()
+            except OSError:
+                continue
+            look.append((found.st_mtime_ns, found.st_size, found.st_ino))
+        self._looks = [*self._looks[-2:], look]
+        return len(self._looks) == 3 and self._looks[0] == self._looks[1] == look
 
     async def close(self) -> None:
         """Close the file."""

@@ -15,7 +15,7 @@ from threading import Thread
 from typing import Any, Protocol
 
 from paho.mqtt.client import Client, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -29,6 +29,8 @@ IN_FLIGHT = 20
 KEEP_ALIVE_S = 60
 SESSION_S = 86400
 GOODBYE_S = 5.0
+LOOK_EVERY_S = 10.0
+"""How long paho's thread sleeps while nothing comes and nothing is to be sent; a publish wakes it at once."""
 
 
 class LinkListener(Protocol):
@@ -37,6 +39,14 @@ class LinkListener(Protocol):
     def note_up(self) -> None: ...
     def note_down(self, words: str) -> None: ...
     def note_message(self, topic: str, sealed: bytes) -> None: ...
+
+
+class _CalmClient(Client):
+    """A paho client whose thread wakes up for the keep-alive only, not every second."""
+
+    def loop_forever(self, timeout: float = LOOK_EVERY_S, retry_first_connection: bool = False) -> MQTTErrorCode:
+        """As paho's own, with a longer sleep."""
+        return super().loop_forever(timeout, retry_first_connection)
 
 
 class BrokerSession:
@@ -48,7 +58,7 @@ class BrokerSession:
         """`context` is what TLS goes by; None for a broker on this computer."""
         self._listener = listener
         self._filter = topic_filter
-        self.paho = Client(
+        self.paho = _CalmClient(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             protocol=MQTTProtocolVersion.MQTTv5,

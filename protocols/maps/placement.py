@@ -99,13 +99,13 @@ class ResolvedMap:
         for placed in (*factors, *scaled):
             raw = placed.raw_words(words)
             if raw is not None and self._scale_is_known(placed.point, words, values):
-                values[placed.point.name] = self._value(placed.point, raw, words, values)
+                values[placed.point.name] = self.value_of(placed.point, raw, words=words, values=values)
         for placed in self.points.values():
-            if _zero_means_missing(placed.point, values):
+            if zero_means_missing(placed.point, values):
                 values[placed.point.name] = None
         for derived in self.derived.values():
             if all(name in values for name in derived.inputs):
-                values[derived.name] = _derive(derived, values)
+                values[derived.name] = derive(derived, values)
         return values
 
     def encode(self, values: PointValues) -> dict[tuple[int, int], int]:
@@ -166,7 +166,8 @@ class ResolvedMap:
         factor_read = not point.scale_factor or self.points[point.scale_factor].raw_words(words) is not None
         return factor_read and all(name in values for name in point.scale_by)
 
-    def _value(self, point: MapPoint, raw: Sequence[int], words: RegisterWords, values: PointValues) -> Value:
+    def value_of(self, point: MapPoint, raw: Sequence[int], *, words: RegisterWords, values: PointValues) -> Value:
+        """What the words of one point mean. Its scale factor is among `words`, its multipliers are among `values`."""
         scale = self._scale_of(point, values) if point.scale_by else point.scale
         if point.scale_factor:
             factor = self.points[point.scale_factor].raw_words(words)
@@ -201,7 +202,8 @@ def _is_within(point: MapPoint, value: Decimal) -> bool:
     return not too_low and (point.maximum is None or value <= point.maximum)
 
 
-def _derive(derived: DerivedValue, values: PointValues) -> Value:
+def derive(derived: DerivedValue, values: PointValues) -> Value:
+    """The derived value; None if an input has none."""
     numbers = {name: value for name in derived.inputs if isinstance(value := values[name], Decimal)}
     if len(numbers) < len(set(derived.inputs)):
         return None
@@ -217,7 +219,7 @@ def _derive(derived: DerivedValue, values: PointValues) -> Value:
     return total
 
 
-def _zero_means_missing(point: MapPoint, values: PointValues) -> bool:
+def zero_means_missing(point: MapPoint, values: PointValues) -> bool:
     """Whether a 0 from a gateway means that there is no value, because its companions are 0 or missing as well."""
     companions = point.zero_is_missing_with
     return bool(companions) and values.get(point.name) == 0 and not any(map(values.get, companions))

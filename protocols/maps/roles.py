@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
 
-from protocols.maps.checks import find_meanings
 from protocols.maps.model import POWER_SIGN, W_PER_UNIT, WH_PER_UNIT, MapError, MapPoint, MapRole, PointValues, RoleName
 from protocols.maps.placement import ResolvedMap
 from protocols.maps.registers import EXACT
@@ -154,8 +153,7 @@ def _signed_w(resolved: ResolvedMap, values: PointValues, role: RoleName, *, nam
 
 def _in_unit(resolved: ResolvedMap, values: PointValues, name: str, per_unit: Mapping[str, Decimal]) -> Decimal | None:
     value = values.get(name)
-    unit = find_meanings(resolved.device_map, name)[0].unit
-    return EXACT.multiply(value, per_unit[unit]) if isinstance(value, Decimal) else None
+    return EXACT.multiply(value, per_unit[_unit_of(resolved, name)]) if isinstance(value, Decimal) else None
 
 
 def _step(resolved: ResolvedMap, values: PointValues, name: str) -> Decimal | None:
@@ -173,7 +171,12 @@ def _wrap(resolved: ResolvedMap, values: PointValues, name: str) -> Decimal | No
 
 
 def _wh_per_unit(resolved: ResolvedMap, name: str) -> Decimal:
-    return WH_PER_UNIT[find_meanings(resolved.device_map, name)[0].unit]
+    return WH_PER_UNIT[_unit_of(resolved, name)]
+
+
+def _unit_of(resolved: ResolvedMap, name: str) -> str:
+    placed = resolved.points.get(name)
+    return placed.point.unit if placed else resolved.derived[name].unit
 
 
 def _is_on_device(resolved: ResolvedMap, name: str) -> bool:

@@ -52,6 +52,7 @@ class BlockReader:
         self._sleep = sleep
         self._monotonic = monotonic
         self._answered: set[ReadRequest] = set()
+        self._keys: dict[ReadRequest, list[tuple[int, int]]] = {}
         self._planned_for: LearnedMap | None = None
         self._plans: dict[tuple[str, ...] | None, tuple[ReadRequest, ...]] = {}
 
@@ -85,7 +86,7 @@ class BlockReader:
     def _plan(self, learned: LearnedMap, names: Iterable[str] | None) -> tuple[ReadRequest, ...]:
         """The requests for these points, planned once for what is known now: a meter is read the same way all day."""
         if self._planned_for is not learned:
-            self._planned_for, self._plans = learned, {}
+            self._planned_for, self._plans, self._keys = learned, {}, {}
         key = None if names is None else tuple(names)
         if key not in self._plans:
             self._plans[key] = learned.plan(key)
@@ -145,7 +146,11 @@ class BlockReader:
     async def _take(self, link: RegisterLink, request: ReadRequest, into: dict[tuple[int, int], int]) -> bool:
         words = await self.ask(link, request)
         self._answered.add(request)
-        into.update(((request.function, request.address + at), word) for at, word in enumerate(words))
+        keys = self._keys.get(request)
+        if keys is None:
+            keys = [(request.function, address) for address in range(request.address, request.end)]
+            self._keys[request] = keys
+        into.update(zip(keys, words, strict=True))
         return True
 
     async def _answers_another(self, link: RegisterLink, request: ReadRequest, *, names: Iterable[str] | None) -> bool:
