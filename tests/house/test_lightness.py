@@ -24,11 +24,19 @@ def modules_after(statement: str) -> frozenset[str]:
     return frozenset(done.stdout.split())
 
 
+WALK = "pkgutil.walk_packages(edge_agent.__path__, 'edge_agent.')"
+WHOLE_AGENT = f"import pkgutil, importlib, edge_agent; [importlib.import_module(m.name) for m in {WALK}]"
+
+
 @pytest.mark.parametrize("package", HEAVY)
 def test_the_agent_loads_nothing_heavy(package: str) -> None:
-    walk = "pkgutil.walk_packages(edge_agent.__path__, 'edge_agent.')"
-    everything = f"import pkgutil, importlib, edge_agent; [importlib.import_module(m.name) for m in {walk}]"
-    assert package not in modules_after(everything)
+    assert package not in modules_after(WHOLE_AGENT)
+
+
+def test_what_was_loaded_is_every_module_of_the_agent() -> None:
+    files = [path.relative_to(ROOT).with_suffix("") for path in (ROOT / "edge_agent").rglob("*.py")]
+    names = {".".join(path.parts).removesuffix(".__init__") for path in files}
+    assert names - modules_after(WHOLE_AGENT) == set()
 
 
 @pytest.mark.parametrize("package", ["statsmodels", "scipy", "pandas", "simulator", "edge_agent"])
