@@ -87,7 +87,7 @@ class KeyboardPerson:
     async def converse(self, replies: Mapping[str, str], *, until: str) -> str:
         """Answer each question by the words it has, until one has these words; returns that one.
 
-        A reply to a question with buttons is what the button says; an empty one is Enter on what is marked.
+        A reply to a question with buttons is what the button says; an empty one is the usual or else the first answer.
         """
         async with asyncio.timeout(MOST_S):
             while until not in (asked := await self.question()):
@@ -99,5 +99,7 @@ class KeyboardPerson:
                 elif found[0]:
                     await self.choose(found[0])
                 else:
+                    if await self._evaluate("document.activeElement.tagName") == "FIELDSET":
+                        await self.key("Tab")
                     await self.key("Enter")
             return asked

@@ -103,26 +103,28 @@ def _values(picture: SetupPicture) -> Html:
 
 
 def _choices(words: PageWords, question: SetupQuestion, asked: str) -> Html:
-    marked = question.default if question.default in question.choices else question.choices[0]
     buttons = []
     for at, choice in enumerate(question.choices):
         label = question.labels[at] if at < len(question.labels) else ""
         shown = _begun_large(label) or words.looked_up(_YES_NO.get(choice, choice))
-        is_marked = choice == marked
+        is_usual = choice == question.default
         buttons.append(
             filled(
                 _BUTTON,
                 name="answer",
                 value=choice,
-                kind=_FIRST if is_marked and question.default is not None and "y" not in question.choices else NOTHING,
-                focus=_FOCUS if is_marked else NOTHING,
+                kind=_FIRST if is_usual and "y" not in question.choices else NOTHING,
+                focus=_FOCUS if is_usual else NOTHING,
                 label=shown,
             )
         )
     group = (
-        '<fieldset aria-describedby="said"><legend>{asked}</legend>\n<div class="stack">\n{buttons}</div></fieldset>\n'
+        '<fieldset aria-describedby="said"{focus}><legend>{asked}</legend>\n'
+        '<div class="stack">\n{buttons}</div></fieldset>\n'
     )
-    return filled(group, asked=asked, buttons=joined(buttons))
+    # Where no answer is the usual one, the first Enter must not give one.
+    focus = NOTHING if question.default in question.choices else Html(' tabindex="-1" autofocus')
+    return filled(group, asked=asked, buttons=joined(buttons), focus=focus)
 
 
 def _several(words: PageWords, question: SetupQuestion, asked: str) -> Html:

@@ -39,7 +39,15 @@ async def test_a_step_its_lines_and_its_question_are_shown(page: SetupPage) -> N
     assert "it nets &lt;phases&gt;" in shown
     assert '<button name="answer" value="u" autofocus>I do not know</button>' in shown
     assert shown.count('name="answer"') == 3
+    assert shown.count("autofocus") == 1
     assert "refresh" not in shown
+
+
+async def test_a_stray_enter_answers_nothing_where_no_answer_is_the_usual_one(page: SetupPage) -> None:
+    async with page.of(lambda talk: talk.ask(SetupQuestion("The same?", ("y", "n")))):
+        shown = await page.read()
+    assert '<fieldset aria-describedby="said" tabindex="-1" autofocus>' in shown
+    assert shown.count("autofocus") == 1
 
 
 async def test_an_answer_goes_to_its_question_only(page: SetupPage) -> None:
