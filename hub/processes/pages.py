@@ -13,7 +13,7 @@ from hub.folder.tax_settings import load_tax_terms
 from hub.forecasts.street_totals import StreetService
 from hub.money.order_service import PaymentService
 from hub.processes.channel import Channel, ChannelError, Facts
-from hub.processes.homes_elsewhere import EnrolmentServer
+from hub.processes.enrolment_server import EnrolmentServer
 from hub.processes.own_hub import OwnHub, cpu_s
 from hub.quality.decisions import FindingService
 from hub.statements.months import StatementService

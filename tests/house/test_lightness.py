@@ -49,6 +49,11 @@ def test_intake_loads_neither_numbers_nor_pages(package: str) -> None:
     assert package not in modules_after("import hub.processes.part, hub.processes.intake")
 
 
+@pytest.mark.parametrize("package", ["statsmodels", "fastapi", "starlette", "uvicorn", "pydantic", "jinja2"])
+def test_the_process_that_runs_the_others_loads_no_pages(package: str) -> None:
+    assert package not in modules_after("import hub.__main__, hub.commands.operation.run")
+
+
 @pytest.mark.parametrize("package", ["pandas", "scipy", "pvlib", "requests", "fastapi", "hub", "edge_agent"])
 def test_the_simulator_starts_without_what_takes_seconds_to_load(package: str) -> None:
     street = "Street(seed=1, homes=1, first_day=20600).physics('h01').day(20600)"
