@@ -102,8 +102,8 @@ class Device:
             self._wanted, self._wanted_of, self._wants_phases = self.place_names(resolved), resolved, self.reads_phases
         return await self.read(link, self._wanted)
 
-    def samples(self, readout: Readout, at_s: float, *, late_s: float = 0.0) -> dict[MeasuringPoint, Sample]:
-        """What a reading means for each place; it was answered `late_s` after `at_s`."""
+    def samples(self, readout: Readout, at_s: float) -> dict[MeasuringPoint, Sample]:
+        """What a reading means for each place."""
         resolved = self.resolved
         if resolved is not self._counted_of:
             self._counters, self._counted_of = {place: self._counted(place) for place in self.places}, resolved
@@ -113,7 +113,6 @@ class Device:
                 at_s,
                 self._counters[place],
                 phases_w=phase_powers_w(resolved, readout.values, place.role) if self.reads_phases else None,
-                late_s=late_s,
             )
             for place in self.places
         }

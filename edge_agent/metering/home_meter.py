@@ -94,7 +94,6 @@ def sample_of(
     counted: Iterable[str],
     *,
     phases_w: tuple[Decimal, ...] | None = None,
-    late_s: float = 0.0,
 ) -> Sample:
     """The sample in a device's reading; `counted` are the fields the device has a counter for, readable now or not."""
     counters: dict[str, int | None] = {}
@@ -109,7 +108,6 @@ def sample_of(
         {name: max(1, _ceil(step)) for name, step in reading.steps_wh.items()},
         {name: int(wrap) for name, wrap in reading.wraps_wh.items() if wrap == int(wrap)},
         reading.shape_by_power,
-        late_s,
         phases_w=None if phases_w is None else tuple(map(_whole_w, phases_w)),
     )
 
