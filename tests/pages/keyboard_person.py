@@ -19,7 +19,8 @@ IS_BEFORE = """words => {
 }"""
 FOCUSED = """() => {
     const found = document.activeElement;
-    return found === document.body ? "" : found.closest("label")?.innerText ?? found.innerText;
+    const isWhole = found === document.body || found.tagName === "FIELDSET";
+    return isWhole ? "" : found.closest("label")?.innerText ?? found.innerText;
 }"""
 
 
