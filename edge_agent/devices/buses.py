@@ -26,6 +26,9 @@ RETRY_FIRST_S = 5.0
 CHECK_EVERY_S = 60.0
 """Real seconds after which a sleeping worker checks whether the clock was set."""
 
+SMALLEST_STEP_S = 1.0
+"""A clock that is off by less changes nothing that is said of a quarter hour."""
+
 GIVEN_UP_AFTER = 3
 """A device that failed this often in a row gets one try at a boundary instead of tries throughout the window."""
 
@@ -79,6 +82,7 @@ class Bus:
         self._boot_clock = boot_clock
         self._offset_s = self._offset()
         self._was_set = False
+        self._shifted_s = 0.0
         self._has_begun = False
         started = clock.now()
         self._health = {device: DeviceHealth(last_good_s=started) for device in self.devices}
@@ -128,9 +132,17 @@ class Bus:
             self._note_step()
 
     def _note_step(self) -> None:
-        """If the wall clock was set by more than the boundary window, log it and inform the meter."""
+        """If the wall clock was set, inform the meter; if by more than the boundary window, say so too.
+
+        By less than that a slot keeps its energy; but the time between two readings is then not what the clock says.
+        """
         by_s = self._offset() - self._offset_s
+        more_s = by_s - self._shifted_s
         if abs(by_s) <= self._pace.boundary_window_s:
+            if abs(more_s) >= SMALLEST_STEP_S:
+                self._shifted_s = by_s
+                for _, place in self._places():
+                    self._metering.step_time(place, more_s, is_small=True)
             return
         self._was_set = True
         self._offset_s += by_s
@@ -139,7 +151,8 @@ class Bus:
             health.last_good_s += by_s
         log.warning("the system clock was changed by %+.0f s: the energy of that slot is kept only as a total", by_s)
         for _, place in self._places():
-            self._metering.step_time(place, by_s)
+            self._metering.step_time(place, more_s)
+        self._shifted_s = 0.0
 
     def _places(self) -> list[tuple[Device, MeasuringPoint]]:
         return [(device, place) for device in self.devices for place in device.places]

@@ -209,14 +209,18 @@ class CounterMeter:
             self.base = replace(self.base, counter_wh=self.base.counter_wh + by_wh)
         self._known.shift(by_wh)
 
-    def step_time(self, by_s: float) -> None:
-        """The clock was changed: earlier readings move with it, and this slot does not have a slot's length."""
-        self._is_time_uncertain = True
+    def step_time(self, by_s: float, *, is_small: bool = False) -> None:
+        """The clock was changed: earlier readings move with it.
+
+        Unless it is a small change, this slot does not have a slot's length.
+        A small change leaves a boundary where it was.
+        """
+        self._is_time_uncertain |= not is_small
         self._asleep = None
         if self.base is not None:
             self.base = replace(self.base, at_s=self.base.at_s + by_s)
         self._known.step_time(by_s)
-        if self._boundary is not None:
+        if self._boundary is not None and not is_small:
             self._boundary = replace(self._boundary, at_s=self._boundary.at_s + by_s)
 
     def open(self, slot: Slot) -> None:

@@ -179,6 +179,11 @@ class HomeMeter:
         if phases := self.phases.get(place):
             total_w = None if sample.power_w is None else (sample.power_w,)
             phases.add(sample.at_s + sample.late_s, total_w if phases.step == "net" else sample.phases_w)
+        if (verdict := self._judge(place, sample, shown_w=shown_w)) and phases:
+            phases.note_counters(self._meters(place) if verdict is ReadingVerdict.GOOD else ())
+        return verdict
+
+    def _judge(self, place: MeasuringPoint, sample: Sample, *, shown_w: int | None) -> ReadingVerdict:
         if not sample.counters_wh:
             if sample.power_w is None:
                 return ReadingVerdict.NOTHING if shown_w is None else ReadingVerdict.SUSPECT
@@ -251,19 +256,20 @@ class HomeMeter:
         meter.shift(shape.found_wh)
         return fine_wh
 
-    def step_time(self, place: MeasuringPoint, by_s: float) -> None:
-        """Report that the clock was changed since the last sample: the slot's energy is then only a total."""
-        self._dc_side.step_time(place, by_s)
+    def step_time(self, place: MeasuringPoint, by_s: float, *, is_small: bool = False) -> None:
+        """Report that the clock was changed since the last sample: the slot is then a total, but for a small change."""
         if phases := self.phases.get(place):
-            phases.step_time(by_s)
+            phases.step_time(by_s, is_small=is_small)
         for name in FIELDS_OF_ROLE[place.role]:
             if meter := self._counters.get((place, name)):
-                meter.step_time(by_s)
+                meter.step_time(by_s, is_small=is_small)
             if shape := self._shapes.get((place, name)):
                 shape.step_time(by_s)
         self._witnesses[place].step_time(by_s)
-        if power := self._powers.get(place):
-            power.step_time(by_s)
+        if not is_small:
+            self._dc_side.step_time(place, by_s)
+            if power := self._powers.get(place):
+                power.step_time(by_s)
 
     def open(self, place: MeasuringPoint) -> None:
         """Report that the last sample was taken at the start of this point's next slot."""
@@ -280,7 +286,10 @@ class HomeMeter:
         """Close this point's next slot; `reason` applies to whatever had no good sample since the slot's end."""
         slot = self._next_of[place]
         self._next_of[place] = slot + 1
-        values = self._as_legally_counted(place, slot, self._close_place(place, slot, reason=reason))
+        values = self._close_place(place, slot, reason=reason)
+        if phases := self.phases.get(place):
+            is_at_end = self._good_at.get((place, "power_w"), 0.0) >= start_of(slot + 1)
+            values = phases.close(values, self._meters(place), is_at_end=is_at_end)
         self._dc_side.close(place, slot, self._missed(place, "power_w", slot=slot, reason=reason))
         bases = {
             _key(place, name): replace(meter.base, memory=meter.memory)
@@ -339,16 +348,8 @@ class HomeMeter:
                 closed[measure] = replace(closed[measure], mark=Mark.DERIVED)
         return closed
 
-    def _as_legally_counted(
-        self, place: MeasuringPoint, slot: Slot, values: dict[Measure, ClosedCounterSlot]
-    ) -> dict[Measure, ClosedCounterSlot]:
-        """What the legal meter makes of the slot, where it counts the phases in another way than the device."""
-        meters = [self._counters.get((place, name)) for name in FIELDS_OF_ROLE[place.role]]
-        if (phases := self.phases.get(place)) is None or None in meters:
-            return values
-        step_wh = max(meter.limits.step_wh for meter in meters if meter is not None)
-        is_at_end = self._good_at.get((place, "power_w"), 0.0) >= start_of(slot + 1)
-        return phases.close(values, step_wh=step_wh, is_at_end=is_at_end)
+    def _meters(self, place: MeasuringPoint) -> list[CounterMeter | None]:
+        return [self._counters.get((place, name)) for name in FIELDS_OF_ROLE[place.role]]
 
     def _missed(self, place: MeasuringPoint, name: str, *, slot: Slot, reason: Gap) -> Gap:
         is_there = self._good_at.get((place, name), 0.0) >= start_of(slot + 1)

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from edge_agent.metering.counters import ClosedCounterSlot
-from edge_agent.metering.phases.overlap import Counted, net_phases, separate_phases, together
+from edge_agent.metering.counters import ClosedCounterSlot, CounterMeter
+from edge_agent.metering.phases.calmer_side import CalmerSide, SidedImport
+from edge_agent.metering.phases.overlap import Counted, net_by_counters, net_phases, separate_phases, together
 from edge_agent.metering.witness import FlowEvidence, PowerWitness, WitnessMark
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import SLOT_S
@@ -57,6 +58,8 @@ class GridPhases:
         self._longest_hole_s = longest_hole_s
         self._witnesses: list[PowerWitness] = []
         self._marks: list[WitnessMark] | None = None
+        self._sides = CalmerSide()
+        self._total_w: int | None = None
         self._begun_s = self._last_s = 0.0
         self._peak_w = 0
         self._is_time_doubted = False
@@ -70,12 +73,22 @@ class GridPhases:
             witness.add(at_s, power_w)
         self._peak_w = max(self._peak_w, *(abs(power_w or 0) for power_w in given), 0)
         self._last_s = at_s
+        self._total_w = powers_w[0] if powers_w and self.step == "net" else None
 
-    def step_time(self, by_s: float) -> None:
-        """The clock was changed: this slot does not have a slot's length."""
-        self._is_time_doubted = True
+    def note_counters(self, meters: Sequence[CounterMeter | None]) -> None:
+        """The counters of import and export after the same instant's answer; none if one of them is not believed."""
+        known = [(meter.known.reference, meter.limits.step_wh) for meter in meters if meter is not None]
+        shown = [reference.counter_wh for reference, _ in known if reference is not None]
+        difference_wh = shown[0] - shown[1] if len(shown) == 2 else None
+        step_wh = max((step for _, step in known), default=1)
+        self._sides.add(self._last_s, self._total_w, difference_wh, step_wh=step_wh)
+
+    def step_time(self, by_s: float, *, is_small: bool = False) -> None:
+        """The clock was changed: unless it is a small change, this slot does not have a slot's length."""
+        self._is_time_doubted |= not is_small
         self._begun_s += by_s
         self._last_s += by_s
+        self._sides.step_time(by_s)
         for witness in self._witnesses:
             witness.step_time(by_s)
 
@@ -83,13 +96,23 @@ class GridPhases:
         """The last sample was taken at the start of a slot."""
         if self._witnesses:
             self._marks = [witness.mark() for witness in self._witnesses]
+        self._sides.open()
         self._begun_s, self._peak_w, self._is_time_doubted = self._last_s, 0, False
 
     def close(
-        self, values: Mapping[Measure, ClosedCounterSlot], *, step_wh: int, is_at_end: bool
+        self,
+        values: Mapping[Measure, ClosedCounterSlot],
+        meters: Sequence[CounterMeter | None],
+        *,
+        is_at_end: bool,
     ) -> dict[Measure, ClosedCounterSlot]:
-        """What is told of the slot just closed. `is_at_end`: the last sample is the one at its end."""
-        found = self._told(values, step_wh=step_wh) if is_at_end else self._unknown(values)
+        """What is told of the slot just closed. `is_at_end`: the last sample is the one at its end.
+
+        Whatever is told as derived is within the error that `ConnectionEnergy.is_sure` allows.
+        """
+        steps_wh = [meter.limits.step_wh for meter in meters if meter is not None]
+        is_told = is_at_end and len(steps_wh) == len(meters)
+        found = self._told(values, step_wh=max(steps_wh)) if is_told else self._unknown(values)
         if is_at_end:
             self.open()
         else:
@@ -100,15 +123,22 @@ class GridPhases:
         taken, given = values[_IMPORT], values[_EXPORT]
         if taken.energy_wh is None or given.energy_wh is None or {taken.mark, given.mark} - {*_ENERGIES}:
             return self._unknown(values)
-        counted = Counted(taken.energy_wh, given.energy_wh, step_wh)
+        is_certain = taken.mark is given.mark is Mark.MEASURED
+        counted = Counted(taken.energy_wh, given.energy_wh, step_wh, is_certain=is_certain)
         if self.step == "net" and counted.both_wh == 0 and step_wh <= FINE_STEP_WH:
             # One direction stood still in every phase: netted, it stood still as well. A coarse counter stands still
             # while up to a step flows, so there the power has to say it.
             self.last = PhaseError(0, True)
             return dict(values)
-        if (seen := self._seen()) is None:
+        seen = self._seen()
+        if self.step == "net" and seen is not None:
+            found = net_phases(counted, *seen[:2], sided=seen[2])
+        elif self.step == "net" and is_certain:
+            found = net_by_counters(counted)
+        elif seen is not None:
+            found = separate_phases(counted, *seen[:2])
+        else:
             return self._unknown(values)
-        found = (net_phases if self.step == "net" else separate_phases)(counted, *seen)
         self.last = PhaseError(found.error_wh, found.is_sure)
         if not found.is_sure:
             return self._unknown(values, error_wh=found.error_wh)
@@ -118,8 +148,8 @@ class GridPhases:
             for measure, energy_wh in energies.items()
         }
 
-    def _seen(self) -> tuple[FlowEvidence, FlowEvidence] | None:
-        """What the power says of the slot, above zero and below; None if it does not say enough."""
+    def _seen(self) -> tuple[FlowEvidence, FlowEvidence, SidedImport | None] | None:
+        """What the power says of the slot, above zero and below and by the calmer side; None if it does not suffice."""
         if self._marks is None or len(self._marks) != len(self._witnesses) or self._is_time_doubted:
             return None
         if self.step == "separate" and len(self._witnesses) < 2:
@@ -133,7 +163,10 @@ class GridPhases:
             return None
         # Boundaries that were read late: the counters are taken back to them, the power is not.
         missing_wh = unseen_s * self._peak_w / 3600
-        return _looser(above, missing_wh), _looser(below, missing_wh)
+        sided = self._sides.best()
+        if sided is not None:
+            sided = replace(sided, spread_wh=sided.spread_wh + missing_wh)
+        return _looser(above, missing_wh), _looser(below, missing_wh), sided
 
     def _unknown(
         self, values: Mapping[Measure, ClosedCounterSlot], *, error_wh: int | None = None

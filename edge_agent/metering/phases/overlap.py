@@ -11,13 +11,15 @@ the energy that counts as import and as export within the same time. So one numb
   of them and is in neither.
 * What the sampling missed in sum is known: by that much its import less export differs from the counters'.
 
-An error of the one direction is an error of the other, so the direction that varied less is used for both.
+An error of the one direction is an error of the other, so the direction that varied less is used for both; where the
+readings are often enough, the one that varied less at each moment (`calmer_side`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from edge_agent.metering.phases.calmer_side import SidedImport
 from edge_agent.metering.witness import FlowEvidence
 
 TOLERATED_WH = 50
@@ -27,11 +29,15 @@ TOLERATED_PERCENT = 10
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """What a device counted over a time. Units: Wh; `step_wh` is the coarser of its two counters' steps."""
+    """What a device counted over a time. Units: Wh; `step_wh` is the coarser of its two counters' steps.
+
+    Not `is_certain`: a reading at one end was in doubt. What that could shift shows against the power alone.
+    """
 
     import_wh: int
     export_wh: int
     step_wh: int = 1
+    is_certain: bool = True
 
     @property
     def difference_wh(self) -> int:
@@ -58,19 +64,33 @@ class ConnectionEnergy:
         return self.error_wh <= max(TOLERATED_WH, (self.import_wh + self.export_wh) * TOLERATED_PERCENT // 100)
 
 
-def net_phases(counted: Counted, above: FlowEvidence, below: FlowEvidence) -> ConnectionEnergy:
+def net_phases(
+    counted: Counted, above: FlowEvidence, below: FlowEvidence, *, sided: SidedImport | None = None
+) -> ConnectionEnergy:
     """Netted energy out of counters of each phase, by the total power above and below zero in the same time.
 
-    Never more than was counted, and with the difference of what was counted.
+    `sided` is the import by the calmer side at each moment. Never more than was counted, and with the difference of
+    what was counted.
 
     >>> still = FlowEvidence(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     >>> net_phases(Counted(125, 875), still, FlowEvidence(750.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0))
     ConnectionEnergy(import_wh=0, export_wh=750, error_wh=2)
     """
-    found_wh, error_wh = _overlap(counted.difference_wh, above, below, step_wh=counted.step_wh)
+    found_wh, error_wh = _overlap(counted.difference_wh, above, below, step_wh=counted.step_wh, sided=sided)
     overlap_wh = min(max(0, found_wh), counted.both_wh)
-    furthest_wh = max(overlap_wh, counted.both_wh - overlap_wh)
-    return _with_overlap(counted.difference_wh, overlap_wh, error_wh=min(error_wh, furthest_wh))
+    if counted.is_certain:
+        error_wh = min(error_wh, max(overlap_wh, counted.both_wh - overlap_wh))
+    return _with_overlap(counted.difference_wh, overlap_wh, error_wh=error_wh)
+
+
+def net_by_counters(counted: Counted) -> ConnectionEnergy:
+    """Netted energy where the power says nothing: half of what it can be, which is off by no more than that.
+
+    >>> net_by_counters(Counted(60, 400))
+    ConnectionEnergy(import_wh=30, export_wh=370, error_wh=32)
+    """
+    half_wh = counted.both_wh // 2
+    return _with_overlap(counted.difference_wh, half_wh, error_wh=counted.both_wh - half_wh + 2 * counted.step_wh)
 
 
 def separate_phases(counted: Counted, above: FlowEvidence, below: FlowEvidence) -> ConnectionEnergy:
@@ -95,12 +115,20 @@ def together(phases: tuple[FlowEvidence, ...]) -> FlowEvidence:
     )
 
 
-def _overlap(difference_wh: int, above: FlowEvidence, below: FlowEvidence, *, step_wh: int) -> tuple[int, int]:
+def _overlap(
+    difference_wh: int, above: FlowEvidence, below: FlowEvidence, *, step_wh: int, sided: SidedImport | None = None
+) -> tuple[int, int]:
     """The overlap that the power shows, and how far it may be off."""
-    calmer, certain_wh = (above, difference_wh) if above.spread_wh <= below.spread_wh else (below, -difference_wh)
+    ways = [
+        (above.spread_wh, above.energy_wh - max(0, difference_wh)),
+        (below.spread_wh, below.energy_wh - max(0, -difference_wh)),
+    ]
+    if sided is not None:
+        ways.append((sided.spread_wh, sided.import_wh - max(0, difference_wh)))
+    spread_wh, overlap_wh = min(ways, key=lambda way: way[0])
     missed_wh = abs(above.energy_wh - below.energy_wh - difference_wh)
-    error_wh = calmer.spread_wh + calmer.hidden_wh + missed_wh + 2 * step_wh
-    return round(calmer.energy_wh - max(0, certain_wh)), int(error_wh) + (error_wh % 1 > 0)
+    error_wh = spread_wh + max(above.hidden_wh, below.hidden_wh) + missed_wh + 2 * step_wh
+    return round(overlap_wh), int(error_wh) + (error_wh % 1 > 0)
 
 
 def _with_overlap(difference_wh: int, overlap_wh: int, *, error_wh: int) -> ConnectionEnergy:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 SLOT_S = 900
@@ -29,20 +29,31 @@ LOADS = (
 )
 """A fridge, a kettle, a hob that takes full power every few seconds, an oven, a pump and something else."""
 
+USUAL_LOADS = (
+    Load(0, 120, 600, 1200),
+    Load(1, 2000, 150, 5400),
+    Load(2, 1200, 900, 7200),
+    Load(2, 90, 900, 1500),
+    Load(0, 700, 300, 900),
+)
+"""A fridge, a kettle, a washing machine, a pump and something else: nothing that switches within seconds."""
 
-def powers(seed: int, *, seconds: int, sun_w: int = 4000) -> Iterator[tuple[int, int, int]]:
+
+def powers(
+    seed: int, *, seconds: int, sun_w: int = 4000, loads: Sequence[Load] = LOADS
+) -> Iterator[tuple[int, int, int]]:
     """The power of each phase at the connection in every second, import +."""
     chance = random.Random(seed)
-    left_s = [chance.randint(1, load.on_s + load.off_s) for load in LOADS]
-    is_on = [chance.random() < load.on_s / (load.on_s + load.off_s) for load in LOADS]
-    chosen = [chance.random() < 0.6 for _ in LOADS]
+    left_s = [chance.randint(1, load.on_s + load.off_s) for load in loads]
+    is_on = [chance.random() < load.on_s / (load.on_s + load.off_s) for load in loads]
+    chosen = [chance.random() < 0.6 for _ in loads]
     sky, cloud_s = 0.7, 0
     for _ in range(seconds):
         if cloud_s == 0:
             sky, cloud_s = chance.uniform(0.15, 1.0), chance.randint(20, 400)
         cloud_s -= 1
         phases = [150 - int(sky * sun_w), 100, 80]
-        for at, load in enumerate(LOADS):
+        for at, load in enumerate(loads):
             left_s[at] -= 1
             if left_s[at] <= 0:
                 is_on[at] = not is_on[at]
