@@ -12,12 +12,11 @@ from typing import Final, Literal, get_args
 
 from protocols.maps.fields import TomlFields
 from protocols.toml_text import read_toml
+from protocols.wire.meter_notices import NETTING_TIMES, NettingTime
 
 COUNTRIES: Final = Path(__file__).resolve().parents[1] / "firmware_configs" / "legal_meters.toml"
 LegalPhases = Literal["netted", "separate", "unknown"]
-NettingTime = Literal["none", "15min", "60min"]
 PHASES: Final[tuple[LegalPhases, ...]] = get_args(LegalPhases)
-NETTING_TIMES: Final[tuple[NettingTime, ...]] = get_args(NettingTime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class LegalMeter:
     """The meter that the household is charged by. `sources` say where a country's default comes from."""
 
     phases: LegalPhases = "unknown"
-    netting: NettingTime = "none"
+    netting: NettingTime = "unknown"
     country: str | None = None
     sources: tuple[str, ...] = ()
 

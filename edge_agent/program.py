@@ -293,6 +293,7 @@ class AgentProgram:
                 grid_notice(
                     self._devices,
                     self._settings.legal_meter.phases,
+                    netting=self._settings.legal_meter.netting,
                     agent=self._identity.enrolment.agent,
                     from_slot=from_slot,
                     is_released=uplink.maps.is_released,

@@ -14,7 +14,7 @@ from edge_agent.metering.phases.grid_meter import PhaseStep, phase_step
 from edge_agent.metering.phases.overlap import TOLERATED_PERCENT, TOLERATED_WH
 from protocols.maps.model import DeviceMap, Phases
 from protocols.slots import Slot
-from protocols.wire.meter_notices import RELEASED, MeterNotice, ToldQuality
+from protocols.wire.meter_notices import RELEASED, MeterNotice, NettingTime, ToldQuality
 
 SOON_ENOUGH_S: Final = 10
 """Readings this close derive nearly every quarter hour well enough; see docs/quality.md for the figures."""
@@ -42,13 +42,15 @@ def grid_notice(
     devices: Iterable[Device],
     legal_phases: Phases,
     *,
+    netting: NettingTime,
     agent: str,
     from_slot: Slot,
     is_released: Callable[[str], bool] = lambda _: False,
 ) -> MeterNotice | None:
     """What the hub is told of the grid meter; None for an agent that reads none, or one whose map does not say.
 
-    `is_released`: whether the co-op's board has released the map in use for a family.
+    No other device settles: an agent has one grid meter, and only what it counts is shared. `is_released`: whether the
+    co-op's board has released the map in use for a family.
     """
     for device in devices:
         metering = device.device_map.metering
@@ -56,6 +58,7 @@ def grid_notice(
             quality: ToldQuality = device.device_map.quality
             if quality == "bronze" and is_released(device.settings.map):
                 quality = RELEASED
+            is_derived = phase_step(metering.phases, legal_phases) is not None
             return MeterNotice(
                 agent=agent,
                 at=0,
@@ -63,8 +66,11 @@ def grid_notice(
                 quality=quality,
                 phases=metering.phases,
                 legal_phases=legal_phases,
-                is_derived=phase_step(metering.phases, legal_phases) is not None,
+                is_derived=is_derived,
                 metrology=metering.metrology,
+                netting=netting,
+                within_wh=TOLERATED_WH if is_derived else 0,
+                within_percent=TOLERATED_PERCENT if is_derived else 0,
             )
     return None
 

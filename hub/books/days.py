@@ -23,6 +23,7 @@ from hub.books.view import read_heads
 from hub.core.ledger.entries import Entry, book_difference, entry_hash, sum_settlement
 from hub.core.ledger.run_calendar import DAILY
 from hub.core.ledger.signed_document import Signer
+from hub.core.rules.derived_energy import NO_DERIVED, DerivedRule
 from hub.core.rules.estimate_rule import EstimateRule
 from hub.core.rules.part_months import FULL_MONTH
 from hub.core.rules.rulebook import NO_NETTING, Prices, Rule
@@ -106,9 +107,10 @@ async def read_day_inputs(store: SettlementStores, *, day: date, access: Access 
     rule = read_rule(canonical)
     slots = slots_of_day(day, heads.coop.tz)
     decisions = await store.slot_decisions(slots=reach_of(rule.estimate, slots))
-    inputs = await store.settlement_inputs(slots=slots, access=access)
+    inputs = await store.settlement_inputs(slots=slots, access=access, derived=rule.derived)
     readings = await check_day_readings(store, readings_of(inputs), rule=rule, decisions=decisions, access=access)
-    members = await asyncio.to_thread(digest_members, inputs.members, inputs.present, inputs.held)
+    errors = await store.stated_errors(slots=slots)
+    members = await asyncio.to_thread(digest_members, inputs.members, inputs.present, inputs.held, errors)
     newest = max((decision.id for decision in decisions), default=0)
     return DayInputs(
         day=name,
@@ -217,17 +219,25 @@ def chained(entries: Sequence[Entry], *, head: tuple[int, bytes]) -> list[EntryR
     return rows
 
 
-def digest_members(members: Sequence[str], present: npt.NDArray[np.bool_], held: npt.NDArray[np.bool_]) -> str:
+def digest_members(
+    members: Sequence[str],
+    present: npt.NDArray[np.bool_],
+    held: npt.NDArray[np.bool_],
+    errors: npt.NDArray[np.int64],
+) -> str:
     """One hash of who is a member in which slots of the day; people who are members in none of them do not count.
 
-    How many slots of a member wait for a new agent is part of it, where any do.
+    How many slots of a member wait for a new agent is part of it, where any do, and so is the error that agents state
+    of derived energy, where any does: see `stated_errors`.
     """
     columns = np.flatnonzero(present.any(axis=0))
     spans = _spans(present[:, columns])
     rows = [[members[column], *span] for column, span in zip(columns.tolist(), spans, strict=True)]
     waiting = {members[column]: int(held[:, column].sum()) for column in np.flatnonzero(held.any(axis=0)).tolist()}
     text = json.dumps([len(present), rows, *([waiting] if waiting else [])], ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(MEMBERS_TAG + text.encode()).hexdigest()
+    stated = np.ascontiguousarray(errors[:, columns])
+    told = stated.astype(">i8").tobytes() if stated.any() else b""
+    return hashlib.sha256(MEMBERS_TAG + text.encode() + told).hexdigest()
 
 
 def _spans(present: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -257,6 +267,7 @@ class _RuleDocument(msgspec.Struct, frozen=True):
     estimate: EstimateRule = EstimateRule()
     part_month_fee: str = FULL_MONTH
     netting: str = NO_NETTING
+    derived: DerivedRule = NO_DERIVED
 
 
 def read_rule(canonical: bytes) -> Rule:
@@ -274,4 +285,5 @@ def read_rule(canonical: bytes) -> Rule:
         estimate=document.estimate,
         part_month_fee=document.part_month_fee,
         netting=document.netting,
+        derived=document.derived,
     )

@@ -81,7 +81,8 @@ async def period_digest(store: SettlementStores, *, first: date, last: date) -> 
     decided = max((decision.id for decision in await store.slot_decisions(slots=reach)), default=0)
     everybody, present = await store.settlement_members(slots=slots)
     held = await store.held_slots(slots=slots)
-    members = await asyncio.to_thread(digest_members, everybody, present, held)
+    errors = await store.stated_errors(slots=slots)
+    members = await asyncio.to_thread(digest_members, everybody, present, held, errors)
     runs = [(run.day, run.run_key) for run in await store.runs(days=ends, allocations=False)]
     marks = [ends, newest, decided, members, runs, sorted((await store.rule_hashes(names)).items())]
     return hashlib.sha256(json.dumps(marks).encode()).hexdigest()

@@ -95,6 +95,7 @@ async def marked_days(store: SettlementStores, heads: BookHeads, days: Sequence[
     slots = range(slots_of_day(days[0], tz).start, slots_of_day(days[-1], tz).stop)
     members, present = await store.settlement_members(slots=slots)
     held = await store.held_slots(slots=slots)
+    errors = await store.stated_errors(slots=slots)
     rules = await store.rule_hashes([day.isoformat() for day in days])
     estimates = await _estimate_rules(store, rules)
     reach = min((reach_of(rule, slots) for rule in estimates.values()), key=lambda each: each.start, default=slots)
@@ -117,7 +118,7 @@ async def marked_days(store: SettlementStores, heads: BookHeads, days: Sequence[
             why = NEW_READINGS
         elif _newest_decision(decisions, looked_at) > seen[name].decision:
             why = NEW_DECISIONS
-        elif seen[name].members_digest != _digest_once(digests, members, here, held[place]):
+        elif seen[name].members_digest != _digest_once(digests, members, here, held[place], errors[place]):
             why = NEW_MEMBERS
         elif current[name].rule_hash != rules.get(name):
             why = NEW_RULE
@@ -146,12 +147,16 @@ def _newest_decision(decisions: Sequence[SlotDecision], looked_at: Sequence[rang
 
 
 def _digest_once(
-    known: dict[bytes, str], members: Sequence[str], present: npt.NDArray[np.bool_], held: npt.NDArray[np.bool_]
+    known: dict[bytes, str],
+    members: Sequence[str],
+    present: npt.NDArray[np.bool_],
+    held: npt.NDArray[np.bool_],
+    errors: npt.NDArray[np.int64],
 ) -> str:
     """digest_members, computed only once for all days that have the same members in the same slots."""
-    cells = present.tobytes() + held.tobytes()
+    cells = present.tobytes() + held.tobytes() + errors.tobytes()
     if cells not in known:
-        known[cells] = digest_members(members, present, held)
+        known[cells] = digest_members(members, present, held, errors)
     return known[cells]
 
 

@@ -18,6 +18,7 @@ from hub.core.rules.estimate_rule import EstimateRule
 from hub.core.rules.estimates import WEEK_SLOTS
 from hub.core.rules.rulebook import Rule
 from hub.core.settlement.prepared_readings import MISSING_WH, Readings, membership
+from hub.core.settlement.slot_marks import SlotMarks, runs_of
 from hub.storage.contract import FindingStore, MemberStore, ReadingStore
 from hub.storage.finding_records import SlotDecision
 from hub.storage.records import Access, SettlementInputs
@@ -81,15 +82,15 @@ async def settlement_limits(
     holder = {home.id: home.member_id for home in await store.homes()}
     agreed_w = {holder[home]: row.power_w for home, row in agreements.items() if home in holder}
     limits = connection_limits([""], agreed_w={}, rule_w=rule.connection_w, tz=tz)
-    past = await _past_days(store, readings, access=access) if members_far_above(readings) else None
+    past = await _past_days(store, readings, rule=rule, access=access) if members_far_above(readings) else None
     return SettlementLimits(limits[""].power_w, agreed_w, past)
 
 
-async def _past_days(store: QualityCheckStores, readings: Readings, *, access: Access) -> PastDays:
+async def _past_days(store: QualityCheckStores, readings: Readings, *, rule: Rule, access: Access) -> PastDays:
     """The days before, in runs of as many slots, which start at the same time of day but for a change of the clock."""
     first, count = readings.slots[0], SLOTS_PER_UTC_DAY
     slots = range(first - HISTORY_DAYS * count, first)
-    raw = readings_of(await store.settlement_inputs(slots=slots, access=access))
+    raw = readings_of(await store.settlement_inputs(slots=slots, access=access, derived=rule.derived))
     inside = membership(raw)
     totals = {}
     for name, energy in (("surplus_wh", raw.surplus_wh), ("demand_wh", raw.demand_wh)):
@@ -127,7 +128,7 @@ async def _weeks_before(
     columns = {member: column for column, member in enumerate(readings.members)}
     for week, back in enumerate(weeks_back(rule.estimate)):
         slots = range(readings.slots[0] - back, readings.slots[-1] + 1 - back)
-        raw = readings_of(await store.settlement_inputs(slots=slots, access=access))
+        raw = readings_of(await store.settlement_inputs(slots=slots, access=access, derived=rule.derived))
         passed = await asyncio.to_thread(
             apply_quality_check,
             raw,
@@ -155,7 +156,17 @@ def readings_of(inputs: SettlementInputs) -> Readings:
         surplus_wh=np.ascontiguousarray(inputs.surplus_wh[:, columns]),
         demand_wh=np.ascontiguousarray(inputs.demand_wh[:, columns]),
         windows=windows_of(members, inputs.present[:, columns], slots),
+        marks=_derived_marks(members, inputs.derived[:, columns] & inputs.present[:, columns], slots),
     )
+
+
+def _derived_marks(members: Sequence[str], derived: npt.NDArray[np.bool_], slots: range) -> dict[str, SlotMarks]:
+    """The slots in which a member's reading is the one that the agent derived."""
+    found = np.flatnonzero(derived.any(axis=0)).tolist()
+    return {
+        members[column]: SlotMarks(derived=runs_of((slots.start + np.flatnonzero(derived[:, column])).tolist()))
+        for column in found
+    }
 
 
 def windows_of(

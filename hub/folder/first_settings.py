@@ -44,6 +44,10 @@ retail_micro_per_kwh = 300000
 feedin_micro_per_kwh = 80000
 estimate = "none"          # how missing readings are filled: none, straight_line or same_time_of_week
 estimate_longest = 4       # the most quarter hours in a row that are estimated
+aggregate = 1              # quarter hours that are shared as one: 1, or 4 to share by the hour
+netting = "none"           # each home's taken and given are netted before sharing: none, 15min or 60min
+derived_wh = 0             # energy that agents derive counts if it is off by at most this, in Wh, ...
+derived_percent = 0        # ... or this part of it; 50 and 10 admit what agents state, 0 and 0 nothing derived
 part_month_fee = "by_day"  # the fee of who joins or leaves within a month: by_day, full_month or first_full_month
 
 [calendar]                 # public holidays: no runs are due on them, and use is forecast as on a Sunday

@@ -128,4 +128,7 @@ def first_rule(rules: RuleSettings) -> Rule:
         connection_w=rules.connection_w,
         estimate=rules.estimate,
         part_month_fee=rules.part_month_fee or BY_DAY,
+        aggregate=rules.aggregate,
+        netting=rules.netting,
+        derived=rules.derived,
     )

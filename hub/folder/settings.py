@@ -10,9 +10,11 @@ from typing import Any, Final
 from hub.core.ledger.run_calendar import RunCalendar
 from hub.core.payments.accounts import CoopAccount, clean_holder
 from hub.core.payments.sepa import compact, is_bic, is_creditor_id, is_iban
+from hub.core.rules.derived_energy import NO_DERIVED, DerivedRule, require_derived
 from hub.core.rules.estimate_rule import METHODS_OF_ESTIMATE, EstimateRule
+from hub.core.rules.input_checks import RejectedInputError
 from hub.core.rules.part_months import PART_MONTHS
-from hub.core.rules.rulebook import METHODS
+from hub.core.rules.rulebook import METHODS, NO_NETTING, require_aggregate, require_netting
 from hub.folder.backup_settings import BackupSettings, read_backup
 from hub.folder.elsewhere.public_settings import PublicSettings, read_public
 from hub.folder.intake_settings import MOST, IntakeLimits, read_intake
@@ -93,6 +95,9 @@ class RuleSettings:
     connection_w: int
     estimate: EstimateRule
     part_month_fee: str | None
+    aggregate: int = 1
+    netting: str = NO_NETTING
+    derived: DerivedRule = NO_DERIVED
 
 
 @dataclass(frozen=True, slots=True)
@@ -314,7 +319,17 @@ def _rules(table: _Table) -> RuleSettings:
             ways[estimate], longest=table.number("estimate_longest", 4, least=1, most=96, unit="quarter hours")
         ),
         part_month_fee=table.text("part_month_fee", "", fits=fits, expected=f"one of {', '.join(PART_MONTHS)}") or None,
+        aggregate=table.number("aggregate", 1, least=1, most=4),
+        netting=table.text("netting", NO_NETTING),
+        derived=DerivedRule(
+            table.number("derived_wh", 0, least=0, most=10_000), table.number("derived_percent", 0, least=0, most=100)
+        ),
     )
+    try:
+        require_netting(rules.netting, aggregate=require_aggregate(rules.aggregate))
+        require_derived(rules.derived, {})
+    except RejectedInputError as refusal:
+        raise SettingsError(f"hub.toml: [rules]: {refusal.detail}") from None
     if rules.sell_micro_per_kwh > rules.buy_micro_per_kwh:
         raise table.wrong("sell_micro_per_kwh", "at most buy_micro_per_kwh: sellers cannot get more than buyers pay")
     table.require_nothing_else()

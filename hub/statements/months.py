@@ -26,7 +26,7 @@ from hub.core.payments.bills import Bill
 from hub.core.payments.payable import payable_amounts
 from hub.core.settlement.allocation_record import read_record
 from hub.core.settlement.prepared_readings import MISSING_WH, Readings
-from hub.core.settlement.slot_marks import SlotMarks
+from hub.core.settlement.slot_marks import SlotMarks, slots_in
 from hub.core.statements.document import StatementFiles, corrected_slots, own_readings, state_month, takes_part
 from hub.core.statements.mark_reasons import MarkDecision, MarkFinding
 from hub.core.statements.month import (
@@ -279,12 +279,19 @@ class StatementService:
         corrected: Set[int],
         access: Access,
     ) -> dict[str, object]:
-        """The member's own readings that count in a settlement: each quarter hour's meter difference, nothing else."""
+        """The member's own readings that count in a settlement: each quarter hour's meter difference, and what was
+        derived where the run counted it.
+        """
         days = days_of(month)
         slots = range(slots_of_day(days[0], tz).start, slots_of_day(days[-1], tz).stop)
         found = await self._store.home_series(home.id, GRID, slots=slots, access=access)
+        derived = np.isin(np.array(slots), [slot for each in marks for slot in slots_in(each.derived)])
         surplus, demand = (
-            np.where(found[measure].mark == Mark.MEASURED, found[measure].energy_wh, MISSING_WH)[:, None]
+            np.where(
+                (found[measure].mark == Mark.MEASURED) | (derived & (found[measure].mark == Mark.DERIVED)),
+                found[measure].energy_wh,
+                MISSING_WH,
+            )[:, None]
             for measure in GRID
         )
         known = np.flatnonzero((surplus != MISSING_WH) | (demand != MISSING_WH)).tolist()

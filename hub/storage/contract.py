@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from hub.core.rules.derived_energy import NO_DERIVED, DerivedRule
 from hub.storage.access_records import AccessLog, SignedIn
 from hub.storage.account_records import BankDetails, NewAccount
 from hub.storage.audit_records import RestoreStore, RowLogStore, StoredRows
@@ -134,7 +135,12 @@ class ReadingStore(HomeAgentStore, Protocol):
         """Sums over homes; the access is logged for each home that is part of them."""
         ...
 
-    async def settlement_inputs(self, *, slots: range, access: Access) -> SettlementInputs: ...
+    async def settlement_inputs(
+        self, *, slots: range, access: Access, derived: DerivedRule = NO_DERIVED
+    ) -> SettlementInputs:
+        """Meter readings of all members with a home, and of derived energy what the rule lets count."""
+        ...
+
     async def long_intervals(self, home: str, *, slots: range, access: Access) -> tuple[LongIntervalRow, ...]: ...
     async def fleet(self, *, slots: range) -> tuple[FleetRow, ...]: ...
     async def received_through(self) -> dict[str, Slot]:

@@ -242,3 +242,7 @@ class AgentKeyStore(Protocol):
     async def held_slots(self, *, slots: range) -> npt.NDArray[np.bool_]:
         """Where a home's readings wait for a new agent to count: (slots, members), as in settlement_members."""
         ...
+
+    async def stated_errors(self, *, slots: range) -> npt.NDArray[np.int64]:
+        """The error that agents state of derived energy, in Wh and in percent, 0 where none: (slots, members, 2)."""
+        ...

@@ -219,8 +219,8 @@ class HoodSeries:
 class SettlementInputs:
     """The inputs of a settlement; members are in byte order of their ids. Missing reading = -1.
 
-    Shape: surplus_wh, demand_wh, present and held are (slots, members). `message_position` is that of the newest
-    message included in these values. Where `held`, a new agent of the home does not count yet: its values are missing.
+    Shape: the arrays are (slots, members). `message_position` is that of the newest message included in these values.
+    Where `held`, a new agent does not count yet: its values are missing; where `derived`, the agent derived one.
     """
 
     members: tuple[str, ...]
@@ -229,6 +229,7 @@ class SettlementInputs:
     demand_wh: npt.NDArray[np.int64]
     present: npt.NDArray[np.bool_]
     held: npt.NDArray[np.bool_]
+    derived: npt.NDArray[np.bool_]
     message_position: int = 0
 
 

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from hub.core.homes.meter_trust import MeterSpan
+from hub.core.rules.derived_energy import DerivedRule
 from hub.storage.records import HomeSeries, HoodSeries, SeriesRow
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slot_of, start_of
@@ -85,6 +87,24 @@ def held_table(
             end = slots.stop if end_s is None else slot_of(end_s) + 1
             held[max(slot_of(first_s) - slots.start, 0) : max(end - slots.start, 0), homes.index(home)] = True
     return held
+
+
+def errors_table(spans: Iterable[MeterSpan], slots: range, homes: Sequence[str]) -> npt.NDArray[np.int64]:
+    """The error stated of derived energy by the meters in use, in Wh and percent: (slots, homes, 2)."""
+    errors = np.zeros((len(slots), len(homes), 2), dtype=np.int64)
+    for span in spans:
+        if span.meter.home in homes:
+            end = slots.stop if span.until is None else span.until
+            here = slice(max(span.first_slot - slots.start, 0), max(end - slots.start, 0))
+            errors[here, homes.index(span.meter.home)] = span.meter.within_wh, span.meter.within_percent
+    return errors
+
+
+def counting_derived(errors: npt.NDArray[np.int64], rule: DerivedRule) -> npt.NDArray[np.bool_]:
+    """Where the stated error is one that the rule lets count: (slots, homes)."""
+    within_wh, percent = errors[..., 0], errors[..., 1]
+    counts: npt.NDArray[np.bool_] = (within_wh > 0) & (within_wh <= rule.within_wh) & (percent <= rule.within_percent)
+    return counts
 
 
 def metered_table(cells: str, values: str, *, slots: int, homes: int) -> npt.NDArray[np.int64]:

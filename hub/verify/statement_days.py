@@ -15,7 +15,7 @@ from hub.verify.statement_files import SignedFiles, Table, check_fields, hash_of
 
 ENERGIES = ("surplus", "demand", "received", "sold", "imported", "exported")
 MONEYS = ("debit_nano", "credit_nano", "benefit_nano", "alone_nano", "cost_nano")
-VERDICTS = {"held": (None,), "rejected": ("reject", "estimate"), "estimated": ("estimate",)}
+VERDICTS = {"held": (None,), "rejected": ("reject", "estimate"), "estimated": ("estimate",), "derived": ()}
 BY_DAY = {"few_homes", "few_makers", "single_homes", "uneven", "correction"}
 
 
@@ -142,7 +142,7 @@ class RecomputedDays(SignedFiles):
 
     def own_reading(self, day: Table, parts: range, netting: str) -> list[int] | None:
         """My settled surplus and demand in one interval; None if missing, held or rejected, or if not a member."""
-        marked: Table = {at: energy[:2] for at, _, *energy in day["marks"]}
+        marked: Table = {at: energy[:2] for at, mark, *energy in day["marks"] if mark != "derived"}
         pairs: list[Any] = [marked.get(part) or self.readings.get(part, (None, None)) for part in parts]
         known = self.is_member(day, parts) and not any(None in pair for pair in pairs)
         if not known:
@@ -156,7 +156,7 @@ class RecomputedDays(SignedFiles):
         return bool(first <= parts[0] and (end is None or parts[-1] < end))
 
     def check_marks(self, day: Table, rule: Table, slots: range) -> None:
-        """Each mark rests on a finding and, where one is needed, a decision; only a missing reading needs none."""
+        """Each mark rests on a finding and, where one is needed, a decision; missing and derived readings need none."""
         findings, marked = {each["number"]: each for each in day["findings"]}, [mark[0] for mark in day["marks"]]
         same(marked, sorted({*marked} & {*slots}), f"day {day['day']} marks")
         used = sorted({mark[4] for mark in day["marks"]} - {None})
@@ -169,6 +169,7 @@ class RecomputedDays(SignedFiles):
             require(kinds == {known}, place, f"{mark}: only estimates have energy")
             if number is None:
                 due = mark == "estimated" and "estimate" in rule and None in self.readings.get(slot, (None,))
+                due |= mark == "derived" and "derived" in rule and None not in self.readings.get(slot, (None,))
                 require(due, place, f"{mark} without a finding")
                 self.seen[mark] += 1
                 continue

@@ -7,14 +7,21 @@ membership contract covers the grid's energy and whether it can be trusted, not 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from protocols.maps.model import Metrology, Phases, Quality
 from protocols.slots import Slot
 from protocols.wire.field_checks import MAX_SECONDS, read_fields, require_id, require_number
 from protocols.wire.padding import PAD_KEY, encode_padded
+from protocols.wire.refusal_reasons import WireError
 
-VERSION: Final = 1
+VERSION: Final = 2
+FIRST_VERSION: Final = 1
+"""What agents told before notices had netting and error: keys 1 to 9."""
+
+NettingTime = Literal["none", "15min", "60min", "unknown"]
+NETTING_TIMES: Final[tuple[NettingTime, ...]] = get_args(NettingTime)
+MOST_WITHIN_WH: Final = 10_000
 MAX_SLOT: Final = 2**32 - 1
 ToldQuality = Quality | Literal["released"]
 """`released`: a bronze map that the co-op's board has released, byte for byte as it is used."""
@@ -23,7 +30,10 @@ RELEASED: Final = "released"
 QUALITIES: Final[tuple[ToldQuality, ...]] = (*get_args(Quality), RELEASED)
 PHASES: Final[tuple[Phases, ...]] = get_args(Phases)
 METROLOGIES: Final[tuple[Metrology, ...]] = get_args(Metrology)
-"""The codes are places in these lists, so that words may be added at their ends only."""
+"""The codes are places in these lists and in NETTING_TIMES, so that words may be added at their ends only."""
+
+_FIRST_KEYS: Final = (1, 2, 3, 4, 5, 6, 7, 8, 9, PAD_KEY)
+_KEYS: Final = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, PAD_KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +41,9 @@ class MeterNotice:
     """The grid meter of one agent from a slot on, told at `at` (Unix seconds).
 
     `phases` is how the device adds its phases, `legal_phases` how the legal meter does; `is_derived`: the agent derives
-    the energy from power, because the two differ.
+    the energy from power, because the two differ. `netting` is the time within which the legal meter or the grid
+    operator sets import and export off. Whatever of the grid is marked derived is off by at most the larger of
+    `within_wh` and `within_percent` of import and export together; both 0: no such bound is stated.
     """
 
     agent: str
@@ -42,6 +54,14 @@ class MeterNotice:
     legal_phases: Phases
     is_derived: bool
     metrology: Metrology
+    netting: NettingTime = "unknown"
+    within_wh: int = 0
+    within_percent: int = 0
+
+    @property
+    def has_bound(self) -> bool:
+        """Whether the agent states how far derived energy may be off."""
+        return self.within_wh > 0
 
 
 def encode_meter(notice: MeterNotice) -> bytes:
@@ -58,13 +78,16 @@ def encode_meter(notice: MeterNotice) -> bytes:
             7: PHASES.index(notice.legal_phases),
             8: int(notice.is_derived),
             9: METROLOGIES.index(notice.metrology),
+            10: NETTING_TIMES.index(notice.netting),
+            11: notice.within_wh,
+            12: notice.within_percent,
         }
     )
 
 
 def decode_meter(data: bytes) -> MeterNotice:
-    """The exact inverse of `encode_meter`. Raises: WireError(GARBAGE)."""
-    fields = read_fields(data, (1, 2, 3, 4, 5, 6, 7, 8, 9, PAD_KEY), "a notice of a meter", version=VERSION)
+    """The exact inverse of `encode_meter`; also reads the first version. Raises: WireError(GARBAGE)."""
+    fields = _read(data)
     notice = MeterNotice(
         agent=fields[2],
         at=fields[3],
@@ -74,12 +97,26 @@ def decode_meter(data: bytes) -> MeterNotice:
         legal_phases=PHASES[require_number(fields[7], "the legal meter's phases", most=len(PHASES) - 1)],
         is_derived=bool(require_number(fields[8], "whether it is derived", most=1)),
         metrology=METROLOGIES[require_number(fields[9], "the class of the meter", most=len(METROLOGIES) - 1)],
+        netting=NETTING_TIMES[require_number(fields[10], "the netting", most=len(NETTING_TIMES) - 1)],
+        within_wh=fields[11],
+        within_percent=fields[12],
     )
     _check(notice)
     return notice
+
+
+def _read(data: bytes) -> dict[int, Any]:
+    """The fields of either version, those of the first filled up with what it does not say."""
+    try:
+        return read_fields(data, _KEYS, "a notice of a meter", version=VERSION)
+    except WireError:
+        first = read_fields(data, _FIRST_KEYS, "a notice of a meter", version=FIRST_VERSION)
+        return {**first, 10: NETTING_TIMES.index("unknown"), 11: 0, 12: 0}
 
 
 def _check(notice: MeterNotice) -> None:
     require_id(notice.agent, "the agent's")
     require_number(notice.at, "the time in Unix seconds (field 3)", most=MAX_SECONDS)
     require_number(notice.from_slot, "the first slot in quarter hours since 1970", most=MAX_SLOT)
+    require_number(notice.within_wh, "the error of derived energy in Wh", most=MOST_WITHIN_WH)
+    require_number(notice.within_percent, "the error of derived energy in percent", most=100)

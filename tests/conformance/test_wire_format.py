@@ -7,6 +7,7 @@ import hmac
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,14 @@ def test_worked_bytes_hold_both_ways(kind: str) -> None:
     assert envelope.seal(key, topic_of(kind), payload) == sealed
     assert encode(decode(payload)) == payload
     assert fields_of(payload) == json.loads(BLOCKS[f"{kind}.fields"])
+
+
+def test_the_first_form_of_a_meter_s_notice_is_read() -> None:
+    payload, sealed = octets("meter.first.payload"), octets("meter.first.sealed")
+    assert envelope.open_sealed(sealed, topic_of("meter"), KEY.public_key()) == payload
+    found, newer = meter_notices.decode_meter(payload), meter_notices.decode_meter(octets("meter.payload"))
+    assert found == replace(newer, netting="unknown", within_wh=0, within_percent=0)
+    assert not found.has_bound
 
 
 def test_the_worked_messages_are_one_chain() -> None:

@@ -39,7 +39,7 @@ def test_what_the_household_says_stands_above_its_country() -> None:
     ("keys", "words"),
     [
         ({"phases": "both"}, "phases: expected one of netted, separate, unknown, found 'both'"),
-        ({"netting": "hour"}, "netting: expected one of none, 15min, 60min, found 'hour'"),
+        ({"netting": "hour"}, "netting: expected one of none, 15min, 60min, unknown, found 'hour'"),
         ({"country": "es"}, "country: expected two capital letters such as 'ES', found 'es'"),
         ({"phase": "netted"}, "unknown key 'phase', did you mean 'phases'?"),
     ],

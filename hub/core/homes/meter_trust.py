@@ -10,7 +10,7 @@ from typing import Final
 
 from protocols.maps.model import Metrology, Phases
 from protocols.slots import Slot
-from protocols.wire.meter_notices import RELEASED, ToldQuality
+from protocols.wire.meter_notices import RELEASED, NettingTime, ToldQuality
 
 UNPROVEN_METER: Final = "unproven_meter"
 """The code of the finding on a meter whose map is bronze: accepting it releases the meter's readings."""
@@ -20,7 +20,7 @@ CERTIFIED: Final[frozenset[str]] = frozenset({"MID A", "MID B", "MID C"})
 
 @dataclass(frozen=True, slots=True)
 class ToldMeter:
-    """A home's grid meter from a slot on, as the agent in this seat told it."""
+    """A home's grid meter from a slot on, as the agent in this seat told it: see MeterNotice."""
 
     home: str
     seat: int
@@ -30,6 +30,9 @@ class ToldMeter:
     legal_phases: Phases
     is_derived: bool
     metrology: Metrology
+    netting: NettingTime = "unknown"
+    within_wh: int = 0
+    within_percent: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from hub.core.quality.proportions import PastDays, find_out_of_proportion
 from hub.core.rules.estimate_rule import EstimateRule
 from hub.core.rules.estimates import Whole, estimate_gaps
 from hub.core.settlement.prepared_readings import MISSING_WH, Presence, Readings, membership
-from hub.core.settlement.slot_marks import SlotMarks, runs_of
+from hub.core.settlement.slot_marks import SlotMarks, runs_of, slots_in
 from protocols.quantities import Measure
 from protocols.slots import SLOTS_PER_HOUR
 
@@ -177,14 +177,17 @@ def _marks(
     readings: Readings, settled: _Pair, *, held: Presence, rejected: Presence, filled: Presence
 ) -> dict[str, SlotMarks]:
     slots = np.array(readings.slots, dtype=np.int64)
-    marks = {}
+    marks = dict(readings.marks)
     for column in np.flatnonzero((held | rejected | filled).any(axis=0)).tolist():
         here = filled[:, column]
+        gone = set(slots[held[:, column] | rejected[:, column] | here].tolist())
+        derived = marks.get(readings.members[column], SlotMarks()).derived
         energy = (settled.surplus_wh[here, column].tolist(), settled.demand_wh[here, column].tolist())
         marks[readings.members[column]] = SlotMarks(
             runs_of(slots[held[:, column]].tolist()),
             runs_of(slots[rejected[:, column]].tolist()),
             tuple(zip(slots[here].tolist(), *energy, strict=True)),
+            runs_of(slot for slot in slots_in(derived) if slot not in gone),
         )
     return marks
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
+from hub.core.rules.derived_energy import require_derived
 from hub.core.rules.estimate_rule import METHODS_OF_ESTIMATE, EstimateRule
 from hub.core.rules.input_checks import RejectedInputError, one_line, require_integer
 from hub.core.rules.preset_form import Preset
@@ -30,7 +31,7 @@ MOST_ESTIMATED: Final = 96
 PRICES: Final = ("buy_micro_per_kwh", "sell_micro_per_kwh", "retail_micro_per_kwh", "feedin_micro_per_kwh")
 KEYS: Final = (
     "method", *PRICES, "connection_w", "estimate", "estimate_longest", "part_month_fee",
-    "params", "aggregate", "participation_percent", "missing", "netting",
+    "params", "aggregate", "participation_percent", "missing", "netting", "derived_wh", "derived_percent",
 )  # fmt: skip
 """The keys of [rules] in hub.toml, and what only a later version can say."""
 
@@ -65,6 +66,7 @@ def draft_rule(
         connection_w=_bounded(changes.get("connection_w", base.connection_w), "connection_w"),
         estimate=_estimate(base.estimate, changes),
         part_month_fee=require_part_month(changes.get("part_month_fee", base.part_month_fee)),
+        derived=require_derived(base.derived, changes),
     )
     check_rule(rule, members)
     return rule

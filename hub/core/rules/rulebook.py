@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Final
 
 from hub.core.rules.allocation_key import GRID_PPM, AllocationKey
+from hub.core.rules.derived_energy import NO_DERIVED, DerivedRule
 from hub.core.rules.estimate_rule import EstimateRule
 from hub.core.rules.input_checks import RejectedInputError, one_line, require_integer, require_member_id
 from hub.core.rules.part_months import FULL_MONTH, PART_MONTHS
@@ -40,7 +41,8 @@ class Rule:
     `connection_w` is the most power that a home's grid connection can carry; if 0 (not stated), the usual
     connection of the country counts. `estimate` says how missing readings are filled,
     `part_month_fee` what of the monthly fee is due from who joins or leaves within the month, `netting` within which
-    time each home's import and export are netted before anything is shared. Units: W.
+    time each home's import and export are netted before anything is shared, `derived` whether energy that an agent
+    derived counts. Units: W.
 
     >>> Rule("proportional", prices=Prices(160_000, 150_000)).version()[:16]
     '902656e9eb8e9e5b'
@@ -56,12 +58,13 @@ class Rule:
     estimate: EstimateRule = NO_ESTIMATES
     part_month_fee: str = FULL_MONTH
     netting: str = NO_NETTING
+    derived: DerivedRule = NO_DERIVED
 
     def canonical(self) -> bytes:
         """The bytes of this rule; equal rules have the same bytes, in whatever order their tables were written.
 
-        Connection, estimate, part_month_fee and netting are left out if not set, so that rules older than these fields
-        keep their bytes: without part_month_fee, the whole fee is due for a part of a month.
+        What came later (connection, estimate, part_month_fee, netting, derived) is left out if not set, so that older
+        rules keep their bytes: without part_month_fee, the whole fee is due for a part of a month.
         """
         prices = self.prices
         document: dict[str, object] = {
@@ -85,6 +88,8 @@ class Rule:
             document["part_month_fee"] = self.part_month_fee
         if self.netting != NO_NETTING:
             document["netting"] = self.netting
+        if not self.derived.is_off:
+            document["derived"] = asdict(self.derived)
         text = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=dict)
         return text.encode("utf-8")
 

@@ -45,7 +45,7 @@ class MarkFinding:
         """Whether the mark in this slot can rest on this finding."""
         decision = self.decided(until)
         verdict = "" if decision is None else decision.verdict
-        fits = self.holds and not verdict if mark == HELD else verdict in VERDICTS[mark]
+        fits = self.holds and not verdict if mark == HELD else verdict in VERDICTS.get(mark, ())
         return fits and self.first_slot <= slot < self.first_slot + self.slots
 
     def plain(self, until: int) -> dict[str, object]:
@@ -61,7 +61,8 @@ def reasoned_marks(
 ) -> tuple[list[MarkRow], list[dict[str, object]]]:
     """A day's marks by slot with the number of the first finding that bears each, and those findings.
 
-    A slot that was estimated only because its reading is missing has no finding. `until` is the time of the run.
+    A slot that was estimated only because its reading is missing has no finding, nor has one that was derived. `until`
+    is the time of the run.
     """
     known: Sequence[MarkFinding] = sorted(findings, key=lambda each: each.number)
     rows, used = [], set()

@@ -11,7 +11,7 @@ import msgspec
 
 from hub.core.ledger.signed_document import Document, document_hash
 from hub.core.payments.bills import bill_table
-from hub.core.settlement.slot_marks import ESTIMATED, MARK_WORDS
+from hub.core.settlement.slot_marks import DERIVED, ESTIMATED, MARK_WORDS
 from protocols.slots import format_slot
 
 SLOT_COLUMNS: Final = (
@@ -146,7 +146,7 @@ def late_slots(statement: Document, known: Set[int]) -> set[int]:
     """
     late: set[int] = set()
     for day in msgspec.convert(statement, _Days).days:
-        marked = {slot for slot, *_ in day.marks}
+        marked = {slot for slot, kind, *_ in day.marks if kind != DERIVED}
         whole = (known - marked) | {row[0] for row in day.marks if None not in row[2:4]}
         first, end = day.window or (day.first_slot, None)
         for place, surplus in enumerate(day.surplus):

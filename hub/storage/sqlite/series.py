@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 import aiosqlite
 
+from hub.core.homes.meter_trust import meter_spans
+from hub.core.rules.derived_energy import NO_DERIVED, DerivedRule
 from hub.storage.records import (
     MAX_SPAN,
     Access,
@@ -22,7 +24,8 @@ from hub.storage.records import (
 )
 from hub.storage.sqlite.access_log import SqliteAccessLog
 from hub.storage.sqlite.people.agent_keys import held_spans
-from protocols.quantities import Measure
+from hub.storage.sqlite.people.meter_notices import told_meters
+from protocols.quantities import Mark, Measure
 from protocols.slots import Slot
 
 if TYPE_CHECKING:
@@ -44,7 +47,7 @@ WHERE home IN ({marks}) AND measure = ? AND slot >= ? AND slot < ? AND span = 1 
 _SETTLE_SQL = """SELECT group_concat(cell), group_concat(energy_wh) FROM (
     SELECT (slot - ?2) * ?4 + home_list.key AS cell, energy_wh
     FROM json_each(?5) AS home_list CROSS JOIN reading ON home = home_list.value
-    WHERE measure = ?1 AND slot >= ?2 AND slot < ?3 AND span = 1 AND mark = 0)"""
+    WHERE measure = ?1 AND slot >= ?2 AND slot < ?3 AND span = 1 AND mark = ?6)"""
 _NEWEST_SQL = """WITH RECURSIVE asked(slot) AS (SELECT ?1 UNION ALL SELECT slot + 1 FROM asked WHERE slot + 1 < ?2)
 SELECT slot, (SELECT max(position) FROM message WHERE last_slot = slot) FROM asked"""
 
@@ -69,9 +72,16 @@ class SqliteSeries(SqliteAccessLog):
         async with self.reading() as db:
             return {m: await _hood(db, m, slots=slots, homes=chosen) for m in measures}
 
-    async def settlement_inputs(self, *, slots: range, access: Access) -> SettlementInputs:
-        """Meter readings of all members with a home; anything but a 15-minute counter value is -1."""
-        from hub.storage.series import held_table, membership  # noqa: PLC0415 - loads numpy
+    async def settlement_inputs(
+        self, *, slots: range, access: Access, derived: DerivedRule = NO_DERIVED
+    ) -> SettlementInputs:
+        """Meter readings of all members with a home; anything but a 15-minute counter value is -1.
+
+        Energy that an agent derived is among them where its stated error is one that `derived` lets count.
+        """
+        import numpy as np  # noqa: PLC0415 - intake does without it
+
+        from hub.storage.series import counting_derived, held_table, membership  # noqa: PLC0415 - loads numpy
 
         rows = await self._member_rows()
         measures = (Measure.GRID_EXPORT, Measure.GRID_IMPORT)
@@ -81,10 +91,19 @@ class SqliteSeries(SqliteAccessLog):
             newest = list(await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM message"))
             surplus_wh, demand_wh = [await _metered(db, measure, slots=slots, homes=homes) for measure in measures]
             held = held_table(await held_spans(db, now_s=self._now()), slots, homes)
-        surplus_wh[held], demand_wh[held] = -1, -1
+            surplus_wh[held], demand_wh[held] = -1, -1
+            used = counting_derived(await _errors(db, slots=slots, homes=homes), derived) & ~held
+            if used.any():
+                found = [await _metered(db, each, slots=slots, homes=homes, mark=Mark.DERIVED) for each in measures]
+                filled = np.zeros_like(used)
+                for energy_wh, more_wh in zip((surplus_wh, demand_wh), found, strict=True):
+                    fills = used & (energy_wh < 0) & (more_wh >= 0)
+                    energy_wh[fills] = more_wh[fills]
+                    filled |= fills
+                used = filled
         ids = tuple(member for member, _, _, _ in rows)
         present = membership(rows, slots)
-        return SettlementInputs(ids, slots.start, surplus_wh, demand_wh, present, held, int(newest[0][0]))
+        return SettlementInputs(ids, slots.start, surplus_wh, demand_wh, present, held, used, int(newest[0][0]))
 
     async def settlement_members(self, *, slots: range) -> tuple[tuple[str, ...], npt.NDArray[np.bool_]]:
         """Members with a home, in byte order, and the slots in which they were members: (slots, members)."""
@@ -100,6 +119,12 @@ class SqliteSeries(SqliteAccessLog):
         homes = [home for _, home, _, _ in await self._member_rows()]
         async with self.reading() as db:
             return held_table(await held_spans(db, now_s=self._now()), slots, homes)
+
+    async def stated_errors(self, *, slots: range) -> npt.NDArray[np.int64]:
+        """The error that agents state of derived energy, in Wh and in percent, 0 where none: (slots, members, 2)."""
+        homes = [home for _, home, _, _ in await self._member_rows()]
+        async with self.reading() as db:
+            return await _errors(db, slots=slots, homes=homes)
 
     async def first_slot(self) -> Slot | None:
         """The earliest slot with a stored batch."""
@@ -147,13 +172,19 @@ def _fields(measures: Sequence[Measure]) -> str:
     return ", ".join(sorted(measure.code for measure in measures))
 
 
+async def _errors(db: aiosqlite.Connection, *, slots: range, homes: Sequence[str]) -> npt.NDArray[np.int64]:
+    from hub.storage.series import errors_table  # noqa: PLC0415 - loads numpy
+
+    return errors_table(meter_spans(await told_meters(db)), slots, homes)
+
+
 async def _metered(
-    db: aiosqlite.Connection, measure: Measure, *, slots: range, homes: Sequence[str]
+    db: aiosqlite.Connection, measure: Measure, *, slots: range, homes: Sequence[str], mark: Mark = Mark.MEASURED
 ) -> npt.NDArray[np.int64]:
-    """The energy that these homes' counters measured, -1 where they measured none: (slots, homes)."""
+    """The energy of these homes with this mark, -1 where there is none: (slots, homes)."""
     from hub.storage.series import metered_table  # noqa: PLC0415 - loads numpy
 
-    place = (int(measure), slots.start, slots.stop, len(homes), json.dumps(homes))
+    place = (int(measure), slots.start, slots.stop, len(homes), json.dumps(homes), int(mark))
     ((cells, values),) = await db.execute_fetchall(_SETTLE_SQL, place)
     return metered_table(cells or "", values or "", slots=len(slots), homes=len(homes))
 

@@ -86,6 +86,15 @@ def _lines(canonical: bytes, words: Localizer) -> Iterator[tuple[str, str]]:
     yield words.text("Shared by"), words.text("hour") if rule["aggregate"] == HOUR else words.text("quarter hour")
     if (time := rule.get("netting", "none")) != "none":
         yield words.text("Taken and given netted within"), _netting_times(words).get(time, time)
+    if derived := rule.get("derived"):
+        yield (
+            words.text("What agents calculate counts"),
+            words.text(
+                "if it is off by at most %(energy)s Wh or %(percent)s %%",
+                energy=words.number(derived["within_wh"]),
+                percent=words.number(derived["within_percent"]),
+            ),
+        )
     method = rule.get("estimate", {"method": "none"})["method"]
     yield words.text("Missing readings"), _estimates(words).get(method, method)
     way = rule.get("part_month_fee", "full_month")

@@ -91,7 +91,10 @@ async def test_an_objection_holds_until_the_board_decides(store: Store, now: Now
     assert await store.object_to_agent("a-new", member="m03", reason="nobody was here") is None
     assert await counted(store) == [True] * 3 + [False] * 5
     after = await store.held_slots(slots=SLOTS)
-    assert digest_members(*before[0], before[1]) != digest_members(*before[0], after), "the day is settled again"
+    errors = await store.stated_errors(slots=SLOTS)
+    assert digest_members(*before[0], before[1], errors) != digest_members(*before[0], after, errors), (
+        "the day is settled again"
+    )
     for agent, member, said in (
         ("a-new", "m03", "m03 has objected to a-new already"),
         ("a-old", "m03", "is no new agent of a home that 'm03' lives in"),

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.wire.meter_notices import METROLOGIES, PHASES, QUALITIES, MeterNotice, decode_meter, encode_meter
+from protocols.wire.meter_notices import (
+    METROLOGIES,
+    NETTING_TIMES,
+    PHASES,
+    QUALITIES,
+    MeterNotice,
+    decode_meter,
+    encode_meter,
+)
 from protocols.wire.padding import encode_padded
 from protocols.wire.refusal_reasons import WireError
 
@@ -24,6 +32,9 @@ NOTICE = MeterNotice("a-4k2f9c1d", 1_780_000_000, 1_977_777, "bronze", "separate
         st.sampled_from(PHASES),
         st.booleans(),
         st.sampled_from(METROLOGIES),
+        st.sampled_from(NETTING_TIMES),
+        st.integers(0, 10_000),
+        st.integers(0, 100),
     )
 )
 def test_a_notice_comes_back_as_it_was(notice: MeterNotice) -> None:
@@ -38,6 +49,16 @@ def test_the_codes_stay_where_they_are() -> None:
     assert METROLOGIES[:3] == ("MID A", "MID B", "MID C")
     assert METROLOGIES[-2:] == ("none", "unknown")
     assert len(METROLOGIES) == 12
+    assert NETTING_TIMES == ("none", "15min", "60min", "unknown")
+
+
+def test_the_first_version_says_neither_netting_nor_error() -> None:
+    first = {1: 1, 2: "a", 3: 0, 4: 0, 5: 0, 6: 1, 7: 0, 8: 1, 9: 10}
+    found = decode_meter(encode_padded(first))
+    assert (found.netting, found.has_bound) == ("unknown", False)
+    newer = {**first, 1: 2, 10: 2, 11: 50, 12: 10}
+    found = decode_meter(encode_padded(newer))
+    assert (found.netting, found.within_wh, found.within_percent) == ("60min", 50, 10)
 
 
 @pytest.mark.parametrize(
@@ -51,6 +72,10 @@ def test_the_codes_stay_where_they_are() -> None:
         {1: 1, 2: "a", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 2, 9: 0},
         {1: 1, 2: "a", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 12},
         {1: 1, 2: "a", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0},
+        {1: 1, 2: "a", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0, 10: 0, 11: 0, 12: 0},
+        {1: 2, 2: "a", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0, 10: 4, 11: 0, 12: 0},
+        {1: 2, 2: "a", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0, 10: 0, 11: 10_001, 12: 0},
+        {1: 2, 2: "a", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0, 10: 0, 11: 0, 12: 101},
     ],
 )
 def test_what_no_agent_writes_is_refused(fields: dict[int, object]) -> None:

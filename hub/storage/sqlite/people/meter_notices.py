@@ -14,11 +14,11 @@ from hub.storage.sqlite.published.device_maps import release_windows
 from protocols.slots import Slot
 
 MOST_NOTICES: Final = 1_000
-_SAYS: Final = "quality, phases, legal_phases, is_derived, metrology"
+_SAYS: Final = "quality, phases, legal_phases, is_derived, metrology, netting, within_wh, within_percent"
 _NEWEST_SQL: Final = f"SELECT {_SAYS} FROM meter_notice WHERE agent = ? ORDER BY id DESC LIMIT 1"  # noqa: S608
 _COUNT_SQL: Final = "SELECT count(*) FROM meter_notice WHERE agent = ?"
 _ADD_SQL: Final = f"""INSERT INTO meter_notice (agent, told_at, from_slot, {_SAYS}, sealed)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""  # noqa: S608
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""  # noqa: S608
 _TOLD_SQL: Final = f"""SELECT agent.home_id, agent.seat, from_slot, {_SAYS}
 FROM meter_notice JOIN agent ON agent.id = meter_notice.agent ORDER BY meter_notice.id"""  # noqa: S608
 _ACCEPTED_SQL: Final = """SELECT f.home, f.first_slot FROM finding AS f WHERE f.code = ? AND (
@@ -32,8 +32,8 @@ async def told_meters(db: aiosqlite.Connection) -> list[ToldMeter]:
         return []
     bring = {(each.home, each.seat) for each in await meter_sources(db) if each.meter is GRID_METER}
     told = [
-        ToldMeter(home, seat, slot, quality, phases, legal_phases, bool(is_derived), metrology)
-        for home, seat, slot, quality, phases, legal_phases, is_derived, metrology in rows
+        ToldMeter(home, seat, slot, quality, phases, legal_phases, bool(is_derived), metrology, *more)
+        for home, seat, slot, quality, phases, legal_phases, is_derived, metrology, *more in rows
     ]
     # Before anything came of a home's grid, whichever agent tells of it is believed.
     known = {home for home, _ in bring}
@@ -59,7 +59,8 @@ class SqliteMeterNotices(SqliteConnections):
         async def work(db: aiosqlite.Connection) -> None:
             for each in received:
                 notice = each.notice
-                says = notice.quality, notice.phases, notice.legal_phases, int(notice.is_derived), notice.metrology
+                kind = notice.quality, notice.phases, notice.legal_phases, int(notice.is_derived), notice.metrology
+                says = *kind, notice.netting, notice.within_wh, notice.within_percent
                 newest = [tuple(row) for row in await db.execute_fetchall(_NEWEST_SQL, (notice.agent,))]
                 ((count,),) = await db.execute_fetchall(_COUNT_SQL, (notice.agent,))
                 if newest != [says] and count < MOST_NOTICES:

@@ -10,7 +10,7 @@ from datetime import date
 from typing import Any, Final
 
 from hub.core.ledger.objections import ENERGY_LINES, MONEY_LINES
-from hub.core.settlement.slot_marks import ESTIMATED, HELD, MARK_WORDS, REJECTED
+from hub.core.settlement.slot_marks import DERIVED, ESTIMATED, HELD, MARK_WORDS, REJECTED
 from hub.core.statements.document import StatementFiles
 from hub.core.statements.tables import interval_marks
 from hub.web.frame.charts import ChartTable
@@ -329,6 +329,7 @@ def _mark_words(words: Localizer) -> dict[str, str]:
         HELD: words.text("on hold until the board decides"),
         REJECTED: words.text("not counted, by the board's decision"),
         ESTIMATED: words.text("estimated"),
+        DERIVED: words.text("calculated by the agent"),
     }
 
 

@@ -1,0 +1,117 @@
+"""Energy that an agent derived: settled only where the rule lets it count and the agent's meter states its error."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+
+from hub.core.rules.derived_energy import DerivedRule
+from hub.core.rules.rulebook import Rule
+from hub.core.settlement.allocation_record import read_record
+from hub.core.settlement.slot_marks import SlotMarks
+from hub.storage.fleet_records import ReceivedNotice
+from hub.storage.rule_records import NewProposal, RuleAdoption
+from hub.verify.books import check_books
+from protocols.quantities import Mark
+from protocols.slots import Slot, slots_of_day
+from protocols.wire.meter_notices import MeterNotice
+from tests.hub.books.test_runs import night
+from tests.hub.quality.test_findings import job_on
+from tests.hub.settled_street import COOP, KEY, RULE, Arrival, Street, arrivals_of, open_street
+
+DAY = date(2026, 5, 30)
+NEXT = DAY + timedelta(days=1)
+SLOTS = slots_of_day(DAY, COOP.tz)
+NOON = range(SLOTS.start + 48, SLOTS.start + 52)
+COUNTS = replace(RULE, derived=DerivedRule(50, 10))
+
+
+async def opened(folder: Path, rule: Rule) -> Street:
+    """Six homes and a day of readings; of h01 those around noon are derived."""
+    street = await open_street(folder, homes=6, rule=rule)
+    messages = [street.message(*arrival) for arrival in arrivals_of(DAY, 6)]
+    await street.store.store_messages(
+        [
+            replace(each, readings=tuple(replace(row, mark=Mark.DERIVED) for row in each.readings))
+            if each.home == "h01" and each.slot in NOON
+            else each
+            for each in messages
+        ]
+    )
+    return street
+
+
+@pytest.fixture(params=[COUNTS])
+async def street(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Street]:
+    found = await opened(tmp_path, request.param)
+    yield found
+    await found.store.close()
+
+
+without_the_rule = pytest.mark.parametrize("street", [RULE], indirect=True)
+
+
+async def tell(street: Street, *, within_wh: int, percent: int, from_slot: Slot = SLOTS.start) -> None:
+    notice = MeterNotice(
+        "a-01", 1, from_slot, "silver", "separate", "netted", True, "none", "15min", within_wh, percent
+    )
+    await street.store.note_meters([ReceivedNotice(notice, b"sealed", 1)])
+
+
+async def settled(street: Street, *, day: date = DAY) -> tuple[str, SlotMarks, list[Slot]]:
+    """The newest run of the day: its state, what is marked of m01, and the slots in which m01 is not present."""
+    await job_on(street.store)(night(NEXT))
+    run = (await street.store.runs(days=(day.isoformat(), day.isoformat())))[-1]
+    rule = next(each for each in (RULE, COUNTS) if each.version() == run.rule_hash)
+    found = read_record(run.allocation, rule)
+    assert (await check_books(street.store, KEY.public_key())).wrong == 0
+    absent = [slot for slot, there in zip(found.slots, found.present[:, 0].tolist(), strict=True) if not there]
+    return run.state, found.marks.get("m01", SlotMarks()), absent
+
+
+async def test_derived_energy_counts_where_the_rule_says_so(street: Street) -> None:
+    await tell(street, within_wh=50, percent=10)
+    assert await settled(street) == ("complete", SlotMarks(derived=((NOON.start, len(NOON)),)), [])
+
+
+@without_the_rule
+async def test_without_the_rule_it_is_missing_as_ever(street: Street) -> None:
+    await tell(street, within_wh=50, percent=10)
+    assert await settled(street) == ("provisional", SlotMarks(), list(NOON))
+
+
+@pytest.mark.parametrize(("within_wh", "percent"), [(0, 0), (51, 10), (50, 11)])
+async def test_an_error_that_is_not_stated_or_too_large_does_not_count(
+    street: Street, within_wh: int, percent: int
+) -> None:
+    await tell(street, within_wh=within_wh, percent=percent)
+    assert await settled(street) == ("provisional", SlotMarks(), list(NOON))
+
+
+async def test_it_counts_from_the_slot_of_the_notice_on(street: Street) -> None:
+    await tell(street, within_wh=50, percent=10, from_slot=NOON.start + 2)
+    assert await settled(street) == ("provisional", SlotMarks(derived=((NOON.start + 2, 2),)), list(NOON[:2]))
+
+
+async def test_a_notice_that_comes_later_settles_the_day_again(street: Street) -> None:
+    assert (await settled(street))[2] == list(NOON)
+    await tell(street, within_wh=50, percent=10)
+    assert await settled(street) == ("complete", SlotMarks(derived=((NOON.start, len(NOON)),)), [])
+
+
+@without_the_rule
+async def test_a_rule_from_a_later_day_changes_no_earlier_day(street: Street) -> None:
+    await tell(street, within_wh=50, percent=10)
+    proposal = NewProposal(COUNTS.version(), COUNTS.canonical(), NEXT.isoformat(), "a file", "m01", 1)
+    number = await street.store.propose_rule(proposal)
+    await street.store.adopt_rule(number, adopted=RuleAdoption("m02", 2))
+    assert await settled(street) == ("provisional", SlotMarks(), list(NOON))
+
+
+async def test_a_measured_reading_that_comes_later_takes_the_place_of_a_derived_one(street: Street) -> None:
+    await tell(street, within_wh=50, percent=10)
+    await settled(street)
+    await street.arrive([Arrival((1, slot)) for slot in NOON])
+    assert await settled(street) == ("complete", SlotMarks(), [])
