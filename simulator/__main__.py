@@ -65,6 +65,11 @@ def _add_street(parser: argparse.ArgumentParser) -> None:
         "--first-day", type=_date, metavar="DATE", help="the street's first day (UTC); default 36 days ago"
     )
     parser.add_argument("--faults", type=Path, metavar="FILE", help="a TOML script of [[fault]] tables")
+    parser.add_argument(
+        "--counts-apart",
+        action="store_true",
+        help="homes with panels and no battery have a meter that counts each phase by itself; the legal meter nets",
+    )
     parser.add_argument("--hub", default=HUB_URL, help=f"the hub's address to put into agent.toml (default {HUB_URL})")
     parser.add_argument(
         "--residents", type=Path, metavar="FILE", help="JSON file of home ids and sign-in links; waits until it exists"

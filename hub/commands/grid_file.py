@@ -5,12 +5,13 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Final
 
+from hub.books.days import read_rule
 from hub.commands.members.named_look import add_by, look_at_all
 from hub.console.output_files import read_file, read_json_table, write_new
 from hub.core.grid.austria import MeteringPoints, austrian_series, write_austrian_csv
@@ -22,10 +23,12 @@ from hub.core.grid.tables import GridFileError
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.case_file import read_case
 from hub.core.settlement.period import Settlement, settle
+from hub.core.settlement.time_netting import net_known
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.folder.setting_values import is_zone
 from hub.storage.access_records import GRID_FIELDS
+from hub.storage.contract import BookStore
 from hub.storage.records import SettlementInputs
 from protocols.errors import RequestError
 from protocols.slots import day_of, slots_of_day
@@ -201,9 +204,24 @@ async def _from_hub(
         homes = [home.id for home in await store.homes()]
         await store.log_access(access, homes, fields=GRID_FIELDS, rows=len(slots))
         inputs = await store.settlement_inputs(slots=slots, access=access)
-        return grid, own_series(inputs, points)
+        return grid, own_series(await _as_netted(store, inputs, slots, tz=settings.coop.tz), points)
     finally:
         await store.close()
+
+
+async def _as_netted(store: BookStore, inputs: SettlementInputs, slots: range, *, tz: str) -> SettlementInputs:
+    """The readings netted within the quarter hour on the days on which the rule says so, as the grid operator's are.
+
+    Netted within the hour they have no quarter hours: those days stay as they were measured.
+    """
+    surplus_wh, demand_wh = inputs.surplus_wh.copy(), inputs.demand_wh.copy()
+    day = day_of(slots.start, tz)
+    while (mine := slots_of_day(day, tz)).start < slots.stop:
+        if read_rule((await store.rule_on(day.isoformat()))[1]).netting == "15min":
+            here = slice(mine.start - slots.start, mine.stop - slots.start)
+            surplus_wh[here], demand_wh[here] = net_known(surplus_wh[here], demand_wh[here])
+        day += timedelta(days=1)
+    return replace(inputs, surplus_wh=surplus_wh, demand_wh=demand_wh)
 
 
 def _first_slot(day: date, tz: str) -> int:

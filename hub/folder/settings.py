@@ -14,7 +14,7 @@ from hub.core.rules.derived_energy import NO_DERIVED, DerivedRule, require_deriv
 from hub.core.rules.estimate_rule import METHODS_OF_ESTIMATE, EstimateRule
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.rules.part_months import PART_MONTHS
-from hub.core.rules.rulebook import METHODS, NO_NETTING, require_aggregate, require_netting
+from hub.core.rules.rulebook import METHODS, NETTING_TIMES, NO_NETTING, require_aggregate, require_netting
 from hub.folder.backup_settings import BackupSettings, read_backup
 from hub.folder.elsewhere.public_settings import PublicSettings, read_public
 from hub.folder.intake_settings import MOST, IntakeLimits, read_intake
@@ -320,7 +320,9 @@ def _rules(table: _Table) -> RuleSettings:
         ),
         part_month_fee=table.text("part_month_fee", "", fits=fits, expected=f"one of {', '.join(PART_MONTHS)}") or None,
         aggregate=table.number("aggregate", 1, least=1, most=4),
-        netting=table.text("netting", NO_NETTING),
+        netting=table.text(
+            "netting", NO_NETTING, fits=NETTING_TIMES.__contains__, expected=f"one of {', '.join(NETTING_TIMES)}"
+        ),
         derived=DerivedRule(
             table.number("derived_wh", 0, least=0, most=10_000), table.number("derived_percent", 0, least=0, most=100)
         ),

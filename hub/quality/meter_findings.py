@@ -3,9 +3,10 @@
 The readings themselves are held by the store whether or not this has run.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from hub.core.homes.meter_trust import UNPROVEN_METER, MeterSpan
+from hub.core.homes.meter_trust import OTHER_NETTING, UNPROVEN_METER, MeterSpan, other_nettings
 from hub.core.quality.home_checks import Finding
 from hub.quality.scale_findings import GRID_ACCESS, QualityStores
 from protocols.slots import day_of, format_slot
@@ -15,27 +16,50 @@ SENTENCE: Final = (
     " nothing of it is settled until a board member accepts it"
 )
 
+NETTING_MIN: Final[Mapping[str, int]] = {"none": 0, "15min": 15, "60min": 60}
 
-async def meter_findings(store: QualityStores, slots: range) -> list[Finding]:
-    """A finding for each meter that waits in these slots and that no earlier day's finding has named."""
-    waiting = [span for span in await store.unproven_meters() if _reaches(span, slots)]
-    if not waiting:
+
+async def meter_findings(store: QualityStores, slots: range, *, netting: str) -> list[Finding]:
+    """A finding for each meter that waits in these slots and that no earlier day's finding has named.
+
+    So too, without holding anything back, for each home whose grid operator nets within another time than `netting`,
+    which is the rule's.
+    """
+    found = []
+    for span in await _unsaid(store, slots, await store.unproven_meters(), code=UNPROVEN_METER):
+        here = _within(span, slots)
+        numbers = (("is_derived", int(span.meter.is_derived)),)
+        words = f"{SENTENCE}, from {format_slot(here.start)} on."
+        found.append(Finding(UNPROVEN_METER, span.meter.home, None, here.start, len(here), numbers, words, "hold"))
+    others = other_nettings(await store.told_meters(), netting)
+    for span in await _unsaid(store, slots, others, code=OTHER_NETTING):
+        here, says = _within(span, slots), span.meter.netting
+        times = (("home_min", NETTING_MIN[says]), ("rule_min", NETTING_MIN[netting]))
+        words = f"The home says that its grid operator nets within: {says}; the rulebook says: {netting}."
+        found.append(Finding(OTHER_NETTING, span.meter.home, None, here.start, len(here), times, words, "check"))
+    return found
+
+
+async def _unsaid(store: QualityStores, slots: range, spans: Sequence[MeterSpan], *, code: str) -> list[MeterSpan]:
+    """The meters in use in these slots that no finding of an earlier day with this code has named."""
+    here = [span for span in spans if _reaches(span, slots)]
+    if not here:
         return []
     tz = (await store.coop()).tz
     today = day_of(slots.start, tz).isoformat()
-    first = day_of(min(span.first_slot for span in waiting), tz).isoformat()
+    first = day_of(min(span.first_slot for span in here), tz).isoformat()
     rows = await store.findings(access=GRID_ACCESS, since=first)
-    told = [row.found for row in rows if row.found.code == UNPROVEN_METER and row.day < today]
-    found = []
-    for span in waiting:
-        mine = [each for each in told if each.home == span.meter.home and each.first_slot >= span.first_slot]
-        if not mine:
-            start = max(span.first_slot, slots.start)
-            end = slots.stop if span.until is None else min(span.until, slots.stop)
-            numbers = (("is_derived", int(span.meter.is_derived)),)
-            words = f"{SENTENCE}, from {format_slot(start)} on."
-            found.append(Finding(UNPROVEN_METER, span.meter.home, None, start, end - start, numbers, words, "hold"))
-    return found
+    told = [row.found for row in rows if row.found.code == code and row.day < today]
+    return [
+        span
+        for span in here
+        if not any(each.home == span.meter.home and each.first_slot >= span.first_slot for each in told)
+    ]
+
+
+def _within(span: MeterSpan, slots: range) -> range:
+    end = slots.stop if span.until is None else min(span.until, slots.stop)
+    return range(max(span.first_slot, slots.start), end)
 
 
 def _reaches(span: MeterSpan, slots: range) -> bool:

@@ -43,7 +43,7 @@ def run_street(options: argparse.Namespace) -> None:
     clock = open_clock(options.clock, rate=options.rate)
     first_day = _first_day(options.first_day, clock.now())
     try:
-        street = Street(seed=options.seed, homes=options.homes, first_day=first_day)
+        street = Street(seed=options.seed, homes=options.homes, first_day=first_day, counts_apart=options.counts_apart)
     except ValueError as problem:
         raise SimulatorError(f"--homes: {problem}") from None
     script = _script(options.faults, street)

@@ -51,6 +51,8 @@ def agent_text(home: SimulatedHome, connects: Mapping[tuple[str, str], str], man
         "[page]",
         'listen = "off"',
     ]
+    if home.counts_apart:
+        lines += ["", "# Its grid meter counts each phase by itself.", "[meter]", 'phases = "netted"']
     for device in home.devices:
         if device.role is not None:
             lines += [

@@ -50,7 +50,11 @@ def read_street(folder: Path) -> Street:
             raise KeyError
         site = Site(**content["site"])
         return Street(
-            seed=int(content["seed"]), homes=len(content["homes"]), first_day=int(content["first_day"]), site=site
+            seed=int(content["seed"]),
+            homes=len(content["homes"]),
+            first_day=int(content["first_day"]),
+            site=site,
+            counts_apart=content.get("counts_apart") is True,
         )
     except FileNotFoundError:
         raise SimulatorError(f"{path}: does not exist: `commonwatt-sim street --data {folder}` creates it") from None
@@ -71,6 +75,7 @@ def _content(street: Street, connects: Mapping[tuple[str, str], str], urls: Mapp
         "site": {
             "latitude": site.latitude, "longitude": site.longitude, "altitude_m": site.altitude_m, "tz": site.tz,
         },
+        **({"counts_apart": True} if street.counts_apart else {}),
         **urls,
         "homes": [_home_content(home, connects) for home in street.homes],
     }  # fmt: skip

@@ -89,6 +89,11 @@ class SimulatedHome:
     units: tuple[ModbusUnit, ...]
     devices: tuple[AgentDevice, ...]
 
+    @property
+    def counts_apart(self) -> bool:
+        """Whether its grid meter counts each phase by itself; the legal meter nets them."""
+        return any(unit.counts_apart for unit in self.units)
+
 
 _KINDS: tuple[HomeKind, ...] = (
     "pv", "flat", "pv-battery", "wind", "ev", "heat-pump", "pv", "flat", "pv-battery", "pv", "ev", "wind",
@@ -98,8 +103,11 @@ _MEAN_W: dict[HomeKind, float] = {
 }  # fmt: skip
 
 
-def make_home(seed: int, index: int) -> SimulatedHome:
-    """The home at this position in the street, counted from 0."""
+def make_home(seed: int, index: int, *, counts_apart: bool = False) -> SimulatedHome:
+    """The home at this position in the street, counted from 0.
+
+    With `counts_apart`, a home with panels and no battery has a grid meter that counts each phase by itself.
+    """
     home = f"h{index + 1:02d}"
     draw = random_stream(seed, home, "equipment")
     kind = _KINDS[index] if index < len(_KINDS) else _KINDS[int(draw.integers(len(_KINDS)))]
@@ -110,6 +118,8 @@ def make_home(seed: int, index: int) -> SimulatedHome:
     battery = _make_battery(seed, home) if kind == "pv-battery" else None
     heat_pump = HeatPump(float(draw.uniform(150, 240)), 4500.0) if kind == "heat-pump" else None
     links, units, devices = _make_devices(index, home, kind=kind, roof=roof, turbine=turbine, battery=battery)
+    if counts_apart and roof and not battery:
+        links, units, devices = _counted_apart(home, roof)
     return SimulatedHome(
         id=home,
         index=index,
@@ -200,6 +210,19 @@ def _sunspec(home: str, roof: Roof, *, separate_meter: bool, float_models: bool)
         AgentDevice("inverter", SUNSPEC_INVERTER, "pv", "solar", 1, int(roof.inverter_w)),
     )
     return {"solar": "tcp"}, (inverter, meter) if separate_meter else (both,), devices
+
+
+def _counted_apart(home: str, roof: Roof) -> _Wiring:
+    """An inverter, and a meter of its own that counts each phase by itself."""
+    units = (
+        ModbusUnit("solar", 1, (SUNSPEC_INVERTER,), "pv", f"{home}-I1"),
+        ModbusUnit("meter", 1, (SHELLY,), "grid", f"{home}-M1", counts_apart=True),
+    )
+    devices = (
+        AgentDevice("meter", SHELLY, "grid", "meter", 1, _GRID_LIMIT_W),
+        AgentDevice("inverter", SUNSPEC_INVERTER, "pv", "solar", 1, int(roof.inverter_w)),
+    )
+    return {"solar": "tcp", "meter": "tcp"}, units, devices
 
 
 def _huawei(home: str, roof: Roof, battery: Battery | None) -> _Wiring:

@@ -15,16 +15,24 @@ LONGEST_STREET = 200
 
 
 class Street:
-    """The homes of one street, starting on `first_day` (a UTC day number)."""
+    """The homes of one street, starting on `first_day` (a UTC day number).
 
-    def __init__(self, *, seed: int, homes: int, first_day: int, site: Site | None = None) -> None:
+    With `counts_apart`, homes with panels and no battery have grid meters that count each phase by itself.
+    """
+
+    def __init__(
+        self, *, seed: int, homes: int, first_day: int, site: Site | None = None, counts_apart: bool = False
+    ) -> None:
         if not 1 <= homes <= LONGEST_STREET:
             raise ValueError(f"a street has 1 to {LONGEST_STREET} homes")
         self.seed = seed
+        self.counts_apart = counts_apart
         self.first_day = first_day
         self.site = site or Site()
         self.weather = Weather(seed, self.site)
-        self.homes: Sequence[SimulatedHome] = tuple(make_home(seed, index) for index in range(homes))
+        self.homes: Sequence[SimulatedHome] = tuple(
+            make_home(seed, index, counts_apart=counts_apart) for index in range(homes)
+        )
         self._physics = {
             home.id: HomePhysics(home, seed=seed, weather=self.weather, first_day=first_day) for home in self.homes
         }

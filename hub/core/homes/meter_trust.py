@@ -15,6 +15,9 @@ from protocols.wire.meter_notices import RELEASED, NettingTime, ToldQuality
 UNPROVEN_METER: Final = "unproven_meter"
 """The code of the finding on a meter whose map is bronze: accepting it releases the meter's readings."""
 
+OTHER_NETTING: Final = "other_netting"
+"""The code of the finding on a home that says its grid operator nets within another time than the rulebook does."""
+
 CERTIFIED: Final[frozenset[str]] = frozenset({"MID A", "MID B", "MID C"})
 
 
@@ -117,6 +120,16 @@ def uncertified_homes(told: Iterable[ToldMeter]) -> dict[str, Metrology]:
     """The homes whose present grid meter has no certificate for billing, or none that is known, with what was told."""
     now = [span.meter for span in meter_spans(told) if span.until is None]
     return {meter.home: meter.metrology for meter in now if meter.metrology not in CERTIFIED}
+
+
+def other_nettings(told: Iterable[ToldMeter], netting: str) -> list[MeterSpan]:
+    """The meters of homes that say their grid operator nets within another time than this; not said is nothing other.
+
+    >>> meter = ToldMeter("h01", 1, 100, "silver", "netted", "netted", False, "MID B", "60min")
+    >>> [span.meter.home for span in other_nettings([meter], "15min")], other_nettings([meter], "60min")
+    (['h01'], [])
+    """
+    return [span for span in meter_spans(told) if span.meter.netting not in ("unknown", netting)]
 
 
 def _is_in(span: MeterSpan, home: str, slot: Slot) -> bool:

@@ -3,7 +3,7 @@
 The same people decide as on objections: members of the board, but never on their own home.
 """
 
-from hub.core.homes.meter_trust import UNPROVEN_METER
+from hub.core.homes.meter_trust import OTHER_NETTING, UNPROVEN_METER
 from hub.core.quality.home_checks import SETTLED
 from hub.core.quality.settlement_check import QualityVerdict
 from protocols.quantities import Measure
@@ -24,6 +24,6 @@ def open_verdicts(code: str, measure: Measure | None, *, has_estimates: bool) ->
         return ()
     if code == UNPROVEN_METER:
         return ("accept", "reject")
-    if measure is not None and measure not in SETTLED:
+    if code == OTHER_NETTING or (measure is not None and measure not in SETTLED):
         return ("accept",)
     return ("accept", "reject", "estimate") if has_estimates else ("accept", "reject")

@@ -19,3 +19,15 @@ def net_in_time(surplus_wh: Energy, demand_wh: Energy) -> tuple[Energy, Energy]:
     """
     both_wh = np.minimum(surplus_wh, demand_wh)
     return surplus_wh - both_wh, demand_wh - both_wh
+
+
+def net_known(surplus_wh: Energy, demand_wh: Energy) -> tuple[Energy, Energy]:
+    """The same where both are known; where one of them is missing (below 0), both stay as they are.
+
+    >>> left = net_known(np.array([[800, 500]]), np.array([[200, -1]]))
+    >>> [side.tolist() for side in left]
+    [[[600, 500]], [[0, -1]]]
+    """
+    known = (surplus_wh >= 0) & (demand_wh >= 0)
+    netted = net_in_time(surplus_wh, demand_wh)
+    return np.where(known, netted[0], surplus_wh), np.where(known, netted[1], demand_wh)

@@ -9,6 +9,7 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 
+from hub.core.homes.meter_trust import uncertified_homes
 from hub.core.ledger.month_overview import MonthOverview
 from hub.core.ledger.month_runs import DECISION_CHARS_MAX, MonthRun
 from hub.core.ledger.run_calendar import DISPUTE, MONTH_KINDS
@@ -19,7 +20,7 @@ from hub.web.pages.board import board_warning, require_board_visit
 from hub.web.rendering import PageContext, as_json
 from hub.web.views.board import RUNS_SHOWN_DAYS, run_json, run_lines
 from hub.web.views.settlement.run_files import month_json, month_run_json, preview_json
-from hub.web.views.settlement.runs import booked_page, month_line, month_page, preview_page
+from hub.web.views.settlement.runs import booked_page, month_line, month_page, preview_page, uncertified_words
 
 MONTHS_SHOWN: Final = 18
 KINDS: Final = (*MONTH_KINDS, DISPUTE)
@@ -108,7 +109,9 @@ def _add_previews(app: FastAPI, site: PageContext) -> None:
     async def run_as_json(request: Request, month: str, run_key: str) -> Response:
         visit = await require_board_visit(site, request)
         run = _run(await _month(site, visit, month), run_key, visit)
-        return as_json(month_run_json(run) | {"booked": preview_json(await service.booked(run))})
+        uncertified = uncertified_homes(await site.parts.store.told_meters())
+        booked = preview_json(await service.booked(run))
+        return as_json(month_run_json(run) | {"booked": booked, "uncertified": dict(sorted(uncertified.items()))})
 
     @app.get("/board/runs/{month}/run/{run_key}")
     async def run_of_month(request: Request, month: str, run_key: str) -> Response:
@@ -118,7 +121,8 @@ def _add_previews(app: FastAPI, site: PageContext) -> None:
         names = {member.id: member.name for member in await site.parts.store.members()}
         booked = await service.booked(run)
         view = booked_page(found, run, visit.words, booked=booked, names=names, reader=visit.member.id)
-        return await site.page(visit, "runs_booked.html", place="more", view=view)
+        meters = uncertified_words(uncertified_homes(await site.parts.store.told_meters()), visit.words)
+        return await site.page(visit, "runs_booked.html", place="more", view=view, meters=meters)
 
 
 def _add_decisions(app: FastAPI, site: PageContext) -> None:

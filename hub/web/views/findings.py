@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hub.core.homes.meter_trust import UNPROVEN_METER
+from hub.core.homes.meter_trust import OTHER_NETTING, UNPROVEN_METER
 from hub.storage.finding_records import FindingDecision, FindingRow
 from hub.storage.records import Home, Member
 from hub.web.frame.translation import Localizer
@@ -75,6 +75,8 @@ def what_words(row: FindingRow, words: Localizer) -> str:
         "unbalanced": words.text("More energy given than available"),
         "register": words.text("Counter and power do not agree"),
         "odd_yield": words.text("The panels' yield differs from the neighbours'"),
+        OTHER_NETTING: words.text("Netting differs from the rulebook"),
+        UNPROVEN_METER: words.text("A meter whose device map is not proven"),
         "clock_shift": words.text("The clock may be wrong"),
     }.get(row.found.code, row.found.code)
 
@@ -133,6 +135,12 @@ def explain(row: FindingRow, words: Localizer) -> str:
         UNPROVEN_METER: words.text(
             "The grid meter is read with a device map that is not proven yet. Its readings count only once a member of"
             " the board accepts it: compare them with the legal meter's display first."
+        ),
+        OTHER_NETTING: words.text(
+            "The home says that its grid operator nets within %(home)s min, and the rulebook says %(rule)s min (0: not"
+            " at all). Ask which is right: one of the two has to change.",
+            home=words.number(numbers.get("home_min", 0)),
+            rule=words.number(numbers.get("rule_min", 0)),
         ),
         "odd_yield": words.text(
             "For their size, the panels made %(percent)s %% of what is usual here. Snow, shade or a fuse may be the"

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from hub.books.days import read_rule
 from hub.commands.operation.init import init_hub
+from hub.core.rules.derived_energy import NO_DERIVED, DerivedRule
 from hub.core.rules.part_months import BY_DAY, FULL_MONTH
 from hub.core.rules.rulebook import Rule
 from hub.folder.clock import open_clock
@@ -29,6 +31,31 @@ def test_a_new_hub_counts_by_day_unless_its_settings_say_otherwise() -> None:
     unsaid = "\n".join(line for line in text.splitlines() if not line.startswith("part_month_fee"))
     assert first_rule(rules_of(unsaid)).part_month_fee == BY_DAY
     assert first_rule(rules_of(text.replace(LINE, 'part_month_fee = "full_month"'))).part_month_fee == FULL_MONTH
+
+
+def test_the_first_rule_can_say_netting_and_that_derived_energy_counts() -> None:
+    text = settings_text(COOP)
+    rule = first_rule(rules_of(text))
+    assert (rule.aggregate, rule.netting, rule.derived) == (1, "none", NO_DERIVED)
+    said = text.replace("aggregate = 1 ", "aggregate = 4 ").replace('netting = "none"', 'netting = "60min"')
+    said = said.replace("derived_wh = 0 ", "derived_wh = 50 ").replace("derived_percent = 0 ", "derived_percent = 10 ")
+    rule = first_rule(rules_of(said))
+    assert (rule.aggregate, rule.netting, rule.derived) == (4, "60min", DerivedRule(50, 10))
+    assert read_rule(rule.canonical()) == rule
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong", "words"),
+    [
+        ('netting = "none"', 'netting = "60min"', r"\[rules\]: netting 60min needs aggregate 4"),
+        ('netting = "none"', 'netting = "hour"', "rules.netting: expected one of none, 15min, 60min"),
+        ("aggregate = 1 ", "aggregate = 3 ", r"\[rules\]: aggregate 3 is neither 1 nor 4"),
+        ("derived_wh = 0 ", "derived_wh = 50 ", r"\[rules\]: derived_wh and derived_percent go together"),
+    ],
+)
+def test_a_first_rule_that_cannot_be_is_refused_in_one_line(line: str, wrong: str, words: str) -> None:
+    with pytest.raises(SettingsError, match=words):
+        rules_of(settings_text(COOP).replace(line, wrong))
 
 
 def test_a_word_that_is_no_way_is_refused() -> None:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from hub.core.homes.meter_trust import UNPROVEN_METER, uncertified_homes
+from hub.core.homes.meter_trust import OTHER_NETTING, UNPROVEN_METER, uncertified_homes
 from hub.storage.finding_records import FindingRow
 from hub.storage.fleet_records import ReceivedNotice
 from hub.storage.maps.records import MapRelease
 from hub.storage.sqlite.store import SqliteStore
 from hub.verify.books import check_books
 from protocols.slots import Slot, slots_of_day, start_of
-from protocols.wire.meter_notices import MeterNotice, ToldQuality
+from protocols.wire.meter_notices import MeterNotice, NettingTime, ToldQuality
 from tests.hub.books.test_runs import night
 from tests.hub.quality.test_connections import shared
 from tests.hub.quality.test_findings import decide, findings, job_on
@@ -22,6 +22,7 @@ from tests.hub.settled_street import COOP, KEY, Street, open_street
 DAY = date(2026, 5, 30)
 NEXT = DAY + timedelta(days=1)
 SLOTS = slots_of_day(DAY, COOP.tz)
+SAID: dict[str, NettingTime] = {"h02": "60min", "h03": "none", "h04": "unknown"}
 
 
 @pytest.fixture
@@ -82,6 +83,19 @@ async def test_another_meter_ends_it_from_its_first_slot_on(street: Street) -> N
     assert (span.first_slot, span.until) == (SLOTS.start, SLOTS.start + 40)
     held = await street.store.held_slots(slots=SLOTS)
     assert held.sum(axis=0).tolist() == [0, 40, 0, 0, 0, 0]
+
+
+async def test_a_home_that_says_another_netting_than_the_rule_is_told_once_and_holds_nothing(street: Street) -> None:
+    await street.arrive_days([DAY, NEXT])
+    agents = {each.home_id: each.id for each in await street.store.agents()}
+    for home, says in SAID.items():
+        notice = MeterNotice(agents[home], 1, SLOTS.start, "silver", "netted", "netted", False, "MID B", says)
+        await street.store.note_meters([ReceivedNotice(notice, b"sealed", 1)])
+    await job_on(street.store)(night(NEXT + timedelta(days=1)))
+    (row,) = [each for each in await findings(street.store) if each.found.code == OTHER_NETTING]
+    assert (row.found.home, row.day, row.is_waiting) == ("h02", DAY.isoformat(), False)
+    assert row.found.sentence == "The home says that its grid operator nets within: 60min; the rulebook says: none."
+    assert "m02" in await shared(street)
 
 
 async def test_the_same_notice_again_is_not_kept_twice(street: Street) -> None:

@@ -353,3 +353,24 @@ def _daily(month: MonthOverview, words: Localizer) -> str:
 
 def _run_address(month: MonthOverview, run: MonthRun) -> str:
     return f"/board/runs/{month.name}/run/{run.run_key}"
+
+
+def uncertified_words(homes: Mapping[str, str], words: Localizer) -> str:
+    """What the board should know before it bills by meters that are not known to be certified; empty if there are none.
+
+    `homes` are their homes with the class that their agents told.
+    """
+    if not homes:
+        return ""
+    named = []
+    for home, kind in sorted(homes.items()):
+        with_kind = {
+            "none": words.text("%(home)s (not certified)", home=home),
+            "unknown": words.text("%(home)s (class not known)", home=home),
+        }
+        named.append(with_kind.get(kind) or words.text("%(home)s (%(kind)s)", home=home, kind=kind))
+    return words.text(
+        "Billed by a meter that is not known to be certified for billing (MID): %(homes)s. Where others are charged by"
+        " it, ask whether the law allows that.",
+        homes=words.listed(named),
+    )

@@ -19,8 +19,10 @@ from hub.core.allocation.surplus import allocate
 from hub.core.ledger.month_preview import BoardPreview, MemberChange, MonthPreview, board_preview
 from hub.core.ledger.run_calendar import RunCalendar
 from hub.core.trials.fairness import report_periods
+from hub.storage.fleet_records import ReceivedNotice
 from hub.storage.records import AcceptedMessage
 from hub.storage.sqlite.store import SqliteStore
+from protocols.wire.meter_notices import MeterNotice
 from tests.hub.web.conftest import BEFORE, M1_DUE, R1_DUE, Come, local
 from tests.hub.web.page_street import COOP, HUB_KEY, NOW_SLOT, reading_rows
 
@@ -95,6 +97,18 @@ async def test_a_month_from_its_due_day_to_a_published_bill(come: Come, store: S
     assert (run.run_key, run.state, [member for member, _ in run.approvals]) == (key, "published", ["m21", "m20"])
     assert "published on 7 July, 10:00" in (await first.get(JUNE)).text
     assert "<form" not in (await first.get(f"{JUNE}/run/{key}")).text.split("<main")[1]
+
+
+async def test_a_run_says_which_homes_are_billed_by_an_uncertified_meter(come: Come, store: SqliteStore) -> None:
+    first = await come("m20")
+    key = await book(first)
+    assert "not known to be certified" not in (await first.get(f"{JUNE}/run/{key}")).text
+    agent = (await store.agents())[0]
+    notice = MeterNotice(agent.id, 1, 0, "silver", "netted", "netted", False, "none")
+    await store.note_meters([ReceivedNotice(notice, b"sealed", 1)])
+    page = (await first.get(f"{JUNE}/run/{key}")).text
+    assert f"not known to be certified for billing (MID): {agent.home_id} (not certified)" in page
+    assert (await first.get(f"{JUNE}/run/{key}.json")).json()["uncertified"] == {agent.home_id: "none"}
 
 
 async def test_a_preview_books_nothing_and_shows_sums_but_no_member(come: Come, store: SqliteStore) -> None:
