@@ -6,6 +6,7 @@ Reads text; the entry point opens the files.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal, get_args
 from urllib.parse import parse_qs, urlsplit
@@ -13,6 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 from edge_agent.legal_meter import UNKNOWN_METER, LegalMeter, read_legal_meter
 from edge_agent.page_settings import PageSettings, parse_page
 from edge_agent.sections.broker_values import VALUE_KEYS, BrokerValues, parse_broker_values
+from edge_agent.sections.factor import parse_factor
 from edge_agent.sections.home_assistant import HomeAssistantChoice, parse_home_assistant
 from edge_agent.sections.proxy import ProxyChoice, parse_proxies
 from protocols.errors import SettingsError
@@ -36,8 +38,8 @@ CONNECT_EXPECTED = (
 )
 
 _DEVICE_KEYS = (
-    "name", "map", "variant", "role", "connect", "unit", "instance", "sign", "invert", "max_power_w", "timeout_ms",
-    *VALUE_KEYS,
+    "name", "map", "variant", "role", "connect", "unit", "instance", "sign", "invert", "factor", "max_power_w",
+    "timeout_ms", *VALUE_KEYS,
 )  # fmt: skip
 
 Wire = Literal[
@@ -119,6 +121,9 @@ class DeviceSettings:
 
     values: BrokerValues | None = None
     """Where its values are told, for a meter at the home's broker."""
+
+    factor: Decimal = Decimal(1)
+    """What its powers and counters are multiplied by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +312,7 @@ def _device(fields: TomlFields, folder: Path) -> DeviceSettings:
         if fields.has("variant")
         else None,
         values=_values(fields, folder, endpoint, roles=roles),
+        factor=parse_factor(fields),
     )
 
 

@@ -15,6 +15,7 @@ from edge_agent.settings import DeviceSettings
 from protocols.consent.purposes import CONTRACT, HEALTH
 from protocols.consent.rules import ConsentSet
 from protocols.enrolment.certificates import Validity
+from protocols.slots import SLOT_S
 from protocols.wire.credits.notices import CreditDay
 from protocols.wire.readings import Batch, Liveness
 
@@ -77,12 +78,19 @@ def value_ages(devices: Sequence[DeviceSettings], newest: Batch | None, *, now_s
     return {each.name: known[each.name] + sealed_s if each.name in known else None for each in devices}
 
 
-def age_lines(devices: Sequence[DeviceSettings], ages: Mapping[str, int | None]) -> list[str]:
-    """One line for each device: what it measures, and how old its last good value is."""
+def first_value_words(now_s: float, tz: str = "UTC") -> str:
+    """When an agent that was just started tells its first values."""
+    whole_s = -(-int(now_s) // SLOT_S) * SLOT_S + SLOT_S
+    until = LocalTime(tz).moment(whole_s)
+    return f"the first value comes with the first quarter hour that the agent sees whole: at {until} at the latest"
+
+
+def age_lines(devices: Sequence[DeviceSettings], ages: Mapping[str, int | None], first: str) -> list[str]:
+    """One line for each device: what it measures, and how old its last good value is; `first` says when one comes."""
     lines = []
     for device in devices:
         age_s = ages[device.name]
-        words = "not known yet, only after the first quarter hour" if age_s is None else f"{span_words(age_s)} ago"
+        words = f"not known yet: {first}" if age_s is None else f"{span_words(age_s)} ago"
         lines.append(f"{device.name} ({', '.join(device.roles)}): last good value {words}")
     return lines
 

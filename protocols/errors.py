@@ -22,6 +22,12 @@ class RequestError(CommonwattError):
     """The request is valid but cannot be carried out now; nothing was written."""
 
 
+class StoppedError(CommonwattError):
+    """The person pressed Ctrl-C while a command worked; the line says what is kept."""
+
+    exit_status: ClassVar[int] = 130
+
+
 class SettingsError(InputError):
     """A settings file cannot be used; the line names the file, the key and what was expected."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edge_agent.checkup.results import Diagnosis, note, ok, wrong
+from edge_agent.checkup.service import ServiceCommands
 from edge_agent.outbox.opening import is_running
 from edge_agent.status_text import span_words
 
@@ -17,13 +18,19 @@ RELEASE_S = 1_795_000_000
 """A clock before this program was made is wrong. 2026-11-18."""
 
 
-def check_clock(is_synchronised: Callable[[], bool], *, now_s: float) -> Diagnosis:
-    """Whether somebody keeps the clock right."""
+def check_clock(is_synchronised: Callable[[], bool], *, now_s: float, is_carried: bool = False) -> Diagnosis:
+    """Whether somebody keeps the clock right. `is_carried`: the running agent has found the time and goes by it."""
     if now_s < RELEASE_S:
         return wrong(
             "clock",
             "it shows a time before this program was made",
             "connect the network and wait a minute, or set it: `sudo timedatectl set-ntp true`",
+        )
+    if not is_synchronised() and is_carried:
+        return note(
+            "clock",
+            "no time service keeps it right; the running agent goes by the hub's signed time",
+            "nothing now; `sudo timedatectl set-ntp true` lets a time service keep it",
         )
     if not is_synchronised():
         return wrong(
@@ -62,19 +69,19 @@ def check_disk(data: Path) -> list[Diagnosis]:
     return results
 
 
-def check_process(data: Path, *, newest_made_s: float | None, now_s: float) -> Diagnosis:
+def check_process(data: Path, commands: ServiceCommands, *, newest_made_s: float | None, now_s: float) -> Diagnosis:
     """Whether an agent runs on this folder, and still closes its quarter hours."""
     quiet_s = None if newest_made_s is None else now_s - newest_made_s
     if not is_running(data):
         return wrong(
             "agent",
             "it is not running" + ("" if quiet_s is None else f"; its last message is {span_words(quiet_s)} old"),
-            "`sudo systemctl start commonwatt-agent`; if it ends again, `journalctl -u commonwatt-agent` says why",
+            f"start it: `{commands.start}`; if it ends again, look why: {commands.log}",
         )
     if quiet_s is not None and quiet_s > QUIET_AFTER_S:
         return wrong(
             "agent",
             f"it runs, but has made no message for {span_words(quiet_s)}",
-            "`sudo systemctl restart commonwatt-agent`, and report it with `journalctl -u commonwatt-agent`",
+            f"{commands.restart}, and report it with what it said: {commands.log}",
         )
     return ok("agent", "it is running")

@@ -10,6 +10,7 @@ from pathlib import Path
 from edge_agent.checkup.results import Diagnosis, note, ok, wrong
 from edge_agent.devices.reader import Device
 from edge_agent.devices.silence import Trouble
+from edge_agent.sections.factor import factor_words
 from edge_agent.settings import DeviceSettings, Endpoint
 from edge_agent.status_text import span_words
 from protocols.wire.readings import Liveness
@@ -75,21 +76,35 @@ def check_reported(settings: DeviceSettings, trouble: Trouble | None, *, now_s: 
 
 def advice_for(settings: DeviceSettings, max_clients: int | None) -> str:
     """What to try with a device that does not answer, the likeliest first."""
-    where = f"{settings.endpoint.shown} unit {settings.unit}"
+    shown = settings.endpoint.shown
+    again = f"`commonwatt-agent read --device {settings.name}` tries it now"
+    if settings.endpoint.framing == "mqtt":
+        topics = settings.values.topics if settings.values else ()
+        told = ", ".join(dict.fromkeys(each.topic for each in topics))
+        program = f"that the other program tells it {told} again and again"
+        return f"check that the broker {shown} runs, {program}, username and password_file; {again}"
+    if settings.endpoint.framing is not None:
+        port = "the meter's port is switched on (SML: unlocked with its PIN)"
+        return f"check that the cable or optical head sits well, that {port}, and {shown}; {again}"
+    where = f"{shown} unit {settings.unit}"
     only = "close other programs that read it (it serves one at a time); " if max_clients == 1 else ""
     wires = "A and B of the bus (swapped?), " if settings.endpoint.wire == "rtu" else "its network address (changed?), "
     return f"{only}check its power, {wires}that Modbus is switched on, and {where}; `commonwatt-agent scan` finds it"
 
 
 def check_map(device: Device) -> list[Diagnosis]:
-    """How far the map of a device can be trusted."""
-    device_map = device.device_map
-    if device_map.quality != "bronze":
-        return []
-    return [
-        note(
-            f"device {device.settings.name}",
-            f"its map {device_map.id} is bronze: made from one source, or with an open question",
-            "compare `commonwatt-agent read` with its display; readings count for money only after the board agreed",
+    """How far the map of a device can be trusted, and by what the household has its values multiplied."""
+    device_map, subject = device.device_map, f"device {device.settings.name}"
+    results = []
+    if device_map.quality == "bronze":
+        results.append(
+            note(
+                subject,
+                f"its map {device_map.id} is bronze: made from one source, or with an open question",
+                "compare `commonwatt-agent read` with its display; it counts for money only after the board agreed",
+            )
         )
-    ]
+    if multiplied := factor_words(device.settings.factor):
+        advice = "`commonwatt-agent setup --check-meter` compares it with the legal meter"
+        results.append(note(subject, multiplied, advice))
+    return results

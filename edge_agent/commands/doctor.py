@@ -8,11 +8,12 @@ import sys
 import time
 from collections.abc import Iterator
 
-from edge_agent.checkup.computer import check_clock, check_disk, check_process
+from edge_agent.checkup.computer import QUIET_AFTER_S, check_clock, check_disk, check_process
 from edge_agent.checkup.devices import check_answer, check_map, check_reported, check_serial
 from edge_agent.checkup.reach import check_certificate, check_hub
 from edge_agent.checkup.records import check_outbox
 from edge_agent.checkup.results import Diagnosis, note, ok, result_lines, results_record, wrong
+from edge_agent.checkup.service import ServiceCommands, service_commands
 from edge_agent.devices.assembly import make_fleet
 from edge_agent.devices.limits import limit_lines, role_limits, unlimited
 from edge_agent.devices.readout import read_once
@@ -38,7 +39,7 @@ def run(options: argparse.Namespace) -> int:
         results.append(check_clock(is_synchronised, now_s=time.time()))
     else:
         results.append(ok("configuration", f"{options.config} can be used"))
-        for each in _checks(settings):
+        for each in _checks(settings, service_commands(options.config)):
             results += each
             if sys.stderr.isatty() and not options.json:
                 print(".", end="", file=sys.stderr, flush=True)
@@ -48,14 +49,26 @@ def run(options: argparse.Namespace) -> int:
     return 1 if any(each.state == "wrong" for each in results) else 0
 
 
-def _checks(settings: Settings) -> Iterator[list[Diagnosis]]:
-    yield [check_clock(is_synchronised, now_s=time.time())]
+def _checks(settings: Settings, commands: ServiceCommands) -> Iterator[list[Diagnosis]]:
+    now_s = time.time()
+    yield [check_clock(is_synchronised, now_s=now_s, is_carried=_makes_messages(settings, now_s))]
     yield check_disk(settings.data)
     yield _serial(settings)
     yield _devices(settings)
     yield [note("limits", line) for line in limit_lines(unlimited(role_limits(settings.devices)))]
     yield _consent(settings)
-    yield from _hub(settings)
+    yield from _hub(settings, commands)
+
+
+def _makes_messages(settings: Settings, now_s: float) -> bool:
+    """Whether an agent runs that has made a message lately: it does so only once it trusts its time."""
+    if not is_running(settings.data) or not (settings.data / FILE_NAME).exists():
+        return False
+    try:
+        newest = read_overview(settings.data, limit=1).newest
+    except CommonwattError:
+        return False
+    return any(abs(now_s - each.made_at) <= QUIET_AFTER_S for each in newest)
 
 
 def _serial(settings: Settings) -> list[Diagnosis]:
@@ -93,7 +106,7 @@ def _consent(settings: Settings) -> list[Diagnosis]:
     return [ok("consent", f"{path.name} version {consent.version} can be used")]
 
 
-def _hub(settings: Settings) -> Iterator[list[Diagnosis]]:
+def _hub(settings: Settings, commands: ServiceCommands) -> Iterator[list[Diagnosis]]:
     if not (settings.data / ENROLMENT_FILE).exists():
         yield [wrong("enrolment", "this home is not enrolled with a co-op yet", "`commonwatt-agent setup`")]
         return
@@ -105,13 +118,13 @@ def _hub(settings: Settings) -> Iterator[list[Diagnosis]]:
     yield [ok("enrolment", f"agent {identity.enrolment.agent} of home {identity.enrolment.home}")]
     yield check_certificate(identity.tls, now_s=time.time())
     yield check_hub(identity.enrolment, identity.tls)
-    yield _records(settings)
+    yield _records(settings, commands)
 
 
-def _records(settings: Settings) -> list[Diagnosis]:
+def _records(settings: Settings, commands: ServiceCommands) -> list[Diagnosis]:
     now_s = time.time()
     if not (settings.data / FILE_NAME).exists():
-        return [check_process(settings.data, newest_made_s=None, now_s=now_s)]
+        return [check_process(settings.data, commands, newest_made_s=None, now_s=now_s)]
     try:
         found = read_overview(settings.data, limit=1000)
     except CommonwattError as complaint:
@@ -120,6 +133,6 @@ def _records(settings: Settings) -> list[Diagnosis]:
     waiting = [each.made_at for each in found.newest if each.receipted_at is None]
     oldest_s = now_s - min(waiting) if waiting else None
     return [
-        check_process(settings.data, newest_made_s=newest, now_s=now_s),
+        check_process(settings.data, commands, newest_made_s=newest, now_s=now_s),
         *check_outbox(found, max_mb=settings.outbox_max_mb, oldest_waiting_s=oldest_s),
     ]

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_agent.commands.arguments import add_command, add_json
+from edge_agent.finding.units import parse_units
 from edge_agent.page_settings import PORT, listen_address
 from edge_agent.settings import read_settings
 from protocols.consent.purposes import CATALOGUE
 from protocols.errors import RequestError
 from protocols.quantities import Measure
+from protocols.slots import format_slot
 
 if TYPE_CHECKING:
     from edge_agent.commands.arguments import Commands
@@ -45,6 +47,9 @@ def add_scan(commands: Commands) -> None:
     """Name `scan` and its arguments."""
     parser = add_command(commands, "scan", run=_scan, words="find the home's devices, and propose what they are")
     add_search(parser)
+    parser.add_argument(
+        "--save", action="store_true", help="keep what was found beside agent.toml: `setup` then offers it unsearched"
+    )
     add_json(parser)
 
 
@@ -131,16 +136,10 @@ def day(text: str) -> date:
 
 def units(text: str) -> tuple[int, ...]:
     """Unit ids in a text such as 1-5,126. Raises: ArgumentTypeError."""
-    found: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.partition("-")
-        numbers = (first, last) if dash else (first,)
-        if not all(each.isascii() and each.isdecimal() and len(each) <= 3 for each in numbers):
-            raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a list of unit ids like 1-5 or 1,3")
-        found += range(int(first), int(numbers[-1]) + 1)
-    if not found or max(found) > 255:
-        raise argparse.ArgumentTypeError(f"{text[:20]!r}: unit ids are 0 to 247, some gateways use 255")
-    return tuple(dict.fromkeys(found))
+    try:
+        return parse_units(text)
+    except ValueError as complaint:
+        raise argparse.ArgumentTypeError(str(complaint)) from None
 
 
 def measures(text: str) -> tuple[Measure, ...]:
@@ -177,7 +176,26 @@ def _export(options: argparse.Namespace) -> int:
         print(json.dumps({"folder": str(options.out), "rows": rows}, indent=2))
     else:
         print(f"{options.out}: " + ", ".join(f"{count} rows in {name}" for name, count in rows.items()))
+        if not any(rows.values()):
+            print(_why_empty(settings.data, is_part=bool(options.first or options.last)))
     return 0
+
+
+def _why_empty(data: Path, *, is_part: bool) -> str:
+    """Why an export has no row, and what to do."""
+    from edge_agent.home_store.view import kept_slots
+    from edge_agent.outbox.opening import is_running
+    from edge_agent.status_text import first_value_words
+
+    kept = kept_slots(data)
+    if kept and is_part:
+        first, last = (format_slot(slot) for slot in (kept.start, kept.stop))
+        return f"nothing was kept of these days: there is something from {first} to {last} (UTC)"
+    if kept:
+        return "what is kept holds no value yet: `commonwatt-agent status` says which devices are silent"
+    if is_running(data):
+        return f"nothing is kept yet: {first_value_words(time.time())}"
+    return "nothing is kept yet: the agent does not run; it keeps values from the first whole quarter hour that it sees"
 
 
 def _setup(options: argparse.Namespace) -> int:

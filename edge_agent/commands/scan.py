@@ -1,4 +1,4 @@
-"""`commonwatt-agent scan`: finds devices where the person says, and proposes what they are. Writes nothing."""
+"""`commonwatt-agent scan`: finds devices where the person says, and proposes what they are. Writes only if told to."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import argparse
 import asyncio
 import json
 import sys
+import time
 from ipaddress import IPv4Network
 from pathlib import Path
 
 from edge_agent.devices.assembly import MAPS
 from edge_agent.finding.families import known_families
+from edge_agent.finding.kept_scan import keep_scan
 from edge_agent.finding.networks import own_networks, parse_network
 from edge_agent.finding.search import FoundDevice, SearchEvent, SearchPlan, search
 from edge_agent.finding.serial_ports import serial_ports
-from edge_agent.finding.text import found_lines, found_record, spoken_endpoint
+from edge_agent.finding.text import found_lines, found_record, paste_lines, spoken_endpoint
 from edge_agent.settings import Endpoint, Settings, read_settings
-from protocols.errors import RequestError
+from protocols.errors import RequestError, StoppedError
 
 
 def run(options: argparse.Namespace) -> int:
@@ -41,10 +43,18 @@ def run(options: argparse.Namespace) -> int:
             troubles.append(event.text)
         print(event.text, file=sys.stderr, flush=True)
 
-    found = asyncio.run(search(plan, maps, tell))
+    try:
+        found = asyncio.run(search(plan, maps, tell))
+    except KeyboardInterrupt:
+        raise StoppedError("stopped; nothing was changed") from None
+    if options.save:
+        path = keep_scan(options.config.parent, found, now_s=time.time())
+        print(f"{path} keeps what was found: `commonwatt-agent setup` offers it", file=sys.stderr)
     if options.json:
         print(json.dumps(found_record(found, troubles), indent=2, ensure_ascii=False))
-    elif taken & {each.endpoint.shown for each in found}:
+    elif found:
+        print("\n".join(["", *paste_lines(found)]))
+    if not options.json and taken & {each.endpoint.shown for each in found}:
         print(f"{options.config.name} already reads some of these addresses")
     return 0 if found else 1
 

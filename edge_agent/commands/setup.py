@@ -7,25 +7,30 @@ import asyncio
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
+from edge_agent.checkup.service import service_commands
 from edge_agent.commands.enrol import enrol_home
 from edge_agent.commands.run import until_stopped
 from edge_agent.consent.given import consent_now
 from edge_agent.devices.assembly import MAPS
+from edge_agent.finding.broker_listening import HeardValue, hear_values
 from edge_agent.finding.families import known_families
+from edge_agent.finding.kept_scan import kept_scan
 from edge_agent.finding.networks import own_networks
 from edge_agent.finding.search import FoundDevice, SearchPlan, Tell, search
 from edge_agent.finding.serial_ports import serial_ports
+from edge_agent.home_broker.address import HomeBroker, open_access, read_access
 from edge_agent.legal_meter import country_defaults
 from edge_agent.outbox.opening import FILE_NAME, is_running
 from edge_agent.outbox.view import read_overview
 from edge_agent.page.guard import PIN_LASTS_S, Gate, make_pin
 from edge_agent.page_settings import PageSettings
-from edge_agent.settings import Settings, read_settings
+from edge_agent.settings import Endpoint, Settings, read_settings
 from edge_agent.setup.live import LiveRole, read_live
 from edge_agent.setup.parts import PairedHome, ReceiptCount, SetupParts
 from edge_agent.setup.progress import DeviceChoice
@@ -35,7 +40,9 @@ from edge_agent.uplink.consent_file import write_next_version
 from edge_agent.uplink.identity import ENROLMENT_FILE, load_enrolment
 from protocols.consent.rules import ConsentSet
 from protocols.durable_files import make_private_folder
-from protocols.errors import RequestError, SettingsError
+from protocols.errors import RequestError, SettingsError, StoppedError
+from protocols.maps.fields import TomlFields
+from protocols.maps.model import MapError
 from protocols.toml_text import TomlTextError, read_toml
 
 STOPPED_IN_BROWSER = (
@@ -52,9 +59,12 @@ def run(options: argparse.Namespace) -> int:
         return _in_browser(options.config, options.page, waits=not options.no_wait)
     talk = TerminalConversation(sys.stdin, sys.stdout)
     parts = make_parts(options.config)
-    if options.check_meter:
-        return 0 if asyncio.run(check_meter_again(talk, parts)) else 1
-    asyncio.run(set_up(talk, parts, waits=not options.no_wait))
+    try:
+        if options.check_meter:
+            return 0 if asyncio.run(check_meter_again(talk, parts)) else 1
+        asyncio.run(set_up(talk, parts, waits=not options.no_wait))
+    except KeyboardInterrupt:
+        raise StoppedError("stopped; `commonwatt-agent setup` goes on where you stopped") from None
     return 0
 
 
@@ -101,6 +111,7 @@ def where_lines(settings: PageSettings, pin: str | None) -> list[str]:
 
 def make_parts(config: Path) -> SetupParts:
     """The parts for this agent.toml."""
+    commands = service_commands(config)
     return SetupParts(
         config=config,
         find=partial(_find, config),
@@ -115,6 +126,11 @@ def make_parts(config: Path) -> SetupParts:
         now=time.time,
         pause=asyncio.sleep,
         usual_meter=_usual_meter,
+        kept_scan=lambda: kept_scan(config.parent),
+        hear_values=partial(_hear_values, config),
+        start_hint=commands.start,
+        stop_hint=commands.stop,
+        restart_hint=commands.restart,
     )
 
 
@@ -127,6 +143,15 @@ async def _find(config: Path, plan: SearchPlan, tell: Tell) -> list[FoundDevice]
 
 async def _read(config: Path, devices: Sequence[DeviceChoice]) -> tuple[list[LiveRole], list[str]]:
     return await read_live(devices, folder=config.parent, maps=_own_maps(config))
+
+
+async def _hear_values(config: Path, endpoint: Endpoint, access: Mapping[str, Any]) -> Sequence[HeardValue]:
+    broker = HomeBroker(endpoint.host, endpoint.port, endpoint.wire == "mqtts")
+    try:
+        sign_in = read_access(TomlFields("the broker", dict(access)), config.parent)
+    except MapError as complaint:
+        raise RequestError(str(complaint)) from None
+    return await hear_values(broker, open_access(sign_in, broker, source="the broker"))
 
 
 def _own_maps(config: Path) -> str | None:

@@ -29,13 +29,14 @@ def _status(options: argparse.Namespace) -> int:
     from edge_agent.home_store.credit_days import newest_credit_day
     from edge_agent.local_time import LocalTime
     from edge_agent.maps.words import map_notes
-    from edge_agent.outbox.opening import FILE_NAME
+    from edge_agent.outbox.opening import FILE_NAME, is_running
     from edge_agent.outbox.view import newest_batch, read_overview
     from edge_agent.status_text import (
         age_lines,
         consent_line,
         credit_lines,
         credit_record,
+        first_value_words,
         receipt_line,
         status_record,
         status_text,
@@ -75,7 +76,10 @@ def _status(options: argparse.Namespace) -> int:
             lines.insert(0, f"NOTHING IS SENT since {since}: the household switched sending off on the home's own page")
         lines = connection_lines(enrolment, validity, now_s=time.time()) + lines
         print(status_text(*who, found, limits=limits, troubles=lines))
-        more = [*age_lines(settings.devices, ages), *([] if found is None else [receipt_line(found)])]
+        is_up = is_running(settings.data)
+        first = first_value_words(time.time(), enrolment.tz) if is_up else "the agent is not running"
+        age = age_lines(settings.devices, ages, first)
+        more = [*age, *([] if found is None else [receipt_line(found)])]
         more += credit_lines(credit_day, enrolment.tz)
         print("\n".join([*phases, *(note.line for note in notes), *more, consent_line(consent)]))
     return 0

@@ -228,6 +228,16 @@ def _trust(certificate: str) -> ssl.SSLContext:
     return context
 
 
+async def unopened_reason(endpoint: Endpoint) -> str:
+    """Why a connection may not have come about: the library does not say that a name is unknown."""
+    if endpoint.host:
+        try:
+            await asyncio.get_running_loop().getaddrinfo(endpoint.host, endpoint.port)
+        except (OSError, UnicodeError):
+            return f"no device or router knows the name {endpoint.host}: is it spelt right, or use its number"
+    return "is it connected, and not in use by another program?"
+
+
 def reason_of(cause: BaseException) -> str:
     """Why, in the system's words or ours; what a library writes about itself helps nobody."""
     number = getattr(cause, "errno", None) or (cause.args[0] if cause.args else None)

@@ -22,7 +22,7 @@ from edge_agent.devices.line import (
     NoAnswerError,
     ReadRefusedError,
 )
-from edge_agent.devices.modbus_client import Client, Watch, ask, make_client, reason_of
+from edge_agent.devices.modbus_client import Client, Watch, ask, make_client, reason_of, unopened_reason
 from edge_agent.devices.owed import OwedAnswers, Question
 from edge_agent.settings import Endpoint
 
@@ -204,9 +204,7 @@ class ModbusLink:
             raise LinkBrokenError(f"cannot connect to {self.endpoint.shown}: {reason_of(cause)}") from None
         if not opened:
             client.close()
-            raise LinkBrokenError(
-                f"cannot connect to {self.endpoint.shown}: is it connected, and not in use by another program?"
-            )
+            raise LinkBrokenError(f"cannot connect to {self.endpoint.shown}: {await unopened_reason(self.endpoint)}")
         try:
             if self.line.connect_delay_s:
                 await self._sleep(self.line.connect_delay_s)

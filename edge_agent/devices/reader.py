@@ -268,7 +268,8 @@ class Device:
 def _place(settings: DeviceSettings, role: RoleName, device_map: DeviceMap) -> MeasuringPoint:
     bus, described = f"{settings.endpoint.shown}/{settings.unit}", device_map.roles.get(role)
     counts, side = (described.counts, described.side) if described else (None, None)
-    return MeasuringPoint(settings.name, role, settings.max_power_w, bus, counts, side)
+    scaled = "" if settings.factor == 1 else f"*{settings.factor.normalize():f}"
+    return MeasuringPoint(settings.name, role, settings.max_power_w, bus, counts, side, scaled)
 
 
 def _inside(span: Span, area: Span) -> bool:

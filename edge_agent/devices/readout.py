@@ -15,15 +15,24 @@ from typing import Any
 from edge_agent.devices.line import DeviceReadError, RegisterLink
 from edge_agent.devices.reader import Device, Readout
 from edge_agent.metering.home_meter import FIELDS_OF_ROLE, MeasuringPoint
-from protocols.maps.model import MapPoint
+from protocols.maps.model import MapPoint, RoleName
 from protocols.maps.placement import ResolvedMap
 from protocols.maps.recognition import SunSpecIdentity, recognise
 from protocols.maps.registers import Value, shortest
-from protocols.maps.roles import role_values
+from protocols.maps.roles import role_of, role_values
 from protocols.text_table import format_table
 
 MOST_WORDS = 4
 """Registers of one number at most; only texts are longer."""
+POSITIVE_WORDS: dict[RoleName, str] = {
+    "grid": "drawn from the grid",
+    "pv": "produced",
+    "wind": "produced",
+    "battery": "charging",
+    "load": "used",
+}
+"""Our one rule for the sign of a power, wherever a household sees one."""
+
 _UNITS_SHOWN = {"1": "", "text": "", "enum": "", "bits": "", "power of ten": "10^n"}
 
 
@@ -81,12 +90,38 @@ def as_table(device: Device, readout: Readout, *, about: str = "") -> str:
         rows.append((line.name, value, unit, _hexadecimal(line.words)))
     head = f"{device.settings.name}: {device.device_map.vendor}, {device.settings.map}, unit {device.settings.unit}"
     known = [about] if about else []
-    return "\n".join([head, *format_table(rows), *_warnings(device, readout), *meanings(device, readout), *known])
+    return "\n".join(
+        [
+            head,
+            *format_table(rows),
+            *_warnings(device, readout),
+            *_turned(device, readout),
+            *meanings(device, readout),
+            *known,
+        ]
+    )
 
 
 def meanings(device: Device, readout: Readout) -> list[str]:
     """One line for each place: what the meter uses of the reading."""
     return [_meaning(device, readout, place) for place in device.places]
+
+
+def _turned(device: Device, readout: Readout) -> list[str]:
+    """A line for each power whose sign in the table is not ours: there it is as the device's maker means it."""
+    lines = []
+    for place in device.places:
+        name = role_of(device.resolved, place.role).power
+        shown, ours = readout.values.get(name or ""), role_values(device.resolved, readout.values, place.role).power_w
+        if isinstance(shown, Decimal) and ours is not None and shown * ours < 0:
+            plus = POSITIVE_WORDS[place.role]
+            lines.append(f"{name} above is in the device's own direction; below, and on the home's page, + is {plus}")
+    return lines
+
+
+def _direction(role: RoleName, power_w: int) -> str:
+    words = {"grid": ("drawn from the grid", "fed into the grid"), "battery": ("charging", "discharging")}.get(role)
+    return f" ({words[power_w < 0]})" if words and power_w else ""
 
 
 def _warnings(device: Device, readout: Readout) -> list[str]:
@@ -181,8 +216,8 @@ def _meaning(device: Device, readout: Readout, place: MeasuringPoint) -> str:
     power_w = None if reading.power_w is None else int(reading.power_w.to_integral_value(rounding=ROUND_HALF_EVEN))
     is_possible = place.bounded_w(power_w) is not None
     if power_w is not None:
-        over = "" if is_possible else f" (more than max_power_w = {place.max_power_w} allows: not used)"
-        parts.append(f"power {power_w} W{over}")
+        over = f" (more than max_power_w = {place.max_power_w} allows: not used)"
+        parts.append(f"power {power_w} W{_direction(place.role, power_w) if is_possible else over}")
     notes = {"inverter_output": " (the inverter's output)", "source_dc": " (DC side)"}.get(place.counts or "", "")
     if reading.derived and is_possible:
         notes = f" (no counter: energy is integrated from power){notes}"

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from typing import Literal
 
@@ -18,6 +18,7 @@ from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.finding.networks import addresses_in
 from edge_agent.finding.probe import Sighting, identify
 from edge_agent.finding.proposals import FamilyProposal, own_words, proposals_for
+from edge_agent.finding.units import units_text
 from edge_agent.settings import Endpoint
 from protocols.maps.identity_plan import is_named
 from protocols.maps.model import DeviceMap, Serial
@@ -45,6 +46,8 @@ class SearchPlan:
     units: tuple[int, ...] | None = None
     makes: tuple[str, ...] = ()
     tcp_line: LineSettings = TCP_LINE
+    units_at: Mapping[Endpoint, tuple[int, ...]] = field(default_factory=dict)
+    """Unit ids to ask at single places, instead of `units`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,8 @@ class SearchNote:
 
     text: str
     is_trouble: bool = False
+    silent: Endpoint | None = None
+    """The place that accepted a connection, and where nothing answered."""
 
 
 SearchEvent = FoundDevice | SearchNote
@@ -170,7 +175,8 @@ async def _behind(
         tell(SearchNote(f"{endpoint.shown}: {advice}", is_trouble=True))
         return []
     speaking = _speaking(maps, endpoint.wire)
-    units = plan.units or usual_units(maps, endpoint.wire)
+    wanted = plan.units_at.get(endpoint) or plan.units
+    units = wanted or usual_units(maps, endpoint.wire)
     tell(SearchNote(f"{endpoint.shown}: asking what it is ..."))
     found: list[FoundDevice] = []
     trouble, is_heard = "", False
@@ -185,7 +191,7 @@ async def _behind(
                 says = own_words(sighting.known, proposals)
                 found.append(FoundDevice(line_endpoint, unit, says, sighting, proposals))
                 tell(found[-1])
-                if plan.units is None and not endpoint.is_serial:
+                if wanted is None and not endpoint.is_serial:
                     break  # a device with its own address answers to many unit ids: asked once is enough
             is_heard = True
         except DeviceReadError as cause:
@@ -201,11 +207,11 @@ async def _behind(
     if trouble and not is_heard:
         tell(SearchNote(trouble, is_trouble=True))
         return found
-    asked = f"unit {units[0]}" if len(units) == 1 else f"units {', '.join(map(str, units))}"
+    asked = f"unit {units[0]}" if len(units) == 1 else f"units {units_text(units)}"
     advice = "is Modbus switched on, and another program not connected?"
-    if plan.units is None:
-        advice += " `commonwatt-agent scan --units` asks other unit ids"
-    tell(SearchNote(f"{endpoint.shown}: nothing answers as {asked}: {advice}", is_trouble=True))
+    if wanted is None:
+        advice += " It may have another unit id (`scan --units`)"
+    tell(SearchNote(f"{endpoint.shown}: nothing answers as {asked}: {advice}", is_trouble=True, silent=endpoint))
     return found
 
 

@@ -9,6 +9,8 @@ from edge_agent.finding.search import FoundDevice
 from edge_agent.settings import CONNECT_EXPECTED, Endpoint, parse_endpoint
 
 MOST_SHOWN = 4
+SURE_PERCENT = 90
+USUAL_POWER_W = {"grid": 17250, "pv": 10000, "wind": 5000, "battery": 5000, "load": 4000}
 
 
 def connect_text(endpoint: Endpoint) -> str:
@@ -44,6 +46,31 @@ def found_lines(found: FoundDevice) -> list[str]:
     lines += [f"  or {each.map} ({each.confidence_percent} %): {each.reason}" for each in others]
     left = len(found.proposals) - MOST_SHOWN
     return [*lines, f"  or one of {left} more (--json lists them)"] if left > 0 else lines
+
+
+def paste_lines(found: Sequence[FoundDevice]) -> list[str]:
+    """The likeliest family of each device as agent.toml writes it; names and powers are for the person to fill in."""
+    lines = ["# For agent.toml, if the values of `commonwatt-agent read` are those of the display:"]
+    has_grid = False
+    for number, each in enumerate(found, 1):
+        if not each.proposals:
+            continue
+        best = each.proposals[0]
+        roles = [role for role in best.roles if not (role == "grid" and has_grid)]
+        role = roles[0] if roles else "load"
+        has_grid = has_grid or role == "grid"
+        more = f"  # or {', '.join(roles[1:])}" if roles[1:] else ""
+        lines += [
+            "[[device]]",
+            f'name = "device-{number}"',
+            f'map = "{best.map}"' + ("" if best.confidence_percent >= SURE_PERCENT else "  # not certain: see above"),
+            f'role = "{role}"{more}',
+            f'connect = "{connect_text(each.endpoint)}"',
+            f"unit = {each.unit}",
+            f"max_power_w = {USUAL_POWER_W[role]}  # the most it can carry: its nameplate, or the main fuse",
+            "",
+        ]
+    return lines[:-1] if len(lines) > 1 else []
 
 
 def found_record(found: Sequence[FoundDevice], troubles: Iterable[str]) -> dict[str, Any]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from edge_agent.maps.files import FoundMap, find_map
+from edge_agent.sections.factor import NONE, factor_words
 from edge_agent.settings import DeviceSettings
 from protocols.maps.model import DeviceMap, MapError, MapRole, Quality
 
@@ -40,19 +42,22 @@ class MapNote:
     variant: str | None
     found: FoundMap | None
     trouble: str = ""
+    factor: Decimal = NONE
 
     @property
     def line(self) -> str:
         """One line for people."""
         if self.found is None:
             return f"{self.device}: map: {self.trouble}"
-        return _quality_line(self.found, self.device, self.variant)
+        multiplied = factor_words(self.factor)
+        return _quality_line(self.found, self.device, self.variant) + (f"; {multiplied}" if multiplied else "")
 
     @property
     def record(self) -> dict[str, Any]:
         """The same for programs."""
         about = {"trouble": self.trouble} if self.found is None else quality_record(self.found, self.variant)
-        return {"device": self.device, "id": self.family, **about}
+        scaled = {} if self.factor == NONE else {"factor": str(self.factor)}
+        return {"device": self.device, "id": self.family, **about, **scaled}
 
 
 def map_notes(devices: Iterable[DeviceSettings], own: Path | None, state: Path | None = None) -> list[MapNote]:
@@ -65,7 +70,7 @@ def map_notes(devices: Iterable[DeviceSettings], own: Path | None, state: Path |
         except MapError as trouble:
             notes.append(MapNote(each.name, each.map, each.variant, None, str(trouble)))
         else:
-            notes.append(MapNote(each.name, each.map, each.variant, found))
+            notes.append(MapNote(each.name, each.map, each.variant, found, factor=each.factor))
     return notes
 
 

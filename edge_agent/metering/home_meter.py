@@ -50,6 +50,7 @@ class MeasuringPoint:
     bus: str = field(default="", compare=False)
     counts: Counted | None = field(default=None, compare=False)
     side: BatterySide | None = field(default=None, compare=False)
+    scaled: str = field(default="", compare=False)
 
     @property
     def measures(self) -> tuple[Measure, ...]:
@@ -377,7 +378,7 @@ def read_checkpoint(data: bytes) -> tuple[Slot, dict[str, SlotBase]]:
 
 
 def _key(place: MeasuringPoint, name: str) -> str:
-    return f"{place.device}/{place.role}/{name}"
+    return f"{place.device}/{place.role}/{name}{place.scaled}"  # with another factor it is another counter
 
 
 def _by_measure(

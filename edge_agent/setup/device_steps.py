@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from edge_agent.finding.proposals import FamilyProposal
 from edge_agent.finding.search import FoundDevice, SearchEvent, SearchNote, SearchPlan
-from edge_agent.finding.text import connect_text, spoken_endpoint
+from edge_agent.finding.text import USUAL_POWER_W, connect_text
+from edge_agent.finding.units import parse_units
 from edge_agent.settings import Endpoint
 from edge_agent.setup.conversation import Conversation, SetupQuestion, ValueRows, is_yes
 from edge_agent.setup.files import device_names
@@ -15,9 +16,12 @@ from edge_agent.setup.live import LiveRole
 from edge_agent.setup.meter_check import sign_verdict
 from edge_agent.setup.parts import SetupParts
 from edge_agent.setup.progress import DeviceChoice, SetupProgress
+from edge_agent.setup.sources.broker import broker_meters
+from edge_agent.setup.sources.places import ask_places
+from edge_agent.setup.sources.telegrams import hear_meter
+from edge_agent.status_text import span_words
 from protocols.errors import CommonwattError
 
-USUAL_POWER_W = {"grid": 17250, "pv": 10000, "wind": 5000, "battery": 5000, "load": 4000}
 ROLE_WORDS = {
     "grid": "the meter where your home meets the grid",
     "pv": "solar panels",
@@ -36,53 +40,69 @@ _ROOM_ABOVE_PLATE = 1.1
 async def choose_devices(talk: Conversation, parts: SetupParts, progress: SetupProgress) -> None:
     """Search where the person says, and take what they choose into the progress."""
     await talk.say("Setup reads your devices and changes nothing in them. It asks only where you say yes.")
-    if progress.devices:
-        labels = ("keep these", "search for more", "forget them")
-        keep = SetupQuestion(_so_far(progress.devices), ("k", "m", "f"), "k", labels)
-        if (answer := await talk.ask(keep)) == "k":
-            return
-        if answer == "f":
-            progress.devices.clear()
+    if progress.devices and await _keeps(talk, progress):
+        return
     asked = "Makes written on your inverter, meter and battery, such as Huawei, Eastron?"
     text = await talk.ask(SetupQuestion(asked, empty="none"))
     makes = tuple(each.strip() for each in text.split(",") if each.strip())
-    while True:
-        plan = await _where(talk, parts, makes)
-        found = await _found(talk, parts, plan)
-        for each in found:
-            await _take(talk, parts, progress, found=each)
+    for each in (kept := await _earlier(talk, parts)):
+        await _take(talk, parts, progress, found=each)
+    is_enough = bool(kept and progress.devices) and not await _wants_more(talk, progress)
+    while not is_enough:
+        await _look(talk, parts, progress, makes=makes)
         if progress.devices:
-            if await is_yes(talk, _so_far(progress.devices) + " Search for more?", default="n"):
-                continue
-            return
-        await talk.say("No device is chosen yet. `commonwatt-agent doctor` and the device's own settings may help.")
+            is_enough = not await _wants_more(talk, progress)
+        else:
+            await talk.say("No device is chosen yet. `commonwatt-agent doctor` and the device's own settings may help.")
 
 
-async def _where(talk: Conversation, parts: SetupParts, makes: tuple[str, ...]) -> SearchPlan:
-    """The places the person confirms, one by one."""
-    while True:
-        networks = tuple([each for each in parts.networks() if await is_yes(talk, f"Search the network {each}?")])
-        ports = [each for each in parts.serial_ports() if await is_yes(talk, f"Ask devices on {each}?")]
-        asked = SetupQuestion("Another address, such as 192.168.1.20 or /dev/ttyUSB0?", empty="none")
-        endpoints = [Endpoint("rtu", path=str(each)) for each in ports]
-        for text in (await talk.ask(asked)).replace(",", " ").split():
-            if (endpoint := _endpoint(text)) is None:
-                await talk.say(f"  {text[:60]}: not an address, left out")
-            else:
-                endpoints.append(endpoint)
-        if networks or endpoints:
-            return SearchPlan(networks, tuple(dict.fromkeys(endpoints)), None, makes)
-        await talk.say("  nothing to search: say yes to one, or type an address")
+async def _wants_more(talk: Conversation, progress: SetupProgress) -> bool:
+    return await is_yes(talk, _so_far(progress.devices) + " Search for more?", default="n")
 
 
-def _endpoint(text: str) -> Endpoint | None:
-    try:
-        return spoken_endpoint(text)
-    except ValueError:
-        return None
+async def _earlier(talk: Conversation, parts: SetupParts) -> Sequence[FoundDevice]:
+    """What an earlier scan kept, if the person wants it."""
+    kept = parts.kept_scan()
+    if kept is None or not kept.found:
+        return ()
+    age = span_words(max(0.0, parts.now() - kept.at_s))
+    where = ", ".join(f"{connect_text(each.endpoint)} unit {each.unit}" for each in kept.found)
+    text = f"A scan found {where}, {age} ago. Take these without searching again?"
+    return kept.found if await is_yes(talk, text, default="y") else ()
+
+
+async def _look(talk: Conversation, parts: SetupParts, progress: SetupProgress, *, makes: tuple[str, ...]) -> None:
+    """One round: places, what answers there, and which of it to read."""
+    places = await ask_places(talk, parts)
+    if places.networks or places.endpoints:
+        plan = SearchPlan(tuple(places.networks), tuple(places.endpoints), None, makes, units_at=places.units_at)
+        for each in await _found(talk, parts, plan):
+            await _take(talk, parts, progress, found=each)
+    for line in places.listening:
+        if (heard := await hear_meter(talk, parts, line)) is not None:
+            await _take(talk, parts, progress, found=heard)
+    for broker in places.brokers:
+        told = await broker_meters(talk, parts, progress, endpoint=broker)
+        progress.devices += [await _limited(talk, each, live) for each, live in told]
+
+
+async def _keeps(talk: Conversation, progress: SetupProgress) -> bool:
+    """Whether what is chosen is all there is to be."""
+    while progress.devices:
+        labels = ("keep these", "search for more", "remove one", "forget them all")
+        answer = await talk.ask(SetupQuestion(_so_far(progress.devices), ("k", "m", "r", "f"), "k", labels))
+        if answer == "f":
+            progress.devices.clear()
+        if answer != "r":
+            return answer == "k"
+        names = tuple(each.name for each in progress.devices)
+        name = await talk.ask(SetupQuestion("  Which one?", (*names, "none"), "none"))
+        progress.devices[:] = [each for each in progress.devices if each.name != name]
+    return False
 
 
 async def _found(talk: Conversation, parts: SetupParts, plan: SearchPlan) -> list[FoundDevice]:
+    """What answers; where nothing does, also at other unit ids, or as a meter that sends by itself."""
     notes: list[SearchNote] = []
 
     def tell(event: SearchEvent) -> None:
@@ -94,11 +114,41 @@ async def _found(talk: Conversation, parts: SetupParts, plan: SearchPlan) -> lis
             talk.show_work(f"{connect_text(event.endpoint)} answers as unit {event.unit}: {event.says}")
 
     await talk.say("Searching; this takes up to a minute ...")
-    found = await parts.find(plan, tell)
+    found = [*await parts.find(plan, tell)]
     for each in notes:
         await talk.say(f"  {each.text}")
+    silent = [each.silent for each in notes if each.silent is not None]
+    for place in dict.fromkeys(silent):
+        found += await _asked_again(talk, parts, plan, place)
     await talk.say(f"Found {len(found)} device{'' if len(found) == 1 else 's'}.")
     return found
+
+
+async def _asked_again(talk: Conversation, parts: SetupParts, plan: SearchPlan, place: Endpoint) -> list[FoundDevice]:
+    listen = "; l listens for a meter that sends by itself" if place.is_serial else ""
+    text = f"Unit ids to ask at {place.shown}, such as 1-30 (they are set in the device){listen}?"
+    while answer := await talk.ask(SetupQuestion(text, empty="leave it")):
+        if place.is_serial and answer.casefold() == "l":
+            heard = await hear_meter(talk, parts, place)
+            return [] if heard is None else [heard]
+        try:
+            units = parse_units("".join(answer.split()))
+        except ValueError as complaint:
+            await talk.say(f"  {complaint}")
+            continue
+        await talk.say(f"  asking {len(units)} unit ids; each silent one takes some seconds ...")
+        told: list[SearchNote] = []
+
+        def tell(event: SearchEvent) -> None:
+            if isinstance(event, SearchNote) and event.is_trouble:
+                told.append(event)  # noqa: B023 - used only within this round
+
+        found = await parts.find(SearchPlan(endpoints=(place,), units=units, makes=plan.makes), tell)
+        if found:
+            return found
+        for each in told:
+            await talk.say(f"  {each.text}")
+    return []
 
 
 async def _take(talk: Conversation, parts: SetupParts, progress: SetupProgress, *, found: FoundDevice) -> None:
@@ -148,6 +198,9 @@ async def _with_values(
 ) -> list[tuple[DeviceChoice, LiveRole]]:
     """The roles the person confirms beside their live values; none if the display says otherwise."""
     roles = await _roles(talk, progress, family)
+    if not roles:
+        await talk.say("  the meter at the grid is chosen already, and it measures nothing else")
+        return []
     names = [each.name for each in progress.devices]
     choices: list[DeviceChoice] = []
     for role in roles:
@@ -206,7 +259,7 @@ async def _turned(talk: Conversation, choice: DeviceChoice) -> DeviceChoice:
 
 async def _roles(talk: Conversation, progress: SetupProgress, family: FamilyProposal) -> list[str]:
     """What the device measures: one role of a meter, all of an inverter's that nobody else has."""
-    has_grid = any(each.role == "grid" for each in progress.devices)
+    has_grid = any("grid" in each.roles for each in progress.devices)
     usable = [each for each in family.roles if not (each == "grid" and has_grid)]
     if not usable:
         return []
@@ -292,4 +345,4 @@ async def _limited(talk: Conversation, choice: DeviceChoice, live: LiveRole) -> 
 
 
 def _so_far(devices: Sequence[DeviceChoice]) -> str:
-    return "Chosen: " + ", ".join(f"{each.name} ({each.map}, {each.role})" for each in devices) + "."
+    return "Chosen: " + ", ".join(f"{each.name} ({each.map}, {' and '.join(each.roles)})" for each in devices) + "."

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from edge_agent.consent.wording import RESOLUTION_WORDS, measures_words
+from edge_agent.metering.home_meter import FIELDS_OF_ROLE
+from edge_agent.settings import ROLES
 from edge_agent.setup.conversation import Conversation, SetupQuestion, is_yes, say_all
+from edge_agent.setup.factor_check import take_reading
 from edge_agent.setup.files import agent_toml, difference_lines
-from edge_agent.setup.meter_check import factor_verdict
 from edge_agent.setup.parts import SetupParts
-from edge_agent.setup.progress import MeterChoice, MeterReading, SetupProgress
+from edge_agent.setup.progress import DeviceChoice, MeterChoice, SetupProgress
 from protocols.consent.changes import allow_purpose
 from protocols.consent.purposes import CATALOGUE, Basis, Purpose
 from protocols.consent.rules import ConsentSet
 from protocols.durable_files import write_durably
 from protocols.errors import CommonwattError, RequestError
+from protocols.quantities import Measure
 from protocols.slots import parse_slot, slot_of
 from protocols.toml_text import TomlTextError, read_toml
 
@@ -22,27 +27,41 @@ RELEASE_SLOT = parse_slot("2026-11-28T00:00Z")
 MAX_INVITATION_BYTES = 4096
 PHASE_ANSWERS = {"n": "netted", "s": "separate", "u": "unknown"}
 PURPOSE_WORDS = {
-    "forecast.hood": "forecast how much sun and wind the whole neighbourhood will have; nobody is shown alone",
-    "forecast.home": "forecast your home's own sun and use, for you to see",
-    "prompt.shift": "propose better hours for washing, charging and hot water, and see whether it helped",
-    "peers.view": "show your home's values to the other members, one value an hour",
-    "grid.flex": "report to the grid operator what your home could shift",
+    "forecast.hood": (
+        "forecast how much sun and wind the whole neighbourhood will have",
+        "the co-op's hub; others see sums of homes",
+    ),
+    "forecast.home": ("forecast your home's own sun and use, for you to see", "the co-op's hub; others see nothing"),
+    "prompt.shift": (
+        "propose better hours for washing, charging and hot water, and see whether it helped",
+        "the co-op's hub; others see nothing",
+    ),
+    "peers.view": ("show your home's values to the other members", "the co-op's hub and its members"),
+    "grid.flex": ("report to the grid operator what your home could shift", "the co-op's hub and the grid operator"),
 }
+"""What each purpose is for, and who gets to see its values."""
+
+HOW_LONG = (
+    "Each yes holds from the next quarter hour until you take it back: `commonwatt-agent consent withdraw PURPOSE`, or"
+    " the home's own page. What the hub already has stays there as long as the co-op keeps readings (its privacy"
+    " notice says how long)."
+)
 
 
 async def describe_meter(talk: Conversation, parts: SetupParts, progress: SetupProgress) -> None:
     """How the legal meter counts, and its first reading for the factor check."""
-    if not any(each.role == "grid" for each in progress.devices):
+    if not any("grid" in each.roles for each in progress.devices):
         await talk.say("No device measures the grid, so the legal meter is not compared with anything.")
         return
-    country = await _country(talk)
-    usual = parts.usual_meter(country) if country else None
-    phases = await _phases(talk, usual[0] if usual else None)
+    before = progress.meter
+    country = await _country(talk, before.country)
+    usual = parts.usual_meter(country) if country and country != before.country else None
+    phases = await _phases(talk, usual[0] if usual else before.phases)
     netting = await talk.ask(
         SetupQuestion(
             "Are import and export set off against each other within some time before you are charged?",
             ("none", "15min", "60min"),
-            usual[1] if usual else "none",
+            usual[1] if usual else before.netting or "none",
             ("no, or I do not know", "yes, within the quarter hour", "yes, within the hour"),
         )
     )
@@ -52,11 +71,12 @@ async def describe_meter(talk: Conversation, parts: SetupParts, progress: SetupP
         await talk.say("After at least 1 kWh: `commonwatt-agent setup --check-meter` takes the second reading.")
 
 
-async def _country(talk: Conversation) -> str:
+async def _country(talk: Conversation, before: str | None) -> str:
     """Two capital letters; empty if the person does not say."""
+    text = "Country of your home, two letters such as DE?" + (" - if you do not say" if before else "")
     while True:
-        question = SetupQuestion("Country of your home, two letters such as DE?", empty="not said")
-        country = (await talk.ask(question)).upper()
+        question = SetupQuestion(text, default=before, empty="" if before else "not said")
+        country = (await talk.ask(question)).upper().removeprefix("-")
         if not country or (len(country) == 2 and country.isascii() and country.isalpha()):
             return country
         await talk.say("  please give the two letters of its code, such as DE, ES or NL")
@@ -67,46 +87,6 @@ async def _phases(talk: Conversation, usual: str | None) -> str:
     text = "If one phase feeds in while another draws, does your legal meter net them or count both?"
     labels = ("it nets them", "it counts both", "I do not know")
     return PHASE_ANSWERS[await talk.ask(SetupQuestion(text, tuple(PHASE_ANSWERS), default, labels))]
-
-
-async def take_reading(talk: Conversation, parts: SetupParts, progress: SetupProgress) -> MeterReading:
-    """The display of the legal meter and our counters at the same moment. Raises: RequestError."""
-    grid = next((each for each in progress.devices if each.role == "grid"), None)
-    if grid is None:
-        raise RequestError("no device measures the grid: nothing to compare with")
-    imported = await _kwh(talk, "Legal meter now: kWh drawn from the grid?")
-    exported = await _kwh(talk, "Legal meter now: kWh fed in?", may_lack=True)
-    live, troubles = await parts.read([grid])
-    if not live or "import_wh" not in live[0].counters_wh:
-        reason = troubles[0] if troubles else "it gives no import counter"
-        raise RequestError(f"{grid.name} cannot be compared: {reason}")
-    counters = live[0].counters_wh
-    return MeterReading(int(parts.now()), imported or 0, exported, counters["import_wh"], counters.get("export_wh"))
-
-
-async def check_meter(talk: Conversation, parts: SetupParts, progress: SetupProgress) -> bool:
-    """The second reading against the first; whether they agree or it is too early. Raises: RequestError."""
-    if progress.reading is None:
-        progress.reading = await take_reading(talk, parts, progress)
-        await talk.say("That is the first reading. Come back after at least 1 kWh.")
-        return True
-    verdict = factor_verdict(progress.reading, await take_reading(talk, parts, progress))
-    await talk.say(verdict.text)
-    return verdict.is_good is not False
-
-
-async def _kwh(talk: Conversation, text: str, *, may_lack: bool = False) -> int | None:
-    while True:
-        answer = (await talk.ask(SetupQuestion(text, empty="it shows none" if may_lack else ""))).replace(",", ".")
-        if may_lack and not answer:
-            return None
-        try:
-            wh = round(float(answer) * 1000)
-        except (ValueError, OverflowError):
-            wh = -1
-        if 0 <= wh <= 10**12:
-            return wh
-        await talk.say("  please give the kilowatt-hours as the display shows them, such as 10234.5")
 
 
 async def write_configuration(talk: Conversation, parts: SetupParts, progress: SetupProgress) -> None:
@@ -125,6 +105,8 @@ async def write_configuration(talk: Conversation, parts: SetupParts, progress: S
             await talk.say(f"{path} says all of this already.")
             return
         await say_all(talk, ["This would change:", "\n".join(lines)])
+        if any(line.startswith("-") and "#" in line for line in lines[2:]):
+            await talk.say("Your own comments (#) in the file are not kept; every key of every device is.")
         if not await is_yes(talk, f"Write {path}?"):
             raise RequestError(f"{path} stays as it is; `commonwatt-agent setup` goes on from here")
     try:
@@ -169,18 +151,20 @@ def _invitation(answer: str) -> str:
     return answer
 
 
-async def ask_consent(talk: Conversation, parts: SetupParts) -> None:
+async def ask_consent(talk: Conversation, parts: SetupParts, progress: SetupProgress) -> None:
     """Every purpose that needs consent, in plain words; Enter is no. Raises: RequestError."""
     held = parts.consent()
     await talk.say(
         "What your grid meter counts leaves each quarter hour, because the membership contract needs it, and whether"
-        " your devices answer. Nothing else leaves unless you say yes here. You can take back each yes at any time."
+        " your devices answer. Nothing else leaves unless you say yes here."
     )
+    await talk.say(HOW_LONG)
+    measured = measured_by(progress.devices)
     wanted = [
         purpose.code
         for purpose in CATALOGUE.values()
         if purpose.basis is Basis.CONSENT and purpose.code != "research" and not _is_allowed(held, purpose.code)
-        if await is_yes(talk, _question(purpose), default="n")
+        if await _may(talk, purpose, measured)
     ]
     if not wanted:
         await talk.say("Nothing more leaves your home. `commonwatt-agent consent allow PURPOSE` changes that.")
@@ -196,5 +180,16 @@ def _is_allowed(consent: ConsentSet, code: str) -> bool:
     return any(rule.purpose == code for rule in consent.rules)
 
 
-def _question(purpose: Purpose) -> str:
-    return f"May the co-op {PURPOSE_WORDS.get(purpose.code, purpose.plain_words)}? ({purpose.code})"
+def measured_by(devices: Sequence[DeviceChoice]) -> tuple[Measure, ...]:
+    """What these devices measure."""
+    roles = {role for each in devices for role in each.roles}
+    return tuple(measure for role in ROLES if role in roles for measure in FIELDS_OF_ROLE[role].values())
+
+
+async def _may(talk: Conversation, purpose: Purpose, measured: Sequence[Measure]) -> bool:
+    """Say which values, how fine and who sees them, then ask what they may be used for."""
+    what_for, who = PURPOSE_WORDS.get(purpose.code, (purpose.plain_words, "the co-op's hub"))
+    values = tuple(each for each in purpose.measures if each in measured)
+    what = f"{measures_words(values)}: {RESOLUTION_WORDS[purpose.resolution]}" if values else "nothing you measure now"
+    await talk.say(f"\n{purpose.code} gets {what}; seen by {who}.")
+    return await is_yes(talk, f"May the co-op {what_for}? ({purpose.code})", default="n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
 from edge_agent.setup.progress import MeterReading
@@ -26,10 +27,16 @@ def sign_verdict(before_w: int | None, after_w: int | None) -> SignVerdict:
 
 @dataclass(frozen=True, slots=True)
 class FactorVerdict:
-    """How the device's counter compares with the legal meter's: `is_good` None means that it is too early to say."""
+    """How the device's counter compares with the legal meter's: `is_good` None means that it is too early to say.
+
+    `times`: what the device shows has to be multiplied by, where that is a usual ratio and nothing else explains it.
+    `may_lack_phases`: a missing phase explains it as well.
+    """
 
     is_good: bool | None
     text: str
+    times: Decimal | None = None
+    may_lack_phases: bool = False
 
 
 def factor_verdict(first: MeterReading, second: MeterReading) -> FactorVerdict:
@@ -41,30 +48,69 @@ def factor_verdict(first: MeterReading, second: MeterReading) -> FactorVerdict:
     device_exported = _difference(second.device_export_wh, first.device_export_wh)
     if min(legal_wh, device_wh, exported or 0, device_exported or 0) < 0:
         return FactorVerdict(False, "a reading is lower than the first one: is it the right register of the display?")
+    crossed = device_exported
     if exported is not None and device_exported is not None and exported > legal_wh:
-        legal_wh, device_wh, what = exported, device_exported, "fed in"
+        legal_wh, device_wh, what, crossed = exported, device_exported, "fed in", device_wh
     if legal_wh < LEAST_WH:
         return FactorVerdict(None, f"only {legal_wh / 1000:.1f} kWh since the first reading: come back after 1 kWh")
-    share = device_wh / legal_wh
     shown = f"the legal meter counted {legal_wh / 1000:.1f} kWh {what}, the device {device_wh / 1000:.1f} kWh"
+    step_wh = _display_step_wh(first, second)
     # The display rounds at both readings.
-    if abs(device_wh - legal_wh) <= TOLERANCE * legal_wh + DISPLAY_STEP_WH * (legal_wh % DISPLAY_STEP_WH == 0):
+    if abs(device_wh - legal_wh) <= TOLERANCE * legal_wh + (step_wh if step_wh == DISPLAY_STEP_WH else 0):
         return FactorVerdict(True, f"{shown}: they agree")
-    crossed = device_exported if what == "drawn" else second.device_import_wh - first.device_import_wh
     if crossed is not None and abs(crossed - legal_wh) <= TOLERANCE * legal_wh:
         return FactorVerdict(False, f"{shown}: it counts the other way round: import and export are swapped")
-    return FactorVerdict(False, f"{shown} ({share:.2f} times as much): {_advice(share)}")
+    if device_wh < LEAST_OWN_WH:
+        return FactorVerdict(False, f"{shown}: {_UNSEEN}")
+    text = f"{shown} ({device_wh / legal_wh:.3g} times as much)"
+    nearest, is_only = _usual_ratio(legal_wh, device_wh, step_wh)
+    if nearest is None:
+        return FactorVerdict(False, f"{text}: {_UNUSUAL}")
+    if not is_only:
+        return FactorVerdict(None, f"{text}: too rough to tell the ratio: come back after {CERTAIN_KWH} kWh")
+    if nearest < 1:
+        return FactorVerdict(
+            False, f"{text}: its transformer ratio is set {float(1 / nearest):g} times too high", nearest
+        )
+    may_lack = nearest in _OF_PHASES
+    also = (
+        ", or look whether phases are missing: one that sees a part of three shows too little too" if may_lack else ""
+    )
+    return FactorVerdict(False, f"{text}: its transformer ratio is set {float(nearest):g} times too low{also}",
+                         nearest, may_lack)  # fmt: skip
 
 
-def _advice(share: float) -> str:
-    if share < 0.05:
-        return "it does not see this energy: are its current transformers on the right cable, before every consumer?"
-    for factor in (2, 3, 4, 5, 6, 8, 10, 12, 15, 16, 20, 30, 40, 50, 60, 80, 100):
-        if abs(share * factor - 1) < 0.06:
-            return f"set its current transformer ratio {factor} times as high, or look whether phases are missing"
-        if abs(share / factor - 1) < 0.06:
-            return f"set its current transformer ratio {factor} times lower"
-    return "look whether a phase is missing or turned, and whether it is behind the same connection"
+LEAST_OWN_WH = 50
+"""Of less the device's own steps are too coarse for a ratio."""
+
+CERTAIN_KWH = 20
+"""A display of whole kilowatt-hours is then sure to 5 %."""
+
+_UNSEEN = "it does not see this energy: are its current transformers on the right cable, before every consumer?"
+_UNUSUAL = "look whether a phase is missing or turned, and whether it is behind the same connection"
+_RATIOS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 16, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 160, 200, 250, 300, 400, 1000)
+"""Of usual current transformers (to 5 A and 1 A), of decimal places, and of kWh for Wh."""
+
+_OF_PHASES = (Decimal(2), Decimal(3))
+
+
+def _usual_ratio(legal_wh: int, device_wh: int, step_wh: int) -> tuple[Decimal | None, bool]:
+    """The usual ratio nearest to what was counted, and whether no other is possible within the display's step."""
+    ratios = [Decimal(each) for each in _RATIOS]
+    ratios += [1 / each for each in ratios]
+    wanted = Decimal(legal_wh) / device_wh
+    rough = RATIO_TOLERANCE + Decimal(step_wh) / legal_wh
+    near = sorted((abs(wanted / each - 1), each) for each in ratios if abs(wanted / each - 1) <= rough)
+    return (near[0][1] if near else None), len(near) == 1
+
+
+RATIO_TOLERANCE = Decimal("0.06")
+
+
+def _display_step_wh(first: MeterReading, second: MeterReading) -> int:
+    """How finely the display was read: whole kilowatt-hours, or tenths and better."""
+    read = (first.legal_import_wh, second.legal_import_wh, first.legal_export_wh or 0, second.legal_export_wh or 0)
+    return 100 if any(each % DISPLAY_STEP_WH for each in read) else DISPLAY_STEP_WH
 
 
 def _difference(second: int | None, first: int | None) -> int | None:

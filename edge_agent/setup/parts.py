@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Any
 
+from edge_agent.finding.broker_listening import HeardValue
+from edge_agent.finding.kept_scan import KeptScan
 from edge_agent.finding.search import FoundDevice, SearchPlan, Tell
+from edge_agent.settings import Endpoint
 from edge_agent.setup.live import LiveRole
 from edge_agent.setup.progress import DeviceChoice
 from protocols.consent.rules import ConsentSet
 
 Find = Callable[[SearchPlan, Tell], Awaitable[list[FoundDevice]]]
+HearValues = Callable[[Endpoint, Mapping[str, Any]], Awaitable[Sequence[HeardValue]]]
 ReadLive = Callable[[Sequence[DeviceChoice]], Awaitable[tuple[list[LiveRole], list[str]]]]
 
 
@@ -51,6 +56,8 @@ class SetupParts:
     now: Callable[[], float]
     pause: Callable[[float], Awaitable[None]]
     start_hint: str = "sudo systemctl start commonwatt-agent"
+    stop_hint: str = "sudo systemctl stop commonwatt-agent"
+    restart_hint: str = "sudo systemctl restart commonwatt-agent"
     usual_meter: Callable[[str], tuple[str, str] | None] = lambda _country: None
     """The usual phases and netting of a country's legal meters, if they are known."""
     start: Callable[[], Awaitable[None]] | None = None
@@ -58,3 +65,9 @@ class SetupParts:
 
     may_name_files: bool = True
     """Whether the person may name a file of this computer for the invitation to be read from."""
+
+    kept_scan: Callable[[], KeptScan | None] = lambda: None
+    """What an earlier `scan --save` found."""
+
+    hear_values: HearValues | None = None
+    """Listens for a moment at the home's broker; without it, topics are typed."""

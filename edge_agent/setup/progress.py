@@ -6,6 +6,7 @@ It holds no secret: the invitation is never written here.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ STEP_TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class DeviceChoice:
-    """A device as it will be in agent.toml, one for each role."""
+    """A device as it will be in agent.toml, one for each role; one that was written by hand may have more."""
 
     name: str
     map: str
@@ -39,6 +40,15 @@ class DeviceChoice:
     invert: bool = False
     variant: str | None = None
     instance: int | None = None
+    factor: float | None = None
+    more_roles: tuple[str, ...] = ()
+    kept: Mapping[str, Any] = field(default_factory=dict)
+    """Keys of its [[device]] that set-up does not ask for, as they are in the file."""
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """All that it measures."""
+        return (self.role, *self.more_roles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +93,17 @@ def load_progress(folder: Path) -> SetupProgress:
             found: dict[str, Any] = json.loads(file.read(MAX_BYTES))
         reading = found.get("reading")
         return SetupProgress(
-            devices=[DeviceChoice(**each) for each in found["devices"]],
+            devices=[_device(each) for each in found["devices"]],
             meter=MeterChoice(**found["meter"]),
             reading=None if reading is None else MeterReading(**reading),
             done=[each for each in STEPS if each in found["done"]],
         )
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return SetupProgress()
+
+
+def _device(found: dict[str, Any]) -> DeviceChoice:
+    return DeviceChoice(**{**found, "more_roles": tuple(found.get("more_roles", ()))})
 
 
 def save_progress(folder: Path, progress: SetupProgress) -> None:

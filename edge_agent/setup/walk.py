@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from edge_agent.settings import read_settings
 from edge_agent.setup.conversation import Conversation
 from edge_agent.setup.device_steps import choose_devices
-from edge_agent.setup.household_steps import ask_consent, check_meter, describe_meter, pair_home, write_configuration
+from edge_agent.setup.factor_check import check_meter
+from edge_agent.setup.files import devices_of, meter_of
+from edge_agent.setup.household_steps import ask_consent, describe_meter, pair_home, write_configuration
 from edge_agent.setup.parts import SetupParts
 from edge_agent.setup.progress import STEP_TITLES, STEPS, SetupProgress, load_progress, save_progress
-from protocols.errors import RequestError
+from protocols.errors import RequestError, SettingsError
+from protocols.toml_text import read_toml
 
 LOOK_EVERY_S = 2.0
 
@@ -19,11 +23,12 @@ async def set_up(talk: Conversation, parts: SetupParts, *, waits: bool = True) -
     """
     folder = parts.config.parent
     progress = load_progress(folder)
-    if progress.next_step is None:
-        await talk.say("Setup is done already; it begins again with your devices. Nothing is changed without asking.")
-        progress = SetupProgress(reading=progress.reading)
+    if progress.next_step is None or not (progress.done or progress.devices):
+        progress = await _begun(talk, parts, progress)
     elif progress.done:
         await talk.say("Setup goes on where it stopped.")
+    if progress.reading is not None:
+        await talk.say("A first reading of the legal meter waits for its second: `setup --check-meter` after 1 kWh.")
     while (step := progress.next_step) is not None:
         await talk.begin_step(STEPS.index(step) + 1, STEP_TITLES[step], of=len(STEPS))
         try:
@@ -37,10 +42,35 @@ async def set_up(talk: Conversation, parts: SetupParts, *, waits: bool = True) -
         save_progress(folder, progress)
 
 
+async def _begun(talk: Conversation, parts: SetupParts, progress: SetupProgress) -> SetupProgress:
+    """A first step with the devices that agent.toml names, if it is there."""
+    if progress.next_step is None:
+        await talk.say("Setup is done already; it begins again with your devices. Nothing is changed without asking.")
+    begun = await _written(talk, parts) or SetupProgress()
+    begun.reading = progress.reading
+    return begun
+
+
+async def _written(talk: Conversation, parts: SetupParts) -> SetupProgress | None:
+    """What agent.toml says; None if it is not there, names no device or cannot be used."""
+    if not parts.config.exists():
+        return None
+    try:
+        read_settings(parts.config)
+        found = read_toml(parts.config.read_bytes())
+    except SettingsError as complaint:
+        if "device: missing" not in str(complaint):
+            await talk.say(f"What is there cannot be used, so no device is taken from it: {complaint}")
+        return None
+    return SetupProgress(devices=devices_of(found), meter=meter_of(found))
+
+
 async def check_meter_again(talk: Conversation, parts: SetupParts) -> bool:
     """Only the comparison with the legal meter; False if something is wrong. Raises: RequestError."""
     folder = parts.config.parent
     progress = load_progress(folder)
+    if (found := await _written(talk, parts)) is not None:
+        progress.devices = found.devices
     if not progress.devices:
         raise RequestError("setup has not chosen any device yet: run `commonwatt-agent setup` first")
     is_good = await check_meter(talk, parts, progress)
@@ -51,8 +81,8 @@ async def check_meter_again(talk: Conversation, parts: SetupParts) -> bool:
 async def _take(step: str, talk: Conversation, parts: SetupParts, *, progress: SetupProgress, waits: bool) -> None:
     if step == "devices":
         if parts.receipts().is_running:
-            raise RequestError("the agent is running and holds its devices: stop it first (sudo systemctl stop"
-                               " commonwatt-agent), then run setup again")  # fmt: skip
+            raise RequestError(f"the agent is running and holds its devices: stop it first ({parts.stop_hint}),"
+                               " then run setup again")  # fmt: skip
         await choose_devices(talk, parts, progress)
     elif step == "meter":
         await describe_meter(talk, parts, progress)
@@ -61,7 +91,7 @@ async def _take(step: str, talk: Conversation, parts: SetupParts, *, progress: S
     elif step == "pairing":
         await pair_home(talk, parts)
     elif step == "consent":
-        await ask_consent(talk, parts)
+        await ask_consent(talk, parts, progress)
     else:
         await _first_receipt(talk, parts, progress, waits=waits)
 

@@ -14,10 +14,14 @@ from protocols.maps.recognition import SunSpecIdentity, check_passes, names_matc
 from protocols.maps.sunspec import BASES
 
 BRIDGE = 24
-"""Registers between two identity reads that one request may include; a device that refuses it is asked one by one."""
+"""Registers between two identity reads that one request may include once a wide one was refused."""
 
 MOST_JOINED = 20
-"""Registers of a joined request: even devices that give few at once are asked so much."""
+"""Registers of a joined request then: even devices that give few at once are asked so much.
+
+First a request spans as much as Modbus allows: five such answers decide about twice as many families. A device that
+refuses both is asked one by one.
+"""
 
 MARKER_WORDS = 4
 WHOLE_FUNCTION = 0x10000
@@ -42,7 +46,10 @@ class IdentityKnowledge:
     sunspec: SunSpecIdentity | None = None
     bases_tried: tuple[int, ...] = ()
     is_strict: bool = False
-    """Whether it has refused a read that was joined from several: then each is asked for alone."""
+    """Whether it has refused a short read that was joined from several: then each is asked for alone."""
+
+    is_narrow: bool = False
+    """Whether it has refused a long one: then short ones are tried."""
 
     def with_words(self, request: Span, words: Sequence[int]) -> "IdentityKnowledge":
         """With one answer more."""
@@ -54,6 +61,8 @@ class IdentityKnowledge:
         request = step.request
         if whole_function:
             return replace(self, refused_functions=self.refused_functions | {request.function})
+        if step.is_joined and request.count > MOST_JOINED and not self.is_narrow:
+            return replace(self, is_narrow=True)
         if step.is_joined:
             return replace(self, is_strict=True)
         place = (request.function, request.address)
@@ -91,7 +100,7 @@ def next_step(maps: Iterable[DeviceMap], known: IdentityKnowledge, *, makes: Seq
     alive = [each for each in maps if is_possible(each, known)]
     limits = BlockLimits(
         max_registers=MODBUS_MAX_REGISTERS,
-        bridge=BRIDGE,
+        bridge=BRIDGE if known.is_narrow else MODBUS_MAX_REGISTERS,
         no_read=tuple(dict.fromkeys(span for each in alive for span in each.blocks.no_read)),
     )
     named = [each for each in alive if is_named(each, makes)]
@@ -172,7 +181,8 @@ def _check_steps(
         for span, gain in gains.items():
             wanted[span] = wanted.get(span, 0.0) + gain
     longest = max((span.count for span in wanted), default=1)
-    joining = replace(limits, max_registers=max(MOST_JOINED, longest), bridge=-1 if known.is_strict else BRIDGE)
+    most = max(MOST_JOINED, longest) if known.is_narrow or known.is_strict else MODBUS_MAX_REGISTERS
+    joining = replace(limits, max_registers=most, bridge=-1 if known.is_strict else limits.bridge)
     requests = plan_requests(list(wanted), joining)
     inside: list[list[Span]] = [[] for _ in requests]
     for span in wanted:

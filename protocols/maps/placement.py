@@ -50,6 +50,8 @@ class ResolvedMap:
     limits: BlockLimits
     sign: Sign = "as_documented"
     invert: bool = False
+    factor: Decimal = Decimal(1)
+    """How many times as much flows as the device shows, behind current transformers it does not know of."""
 
     def names(self, poll: Poll | None = None) -> tuple[str, ...]:
         """The names this device has: all of them, or those in one poll class; derived values count as fast."""

@@ -153,7 +153,8 @@ def _signed_w(resolved: ResolvedMap, values: PointValues, role: RoleName, *, nam
 
 def _in_unit(resolved: ResolvedMap, values: PointValues, name: str, per_unit: Mapping[str, Decimal]) -> Decimal | None:
     value = values.get(name)
-    return EXACT.multiply(value, per_unit[_unit_of(resolved, name)]) if isinstance(value, Decimal) else None
+    unit = _unit_of(resolved, name)
+    return EXACT.multiply(value, per_unit[unit] * resolved.factor) if isinstance(value, Decimal) else None
 
 
 def _step(resolved: ResolvedMap, values: PointValues, name: str) -> Decimal | None:
@@ -171,7 +172,7 @@ def _wrap(resolved: ResolvedMap, values: PointValues, name: str) -> Decimal | No
 
 
 def _wh_per_unit(resolved: ResolvedMap, name: str) -> Decimal:
-    return WH_PER_UNIT[_unit_of(resolved, name)]
+    return WH_PER_UNIT[_unit_of(resolved, name)] * resolved.factor
 
 
 def _unit_of(resolved: ResolvedMap, name: str) -> str:

@@ -10,6 +10,7 @@ from edge_agent.status_text import (
     consent_line,
     credit_lines,
     credit_record,
+    first_value_words,
     receipt_line,
     span_words,
     value_ages,
@@ -38,10 +39,11 @@ def test_how_old_the_last_good_value_is() -> None:
     devices = [device("meter"), device("old"), device("new")]
     ages = value_ages(devices, batch, now_s=NOW_S)
     assert ages == {"meter": 603, "old": 7800, "new": None}
-    assert age_lines(devices, ages) == [
+    assert age_lines(devices, ages, first_value_words(600.0)) == [
         "meter (grid): last good value 10 minutes ago",
         "old (grid): last good value 2 hours ago",
-        "new (grid): last good value not known yet, only after the first quarter hour",
+        "new (grid): last good value not known yet: the first value comes with the first quarter hour that the agent"
+        " sees whole: at 1970-01-01 00:30 at the latest",
     ]
     assert value_ages(devices, None, now_s=NOW_S)["meter"] is None
 

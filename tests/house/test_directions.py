@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "protocols": ("protocols",),
     "edge_agent": ("edge_agent", "protocols"),
     "edge_agent.metering": ("edge_agent.metering", "protocols"),
-    "edge_agent.maps": ("edge_agent.maps", "edge_agent.settings", "protocols"),
+    "edge_agent.maps": ("edge_agent.maps", "edge_agent.sections.factor", "edge_agent.settings", "protocols"),
     "edge_agent.devices": (
         "edge_agent.devices",
         "edge_agent.home_broker",
@@ -63,6 +63,7 @@ MAY_IMPORT = {
     "edge_agent.finding": (
         "edge_agent.finding",
         "edge_agent.devices",
+        "edge_agent.home_broker",
         "edge_agent.settings",
         "edge_agent.maps.coop",
         "protocols",
@@ -70,7 +71,12 @@ MAY_IMPORT = {
     "edge_agent.setup": (
         "edge_agent.setup",
         "edge_agent.finding",
+        "edge_agent.consent.wording",
         "edge_agent.devices",
+        "edge_agent.metering.home_meter",
+        "edge_agent.sections.broker_values",
+        "edge_agent.sections.factor",
+        "edge_agent.status_text",
         "edge_agent.uplink",
         "edge_agent.settings",
         "protocols",
@@ -78,6 +84,7 @@ MAY_IMPORT = {
     "edge_agent.home_export": ("edge_agent.home_export", "edge_agent.home_store", "edge_agent.outbox", "protocols"),
     "edge_agent.checkup": (
         "edge_agent.checkup",
+        "edge_agent.sections.factor",
         "edge_agent.status_text",
         "edge_agent.devices",
         "edge_agent.uplink",

@@ -94,7 +94,8 @@ class Placing:
                 instance=settings.instance,
             )
             cost = request_cost(settings.endpoint, self._map.transport)
-            resolved = replace(resolved, limits=replace(resolved.limits, request_cost=cost))
+            limits = replace(resolved.limits, request_cost=cost)
+            resolved = replace(resolved, limits=limits, factor=settings.factor)
             resolved.plan()
         except (MapError, PlanError) as complaint:
             raise WrongDeviceError(str(complaint)) from None

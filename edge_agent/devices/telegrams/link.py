@@ -109,7 +109,8 @@ class TelegramLink:
                 exclusive=True,
             )
         except serial.SerialException as trouble:
-            raise OSError(trouble.errno or 0, str(trouble).splitlines()[0][:120]) from None
+            reason = os.strerror(trouble.errno) if trouble.errno else str(trouble).splitlines()[0][:120]
+            raise OSError(trouble.errno or 0, reason) from None
         reader = asyncio.StreamReader(limit=READ_AT_ONCE)
         protocol = asyncio.StreamReaderProtocol(reader)
         # A pipe of its own: the loop closes what it reads, and pyserial its own descriptor.

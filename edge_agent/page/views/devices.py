@@ -79,6 +79,8 @@ def _device(
         if facts.failures:
             rows.append(filled(row, name=words.text("Times without an answer"), value=words.number(facts.failures)))
         rows.append(filled(row, name=words.text("Kind"), value=device.map))
+        if device.factor != 1:
+            rows.append(filled(row, name=words.text("Its values times"), value=words.number(float(device.factor), 3)))
         quality = words.looked_up(QUALITIES.get(facts.quality, facts.quality))
         rows.append(filled(row, name=words.text("Its register map"), value=quality))
     rows.append(

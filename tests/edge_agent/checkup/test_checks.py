@@ -3,17 +3,19 @@
 import os
 import ssl
 from collections import namedtuple
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from edge_agent.checkup import computer, reach
-from edge_agent.checkup.computer import check_clock, check_disk
-from edge_agent.checkup.devices import check_serial
+from edge_agent.checkup.computer import RELEASE_S, check_clock, check_disk
+from edge_agent.checkup.devices import advice_for, check_serial
 from edge_agent.checkup.reach import check_certificate
 from edge_agent.checkup.records import check_outbox
 from edge_agent.outbox.view import OutboxOverview
-from edge_agent.settings import Endpoint
+from edge_agent.sections.broker_values import BrokerValues, ValueTopic
+from edge_agent.settings import DeviceSettings, Endpoint
 from edge_agent.status_text import span_words
 from protocols.enrolment.certificates import Validity
 
@@ -43,6 +45,29 @@ def test_a_disk_that_cannot_be_written(monkeypatch: pytest.MonkeyPatch, tmp_path
 
 def test_a_clock_of_1970() -> None:
     assert "before this program was made" in check_clock(lambda: True, now_s=1000.0).words
+
+
+def test_without_a_time_service_a_running_agent_goes_by_the_hubs_time() -> None:
+    assert check_clock(lambda: False, now_s=RELEASE_S + 1).state == "wrong"
+    carried = check_clock(lambda: False, now_s=RELEASE_S + 1, is_carried=True)
+    assert (carried.state, "hub's signed time" in carried.words) == ("note", True)
+
+
+def test_a_meter_that_is_not_asked_gets_other_advice_than_modbus() -> None:
+    told = BrokerValues((ValueTopic("import", "home/in", Decimal(1000)),))
+    told_by: dict[str, tuple[Endpoint, BrokerValues | None]] = {
+        "mqtt-meter": (Endpoint("mqtt", "pi", 1883), told),
+        "p1-dsmr": (Endpoint("p1", path="/dev/x"), None),
+    }
+    devices = {
+        family: DeviceSettings("m", family, ("grid",), where, 1, "as_documented", False, 9, None, values=values)
+        for family, (where, values) in told_by.items()
+    }
+    for each in devices.values():
+        assert "Modbus" not in advice_for(each, 1)
+        assert "--device m" in advice_for(each, 1)
+    assert "home/in" in advice_for(devices["mqtt-meter"], 1)
+    assert "port is switched on" in advice_for(devices["p1-dsmr"], 1)
 
 
 def test_ages_in_one_unit() -> None:

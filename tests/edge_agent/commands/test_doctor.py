@@ -60,7 +60,7 @@ def test_a_silent_device_a_dead_agent_and_no_broker_are_told_with_what_to_do(
     (meter,) = found["device meter"]
     assert "cannot connect" in meter["words"]
     assert "scan" in meter["advice"]
-    assert "systemctl start" in found["agent"][0]["advice"]
+    assert "run --config" in found["agent"][0]["advice"], "where no service is installed"
     assert "127.0.0.1:1883 cannot be reached: Connection refused" in found["broker"][0]["words"]
 
 

@@ -149,8 +149,8 @@ def test_status_says_what_is_not_limited(home: Path, capsys: pytest.CaptureFixtu
     status = ["status", "--config", str(home / "agent.toml")]
     assert main(status) == 0
     head, grid, pv, battery, phases, *maps, meter, inverter, consent = capsys.readouterr().out.splitlines()
-    assert meter == "meter (grid): last good value not known yet, only after the first quarter hour"
-    assert inverter == "inverter (pv, battery): last good value not known yet, only after the first quarter hour"
+    assert meter == "meter (grid): last good value not known yet: the agent is not running"
+    assert inverter == "inverter (pv, battery): last good value not known yet: the agent is not running"
     assert consent.startswith("consent: version 1 allows nothing more")
     assert head.endswith("of home h01 has not run yet")
     assert phases.startswith("meter (grid): counts each phase by itself; your legal meter may add them")

@@ -28,7 +28,7 @@ async def test_floats_are_shown_as_they_were_meant_and_counters_as_they_are_coun
     assert rows["voltage_l1"] == ["229.6", "V", "4365", "999A"]
     assert rows["active_power"][:2] == ["-409.2", "W"]
     assert rows["energy_import_total"][:2] == ["2033.8453", "kWh"]
-    assert shown.splitlines()[-1] == "as grid: import 2033845 Wh, export 0 Wh, power -409 W"
+    assert shown.splitlines()[-1] == "as grid: import 2033845 Wh, export 0 Wh, power -409 W (fed into the grid)"
     await link.close()
 
 
@@ -84,7 +84,7 @@ async def test_a_device_that_refuses_almost_everything_is_read() -> None:
     stand.holes = {(4, at) for at in range(400)} - {(4, at) for at in (52, 53, 72, 73, 74, 75, 342, 343)}
     shown, record, said = await read_alone(stand, meter)
     assert said == []
-    assert shown.splitlines()[-1] == "as grid: import 12500 Wh, export 3000 Wh, power 250 W"
+    assert shown.splitlines()[-1] == "as grid: import 12500 Wh, export 3000 Wh, power 250 W (drawn from the grid)"
     assert sum(point["refused"] for point in record["points"]) == 26
     assert record["warnings"] == [
         "this does not look like eastron-sdm630: check map, connect and unit, and compare with the display"
@@ -107,7 +107,10 @@ async def test_an_inverter_without_its_meter_promises_no_grid_energy() -> None:
 
 async def test_a_meter_that_is_offline_with_standing_counters_is_not_offered_as_grid_energy() -> None:
     meter = {"meter.energy_import_total": Decimal(500), "meter.active_power": Decimal(-1200)}
-    for status, expected in ((1, "as grid: import 500000 Wh, export 0 Wh, power 1200 W"), (0, "no energy is counted")):
+    for status, expected in (
+        (1, "as grid: import 500000 Wh, export 0 Wh, power 1200 W (drawn from the grid)"),
+        (0, "no energy is counted"),
+    ):
         words = shipped("huawei-sun2000").encode({**meter, "meter.status": Decimal(status)})
         shown, record, _ = await read_alone(Stand(words), device("huawei-sun2000"))
         assert expected in shown.splitlines()[-1]

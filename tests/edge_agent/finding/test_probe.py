@@ -6,6 +6,7 @@ from edge_agent.devices.line import DeviceBusyError, LinkBrokenError, NoAnswerEr
 from edge_agent.finding.families import known_families
 from edge_agent.finding.probe import MOST_ANSWERS, MOST_REQUESTS, Sighting, identify
 from edge_agent.finding.proposals import own_words, proposals_for
+from tests.benchmarks.bench_finding import known_unnamed
 from tests.edge_agent.finding.invented_devices import InventedDevice, chain_words, words_of
 
 MAPS, BROKEN = known_families()
@@ -49,6 +50,18 @@ async def test_a_lenient_device_takes_five_requests_at_most_and_is_nearly_always
         if device_map.id not in [each.map for each in proposals_for(MAPS, found.known, makes=(device_map.id,))]:
             lost.append(device_map.id)
     assert len(lost) <= len(RULES) // 10, lost
+
+
+LEAST_UNNAMED = 45
+"""Families of 102 that five answers of an unnamed lenient device tell; 27 when a request joined 20 registers at most.
+
+`python -m tests.benchmarks finding` prints the figure.
+"""
+
+
+async def test_nearly_half_of_the_families_are_known_within_five_answers_of_an_unnamed_lenient_device() -> None:
+    listed, families = await known_unnamed(MAPS)
+    assert listed >= LEAST_UNNAMED, f"{listed} of {families}"
 
 
 @pytest.mark.parametrize("lenient", [True, False])

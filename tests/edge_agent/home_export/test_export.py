@@ -129,3 +129,12 @@ def test_a_folder_beside_it_is_not_touched(tmp_path: Path) -> None:
     assert (beside / "letter.txt").read_text() == "dear"
     assert sorted(each.name for each in tmp_path.iterdir()) == ["mine", "mine.part"]
     assert (tmp_path / "mine").stat().st_mode & 0o077 == 0
+
+
+def test_an_export_without_a_row_says_why(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert exported(home, "--from", "2020-01-01", "--until", "2020-01-02") == 0
+    assert "nothing was kept of these days: there is something from 2026-05-31T10:00Z" in capsys.readouterr().out
+    for each in (home / "data").iterdir():
+        each.unlink()
+    assert main(["export", "--out", str(home / "two"), "--config", str(home / "agent.toml")]) == 0
+    assert "nothing is kept yet: the agent does not run" in capsys.readouterr().out

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
 
+from edge_agent.finding.kept_scan import kept_scan
 from edge_agent.finding.probe import Sighting
 from edge_agent.finding.proposals import FamilyProposal
 from edge_agent.finding.search import FoundDevice, SearchNote, SearchPlan, Tell
@@ -125,5 +126,6 @@ class InventedHome:
             receipts=lambda: self.receipts.pop(0) if len(self.receipts) > 1 else self.receipts[0],
             now=lambda: NOW_S,
             pause=self._pause,
+            kept_scan=lambda: kept_scan(self.folder),
             usual_meter=lambda country: ("netted", "none") if country == "DE" else None,
         )

@@ -192,10 +192,10 @@ async def test_what_was_chosen_before_a_stop_is_kept_added_to_or_forgotten(home:
     progress, script = SetupProgress(devices=[held]), Script(("k = keep these", ""))
     await choose_devices(script, home.parts(), progress)
     assert (progress.devices, script.replies, home.plans) == ([held], [], [])
-    script = Script(("k = keep", "m"), MAKES, ELSE, ("Which", ""), ("What", ""), SAME, SKIP_SIGN, ("kW", ""), MORE)
+    script = Script(("Chosen: ", "m"), MAKES, ELSE, ("Which", ""), ("What", ""), SAME, SKIP_SIGN, ("kW", ""), MORE)
     await choose_devices(script, home.parts(), progress)
     assert [each.name for each in progress.devices] == ["solar", "meter"]
-    script = Script(("k = keep", "f"), MAKES, ELSE, ("Which", ""), ("What", ""), SAME, SKIP_SIGN, ("kW", ""), MORE)
+    script = Script(("Chosen: ", "f"), MAKES, ELSE, ("Which", ""), ("What", ""), SAME, SKIP_SIGN, ("kW", ""), MORE)
     await choose_devices(script, home.parts(), progress)
     assert [each.name for each in progress.devices] == ["meter"]
 
@@ -207,3 +207,10 @@ async def test_a_device_that_is_found_again_is_not_chosen_twice(home: InventedHo
     )  # fmt: skip
     assert [each.name for each in devices] == ["meter"]
     assert "already chosen" in script.text
+
+
+async def test_one_of_the_chosen_devices_can_be_removed(home: InventedHome) -> None:
+    held = [DeviceChoice(name, "huawei-sun2000", "pv", "tcp://pi", 1, 10_000) for name in ("old", "new")]
+    progress, script = SetupProgress(devices=held), Script(("Chosen: ", "r"), ("Which one", "old"), ("Chosen: ", ""))
+    await choose_devices(script, home.parts(), progress)
+    assert [each.name for each in progress.devices] == ["new"]

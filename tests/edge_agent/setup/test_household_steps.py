@@ -5,16 +5,16 @@ from pathlib import Path
 import pytest
 
 from edge_agent.settings import read_settings
+from edge_agent.setup.factor_check import check_meter
 from edge_agent.setup.household_steps import (
     ask_consent,
-    check_meter,
     describe_meter,
     pair_home,
     write_configuration,
 )
 from edge_agent.setup.parts import ReceiptCount
 from edge_agent.setup.progress import DeviceChoice, MeterChoice, SetupProgress, load_progress
-from edge_agent.setup.walk import set_up
+from edge_agent.setup.walk import check_meter_again, set_up
 from protocols.consent.purposes import HEALTH
 from protocols.consent.reduction import finest_spans
 from protocols.errors import RequestError
@@ -36,7 +36,7 @@ async def test_the_country_proposes_how_the_legal_meter_counts(home: InventedHom
     script = Script(("Country", "de"), ("net them", ""), ("set off", ""), ("Compare", ""))
     await describe_meter(script, home.parts(), progress)
     assert progress.meter == MeterChoice("DE", "netted", "none")
-    script = Script(("Country", "Germany"), ("Country", ""), ("net them", "s"), ("set off", "60min"), ("Compare", ""))
+    script = Script(("Country", "Germany"), ("Country", "-"), ("net them", "s"), ("set off", "60min"), ("Compare", ""))
     await describe_meter(script, home.parts(), progress)
     assert progress.meter == MeterChoice(None, "separate", "60min")
     assert "the two letters of its code" in script.text
@@ -57,11 +57,39 @@ async def test_two_readings_of_the_legal_meter_are_compared(home: InventedHome) 
     script = Script(("drawn from the grid", "7003.0"), ("fed in", ""))
     assert await check_meter(script, home.parts(), progress)
     assert "they agree" in script.text
-    script = Script(("drawn from the grid", "7008.0"), ("fed in", ""))
+    script = Script(("drawn from the grid", "7008.0"), ("fed in", ""), ("Multiply all that meter shows by 3", "n"))
     assert not await check_meter(script, home.parts(), progress)
-    assert "ratio 3 times as high" in script.text
+    assert "every phase is measured" in script.text
     with pytest.raises(RequestError, match="no device measures the grid"):
         await check_meter(Script(), home.parts(), SetupProgress())
+
+
+async def test_a_factor_is_written_with_a_yes_and_the_comparison_begins_again(home: InventedHome) -> None:
+    path = home.folder / "agent.toml"
+    path.write_text(
+        '[page]\nlisten = "off"\n[[device]]\nname = "sun"\nmap = "huawei-sun2000"\nrole = "pv"\nconnect = "tcp://pi"\n'
+        "max_power_w = 9000\ntimeout_ms = 900\n"
+        '[[device]]\nname = "meter"\nmap = "eastron-sdm630"\nrole = "grid"\nconnect = "tcp://pi:503"\n'
+        "max_power_w = 90000\nfactor = 0.5\n"
+    )
+    home.shows("grid", 100, import_wh=1000)
+    assert await check_meter_again(Script(("drawn", "50.0"), ("fed in", "")), home.parts())
+    home.shows("grid", 100, import_wh=1100)
+    script = Script(("drawn", "50.9"), ("fed in", ""))
+    assert await check_meter_again(script, home.parts()), "too early is not wrong"
+    assert "come back after 1 kWh" in script.text
+    home.shows("grid", 100, import_wh=1200)
+    script = Script(("drawn", "58.1"), ("fed in", ""), ("Multiply all that meter shows by 20", "y"))
+    assert await check_meter_again(script, home.parts())
+    assert "the legal meter counted 8.1 kWh drawn, the device 0.2 kWh" in script.text
+    settings = read_settings(path)
+    assert [(each.name, int(each.factor), each.timeout_ms) for each in settings.devices] == [
+        ("sun", 1, 900), ("meter", 20, None),
+    ]  # fmt: skip
+    assert settings.page is None
+    assert load_progress(home.folder).reading is None
+    with pytest.raises(RequestError, match="script is over"):
+        await check_meter_again(Script(), home.parts())
 
 
 async def test_a_blank_folder_gets_a_file_that_the_agent_reads(home: InventedHome) -> None:
@@ -115,10 +143,10 @@ async def test_consent_is_asked_purpose_by_purpose_and_enter_is_no(home: Invente
     nothing = [
         (f"({code})", "") for code in ("forecast.hood", "forecast.home", "prompt.shift", "peers.view", "grid.flex")
     ]
-    await ask_consent(Script(*nothing), home.parts())
+    await ask_consent(Script(*nothing), home.parts(), SetupProgress([GRID]))
     assert home.consents == []
     some = [(words, "y" if "h" in words else "n") for words, _ in nothing]
-    await ask_consent(Script(*some), home.parts())
+    await ask_consent(Script(*some), home.parts(), SetupProgress([GRID]))
     (written,) = home.consents
     assert written.version == 5, "one version for all of them"
     allowed = {each.purpose for each in written.rules} - {"settle.share", HEALTH}
@@ -126,7 +154,7 @@ async def test_consent_is_asked_purpose_by_purpose_and_enter_is_no(home: Invente
     now = slot_of(NOW_S)
     assert len(finest_spans(written, now)) == 2, "what is being measured now was not asked about"
     assert len(finest_spans(written, now + 1)) > 2
-    await ask_consent(Script(("(peers.view)", "y"), ("(grid.flex)", "n")), home.parts())
+    await ask_consent(Script(("(peers.view)", "y"), ("(grid.flex)", "n")), home.parts(), SetupProgress())
     assert home.consents[-1].version == 6
 
 
@@ -157,6 +185,48 @@ async def test_a_running_agent_keeps_its_devices(home: InventedHome) -> None:
     home.receipts = [ReceiptCount(True, 5, 5)]
     with pytest.raises(RequestError, match="stop it first"):
         await set_up(Script(), home.parts())
+
+
+async def test_every_key_of_every_device_is_kept(home: InventedHome) -> None:
+    """A second set-up over a finished home begins with its devices, and changes nothing that nobody asked for."""
+    path = home.folder / "agent.toml"
+    path.write_text(
+        '[meter]\ncountry = "DE"\nphases = "separate"\n'
+        '[[device]] # by hand\nname = "sun"\nmap = "huawei-sun2000"\nrole = ["pv", "battery"]\nconnect = "tcp://pi"\n'
+        'unit = 3\nsign = "inverted"\ntimeout_ms = 900\ninvert = true\nfactor = 0.1\nmax_power_w = 9000\n'
+        '[[device]]\nname = "meter"\nmap = "mqtt-meter"\nrole = "grid"\nconnect = "mqtt://pi"\nmax_power_w = 9000\n'
+        'max_age_s = 60\ntopics = { import = "a/b", export = { topic = "c", field = "d.e", unit = "Wh" } }\n'
+    )
+    before, home.receipts = read_settings(path), [ReceiptCount(False, 0, 0)]
+    script = Script(("Chosen: sun (huawei-sun2000, pv and battery), meter", "k"), ("Country", ""), ("net them", ""),
+                    ("set off", ""), ("Compare", "n"), ("Write", "y"), ("Paste", ""))  # fmt: skip
+    with pytest.raises(RequestError, match="not paired yet"):
+        await set_up(script, home.parts())
+    assert read_settings(path).devices == before.devices
+    assert (read_settings(path).legal_meter.phases, read_settings(path).legal_meter.country) == ("separate", "DE")
+    assert "comments" in script.text
+    assert load_progress(home.folder).devices[0].kept == {"sign": "inverted", "timeout_ms": 900}
+
+
+async def test_a_file_that_cannot_be_used_is_said_and_nothing_is_taken_from_it(home: InventedHome) -> None:
+    (home.folder / "agent.toml").write_text("[[device]]\nnmae = 1\n")
+    home.receipts = [ReceiptCount(False, 0, 0)]
+    script = Script()
+    with pytest.raises(RequestError, match="script is over"):
+        await set_up(script, home.parts())
+    assert "What is there cannot be used" in script.text
+    assert "nmae" in script.text
+
+
+async def test_consent_says_which_values_how_fine_and_who_sees_them(home: InventedHome) -> None:
+    script = Script(*[("May the co-op", "")] * 5)
+    await ask_consent(script, home.parts(), SetupProgress([GRID, DeviceChoice("s", "m", "pv", "tcp://pi", 1, 9)]))
+    assert (
+        "peers.view gets what you draw from the grid, what you feed into the grid, what your panels produce: one value"
+        " an hour; seen by the co-op's hub and its members."
+    ) in script.text
+    assert "battery" not in script.text
+    assert "until you take it back" in script.text
 
 
 async def test_what_setup_does_not_ask_for_stays_in_the_file(home: InventedHome) -> None:

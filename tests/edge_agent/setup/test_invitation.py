@@ -36,6 +36,11 @@ def test_a_token_alone_goes_by_the_settings() -> None:
     ("text", "hub", "coop", "words"),
     [
         (TEXT, "", None, "hub: url: missing"),
+        ("hello", "", None, "that is not an invitation: an invitation is one line such as commonwatt:"),
+        ("https://hub.example/join/me", "", None, "that is not an invitation"),
+        ("my invitation 4 you please", "", None, "that is not an invitation"),
+        ("  ", "", None, "nothing was given"),
+        (TEXT[:-2], "", None, "token: expected 44"),
         (TEXT, '[hub]\nurl="http://127.0.0.1"\n', None, "hub: coop: missing"),
         (WHOLE, '[hub]\nurl="https://other.example"\n', None, r"is for 'https://hub.example:8443', .*remove hub\.url"),
         (WHOLE, '[hub]\ncoop="mond"\n', None, r"is for 'sonne', .*remove hub\.coop"),

@@ -1,5 +1,7 @@
 """The sign and the factor of a meter, compared with a kettle and with the legal meter."""
 
+from decimal import Decimal
+
 import pytest
 
 from edge_agent.setup.meter_check import factor_verdict, sign_verdict
@@ -37,8 +39,8 @@ def test_what_a_kettle_shows(before_w: int | None, after_w: int, verdict: str) -
     [
         (later(2500, 0, 2480, 0), True, "they agree"),
         (later(900, 0, 300, 0), None, "only 0.9 kWh"),
-        (later(7500, 0, 2500, 0), False, "ratio 3 times as high"),
-        (later(2500, 0, 12_500, 0), False, "ratio 5 times lower"),
+        (later(7500, 0, 2500, 0), False, "ratio is set 3 times too low, or look whether phases are missing"),
+        (later(2500, 0, 12_500, 0), False, "ratio is set 5 times too high"),
         (later(2500, 0, 10, 0), False, "does not see this energy"),
         (later(2500, 0, 0, 2510), False, "swapped"),
         (later(100, 3300, 90, 3310), True, "fed in"),
@@ -51,3 +53,30 @@ def test_what_a_kettle_shows(before_w: int | None, after_w: int, verdict: str) -
 def test_the_factor_over_a_kilowatt_hour(second: MeterReading, is_good: bool | None, words: str) -> None:
     verdict = factor_verdict(START, second)
     assert (verdict.is_good, words in verdict.text) == (is_good, True), verdict.text
+
+
+@pytest.mark.parametrize(
+    ("second", "times", "may_lack_phases"),
+    [
+        (later(4100, 0, 103, 0), 40, False),
+        (later(40_000, 0, 1030, 0), 40, False),
+        (later(2550, 0, 25_300, 0), "0.1", False),
+        (later(60_000, 0, 60, 0), 1000, False),
+        (later(200, 4100, 20, 2060), 2, True),
+        (later(7500, 0, 2500, 0), 3, True),
+        (later(2500, 0, 1750, 0), None, False),
+        (later(2500, 0, 2480, 0), None, False),
+        (later(2500, 0, 10, 0), None, False),
+        (later(4400, 0, 100, 0), None, False),
+    ],
+)
+def test_only_a_usual_ratio_is_proposed(second: MeterReading, times: object, may_lack_phases: bool) -> None:
+    verdict = factor_verdict(START, second)
+    assert (verdict.times, verdict.may_lack_phases) == (None if times is None else Decimal(str(times)), may_lack_phases)
+
+
+def test_a_display_of_whole_kilowatt_hours_is_too_rough_for_near_ratios() -> None:
+    """After 3 kWh it may be anything from 2 to 4; after 30 the ratio is one."""
+    assert factor_verdict(START, later(3000, 0, 600, 0)).times is None
+    assert "come back after 20 kWh" in factor_verdict(START, later(3000, 0, 600, 0)).text
+    assert factor_verdict(START, later(30_000, 0, 6000, 0)).times == 5
