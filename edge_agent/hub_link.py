@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -23,7 +24,10 @@ from edge_agent.uplink.mqtt_link import Uplink
 from edge_agent.uplink.sealing import reseal_message
 from edge_agent.uplink.tls.new_root import RootParts, keep_root
 from edge_agent.uplink.tls.renewal import RenewalParts, keep_certificate
+from protocols.wire.refusal_reasons import WireError
 from protocols.wire.topics import downlink_topic
+
+log = logging.getLogger("commonwatt.agent")
 
 
 def make_uplink(
@@ -51,7 +55,8 @@ def make_uplink(
         tls=identity.tls,
         is_stopped=is_stopped,
     )
-    uplink.takers[downlink_topic(enrolment.coop, enrolment.agent, kind="credits")] = credit_book.note
+    down = {kind: downlink_topic(enrolment.coop, enrolment.agent, kind=kind) for kind in ("credits", "maps")}
+    uplink.takers[down["credits"]] = unharmed("credits", credit_book.note)
     note = timekeeper.beside.note
     uplink.meter = MeterTeller(identity.signer, monotonic=time.monotonic, now=timekeeper.clock.now, note=note)
     used = map_digests({each.map for each in settings.devices}, settings.maps, settings.data)
@@ -64,8 +69,22 @@ def make_uplink(
         used=used,
         note_asked=note,
     )
-    uplink.takers[downlink_topic(enrolment.coop, enrolment.agent, kind="maps")] = uplink.maps.note
+    uplink.takers[down["maps"]] = unharmed("maps", uplink.maps.note)
     return uplink
+
+
+def unharmed(kind: str, take: Callable[[bytes], Awaitable[None]]) -> Callable[[bytes], Awaitable[None]]:
+    """Takes in one kind of what the hub tells beside receipts; a fault in that ends neither sending nor measuring."""
+
+    async def taken(payload: bytes) -> None:
+        try:
+            await take(payload)
+        except WireError:
+            raise
+        except Exception as error:
+            log.error("%s from the hub: taking them in failed with %s; measuring goes on", kind, type(error).__name__)
+
+    return taken
 
 
 def renewing(

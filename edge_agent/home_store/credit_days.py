@@ -118,7 +118,7 @@ def _read(path: Path) -> dict[Slot, Told]:
         days = {row[1]: _checked(*row) for row in rows}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, TypeError, IndexError, RecursionError, WireError):
+    except (OSError, ValueError, TypeError, LookupError, RecursionError, WireError):
         log.error("%s: cannot be used: what the hub told of settled days is unknown until it tells it again", path)
         return {}
     return dict(sorted(days.items()))

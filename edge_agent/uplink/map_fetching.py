@@ -105,7 +105,7 @@ class CoopMaps:
             raise WireError(RefusalReason.GARBAGE, "the bundle has another serial than its parts")
         usable = await asyncio.to_thread(_usable_maps, bundle)
         try:
-            keep_bundle(self._folder, usable)
+            await asyncio.to_thread(keep_bundle, self._folder, usable)
         except OSError as error:
             log.error("the co-op's maps cannot be kept: %s; they are asked for again", error.strerror or error)
             return

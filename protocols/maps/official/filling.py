@@ -56,9 +56,9 @@ def _official(point: object, models: object, where: str) -> OfficialPoint:
         points = official_points(model) if isinstance(model, int) else {}
         if not points:
             raise MapError(f"{where}: point: the definition of model {model!r} is not compiled, give offset and type")
-        if point not in points:
+        if not isinstance(point, str) or point not in points:
             raise MapError(f"{where}: point: model {model} has no point {point!r}")
-        found.append(points[str(point)])
+        found.append(points[point])
     if len(set(found)) > 1:
         raise MapError(f"{where}: point: {point!r} lies elsewhere or is another type in some of the models {models}")
     return found[0]
@@ -66,7 +66,7 @@ def _official(point: object, models: object, where: str) -> OfficialPoint:
 
 def _factors(rows: list[object], table: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A row for each official scale factor that a filled row rests on and no row of the table gives."""
-    given = {row.get("name") for row in rows if isinstance(row, dict)}
+    given = {name for row in rows if isinstance(row, dict) and isinstance(name := row.get("name"), str)}
     wanted = {row["scale_factor"] for row in rows if isinstance(row, dict) and isinstance(row.get("scale_factor"), str)}
     models = table.get("models")
     names = official_points(models[0]) if isinstance(models, list) and models and isinstance(models[0], int) else {}

@@ -92,7 +92,7 @@ async def test_a_full_disk_is_said_once_and_the_next_notice_counts(
 @pytest.mark.parametrize(
     "content",
     ["", "{}", "[[1]]", "[1]", "null", '[["x", 1, 96, true, 1, 1, 1, 1]]', "[[5, 1, 96, true, 1, 1, 1, 1]]",
-     "[[9999999999, 1, 96, 1, 1, 1, 1, 1]]", "[[9999999999, 1, 96, true, -1, 1, 1, 1]]", "[" * 5000],
+     '[{"a": 1}]', "[[9999999999, 1, 96, 1, 1, 1, 1, 1]]", "[[9999999999, 1, 96, true, -1, 1, 1, 1]]", "[" * 5000],
 )  # fmt: skip
 async def test_a_damaged_file_is_one_line_and_the_next_notice_renews_it(
     tmp_path: Path, content: str, caplog: pytest.LogCaptureFixture

@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_agent.home_store.credit_days import CreditBook
+from edge_agent.hub_link import unharmed
 from protocols.wire.credits.notices import CreditDay, CreditsNotice, encode_credits
 from protocols.wire.envelope import seal
 from protocols.wire.topics import downlink_topic
@@ -71,3 +72,18 @@ async def test_an_agent_that_does_not_know_the_kind_goes_on(tmp_path: Path, brok
         await made.add(3)
         await made.all_receipted(3)
         assert made.uplink.ignored == 0
+
+
+async def test_a_fault_in_what_takes_a_notice_in_ends_no_sending(
+    tmp_path: Path, broker: BrokerProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail(payload: bytes) -> None:
+        raise TypeError(f"{len(payload)} bytes")
+
+    async with line(tmp_path, broker) as made, made.running():
+        made.uplink.takers[TOPIC] = unharmed("credits", fail)
+        await until(lambda: made.uplink.is_connected)
+        made.hub.publish("credits", notice(DAY, 5))
+        await until(lambda: "credits from the hub: taking them in failed with TypeError" in caplog.text)
+        await made.add(1)
+        await made.all_receipted(1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.intake.map_answers import SAME_AGAIN_S, MapAnswers
+from hub.intake.map_answers import PARTS_A_SECOND, SAME_AGAIN_S, MapAnswers
 from hub.intake.state import AskedMaps
 from hub.storage.maps.records import MapFile, MapRelease
 from hub.storage.records import Home, Member
@@ -90,6 +90,18 @@ async def test_a_new_bundle_goes_with_the_next_batch_to_agents_that_asked(
     assert [part.serial for part in told(bench, home)] == [2]
     await bench.receive(home.batch())
     assert told(bench, home) == [], "once"
+
+
+async def test_a_whole_street_that_asks_at_once_does_not_fill_the_queue_that_receipts_go_through(bench: Bench) -> None:
+    await release(bench.store, 1, texts=("x = 1\n" * 5000, "y = 2\n" * 5000))
+    answers, asking = MapAnswers(bench.store), [AskedMaps(f"a{n:03}", 0) for n in range(130)]
+    served: set[str] = set()
+    for second in (0, 1, 2):
+        parts = [part for at in (0, 0.5) for part in await answers.told(asking, steady_s=second + at)]
+        assert len(parts) <= PARTS_A_SECOND
+        assert not served & {agent for agent, _, _ in parts}
+        served |= {agent for agent, _, _ in parts}
+    assert len(served) == 130
 
 
 async def test_only_the_agent_itself_asks_and_nothing_of_it_is_stored(bench: Bench, home: SendingHome) -> None:

@@ -64,6 +64,7 @@ def test_a_named_point_is_the_same_as_its_place_written_out() -> None:
         ('point = "W", offset = 14, unit = "W"', "offset: leave it out, point = 'W' says it"),
         ('point = "W", type = "int16", unit = "W"', "type: leave it out"),
         ('point = 7, unit = "W"', "model 101 has no point 7"),
+        ('point = ["W"], unit = "W"', "model 101 has no point ['W']"),
         ('point = "W", models = [64111], unit = "W"', "model 64111 is not compiled, give offset and type"),
         ('point = "W", models = [103, 113], unit = "W"', "lies elsewhere or is another type"),
         ('point = "W", models = [], unit = "W"', "expected in a table with models"),
@@ -74,6 +75,12 @@ def test_what_cannot_be_filled_in_is_said_with_its_row(row: str, words: str) -> 
         loaded("{ name = 'x', " + row + " },\n]\n")
     assert words in str(said.value)
     assert "\n" not in str(said.value)
+
+
+def test_a_name_that_is_no_text_is_a_fault_of_the_map() -> None:
+    """Not one of the program: whoever writes a map reads a line, and an agent goes on without the map."""
+    with pytest.raises(MapError, match="name: expected"):
+        loaded('{ name = ["x"], point = "W", unit = "W", positive = "generation", range = [0, 9] },\n]\n')
 
 
 def test_rows_without_a_named_point_stay_as_they_are() -> None:
