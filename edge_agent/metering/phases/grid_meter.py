@@ -125,7 +125,7 @@ class GridPhases:
             return self._unknown(values)
         is_certain = taken.mark is given.mark is Mark.MEASURED
         counted = Counted(taken.energy_wh, given.energy_wh, step_wh, is_certain=is_certain)
-        if self.step == "net" and counted.both_wh == 0 and step_wh <= FINE_STEP_WH:
+        if self.step == "net" and is_certain and counted.both_wh == 0 and step_wh <= FINE_STEP_WH:
             # One direction stood still in every phase: netted, it stood still as well. A coarse counter stands still
             # while up to a step flows, so there the power has to say it.
             self.last = PhaseError(0, True)

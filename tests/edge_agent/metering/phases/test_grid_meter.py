@@ -139,6 +139,13 @@ def test_at_night_what_was_counted_stands_as_it_was() -> None:
     assert closed.values[EXPORT] == SlotValue(0, Mark.MEASURED)
 
 
+def test_a_counter_in_doubt_is_not_told_as_derived_unless_the_power_bounds_it() -> None:
+    """Nothing in the other direction, but no power in the middle: how far the counter is off nobody can say."""
+    whole = steady(range(0, 901, 10), import_w=6000, export_w=0)
+    (closed,) = slots("net", [(*each[:3], None if 200 < each[0] < 600 else each[3]) for each in whole])
+    assert closed.values[IMPORT].mark is Mark.MISSING
+
+
 def test_a_coarse_counter_that_stands_still_proves_nothing() -> None:
     """300 W are fed in all the time; the meter's own steps of 100 Wh show 100 Wh drawn and nothing given."""
     metering = HomeMeter([GRID], next_slot=FIRST, longest_hole_s=300, phase_steps={GRID: "net"})
