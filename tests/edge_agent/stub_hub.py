@@ -188,6 +188,8 @@ class StubHub:
             if topic.kind == "meter":
                 self.meters.append(decode_meter(payload))
                 return
+            if topic.kind == "maps":
+                return
             if batch_hash(sealed) in self.unreadable:
                 notice = RefusalNotice(AGENT, self.at_s, batch_hash(sealed), RefusalReason.GARBAGE)
                 self.publish("refused", encode_refusal(notice))
