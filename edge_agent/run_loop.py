@@ -27,7 +27,7 @@ from protocols.wire.readings import MAX_DEVICES, ClockTrust, DeviceState
 
 log = logging.getLogger("commonwatt.agent")
 
-ANSWERS_EVERY_S = 2.0
+ANSWERS_EVERY_S = 5.0
 CONSENT_EVERY_S = 5.0
 BESIDE_AGAIN_S = 60.0
 FORGET_EVERY_S = 6 * 3600.0
@@ -90,7 +90,7 @@ class SlotCloser:
         """Seal and store until cancelled."""
         while True:
             with suppress(TimeoutError):
-                async with asyncio.timeout(CONSENT_EVERY_S):
+                async with asyncio.timeout(_to_the_beat(CONSENT_EVERY_S)):
                     await self.event.wait()
             if await self.take_up_consent():
                 wake()
@@ -206,7 +206,12 @@ async def send_answers(parts: LoopParts, wake: Callable[[], None]) -> None:
                 wake()
         except OutboxError as error:
             log.error("answers are waiting: %s", error)
-        await asyncio.sleep(ANSWERS_EVERY_S)
+        await asyncio.sleep(_to_the_beat(ANSWERS_EVERY_S))
+
+
+def _to_the_beat(every_s: float) -> float:
+    """How long until the next of all instants this far apart: whoever looks every so often wakes the computer once."""
+    return every_s - asyncio.get_running_loop().time() % every_s
 
 
 async def forget(parts: LoopParts) -> None:

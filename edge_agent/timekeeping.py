@@ -26,7 +26,7 @@ from protocols.slots import SLOT_S, Slot, start_of
 from protocols.timeline import Clock
 from protocols.wire.clock_check import ClockState
 
-CHECK_EVERY_S = 5.0
+CHECK_EVERY_S = 30.0
 REMEMBERED_S = 10.0
 
 

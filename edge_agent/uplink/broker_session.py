@@ -29,7 +29,7 @@ IN_FLIGHT = 20
 KEEP_ALIVE_S = 60
 SESSION_S = 86400
 GOODBYE_S = 5.0
-LOOK_EVERY_S = 5.0
+LOOK_EVERY_S = 10.0
 """How long paho's thread sleeps while nothing comes and nothing is to be sent; a publish wakes it at once."""
 
 

@@ -198,7 +198,8 @@ class Uplink:
             # One message is enough to get an answer; resending the whole window would fill a broker's queue.
             await self._publish_again(self._probe)
         if self._is_connected:
-            room = IN_FLIGHT - len(self._in_flight)
+            is_behind = self._sent_through < self._outbox.next_link.seq - 1
+            room = IN_FLIGHT - len(self._in_flight) if is_behind else 0
             for waiting in await self._outbox.waiting(after=self._sent_through, limit=room) if room > 0 else ():
                 if not self._publish(waiting.seq, waiting.topic, waiting.sealed):
                     break
