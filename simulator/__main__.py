@@ -26,15 +26,17 @@ def _parser() -> argparse.ArgumentParser:
         prog="commonwatt-sim", description="A simulated street of homes that speaks real Modbus."
     )
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    device, street, history = (
+    device, registers, street, history = (
         commands.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.")
         for name, words in (
             ("device", "serve one device for any Modbus client"),
+            ("registers", "serve the registers in a file, as recorded from a device"),
             ("street", "serve a street of homes: Modbus devices, weather service, truth"),
             ("history", "write each home's recording of the days before a given time"),
         )
     )
     _add_device(device)
+    _add_registers(registers)
     _add_street(street)
     _add_history(history)
     add_demo_command(commands)
@@ -45,14 +47,25 @@ def _add_device(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("family", help="the id of a device family, such as shelly-pro3em; a wrong one names all")
     parser.add_argument("--maps", type=Path, metavar="PATH", help="a folder of register maps, or one map's file")
     parser.add_argument("--variant", metavar="NAME", help="which variant of its map the device is")
-    parser.add_argument("--port", type=int, default=5020, help="TCP port on 127.0.0.1, 0 for a free one (default 5020)")
-    parser.add_argument("--rtu", type=Path, metavar="PATH", help="serve RTU on a pty at this path instead")
-    parser.add_argument("--unit", type=int, default=1, help="unit id (default 1)")
+    _add_place(parser)
     parser.add_argument("--hostile", action="store_true", help="answer every other request wrongly, in any way")
     parser.add_argument("--fault", action="append", metavar="KIND", help="misbehave in this way; a wrong one names all")
     parser.add_argument("--seed", type=int, default=1, help="the seed of its street (default 1)")
     parser.add_argument("--clock", type=Path, metavar="FILE", help="follow the timeline in this file")
     parser.set_defaults(run=_run_device)
+
+
+def _add_registers(parser: argparse.ArgumentParser) -> None:
+    words = "lines of function, address and hexadecimal words, such as '3 40000: 5375 6E53'"
+    parser.add_argument("file", type=Path, help=words)
+    _add_place(parser)
+    parser.set_defaults(run=_run_registers)
+
+
+def _add_place(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=int, default=5020, help="TCP port on 127.0.0.1, 0 for a free one (default 5020)")
+    parser.add_argument("--rtu", type=Path, metavar="PATH", help="serve RTU on a pty at this path instead")
+    parser.add_argument("--unit", type=int, default=1, help="unit id (default 1)")
 
 
 def _add_street(parser: argparse.ArgumentParser) -> None:
@@ -94,6 +107,12 @@ def _run_device(options: argparse.Namespace) -> None:
     from simulator.commands.device import run_device
 
     run_device(options)
+
+
+def _run_registers(options: argparse.Namespace) -> None:
+    from simulator.commands.registers import run_registers
+
+    run_registers(options)
 
 
 def _run_street(options: argparse.Namespace) -> None:

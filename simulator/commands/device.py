@@ -2,8 +2,6 @@
 
 import argparse
 import asyncio
-import signal
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -11,6 +9,7 @@ from decimal import Decimal
 from protocols.maps.model import DeviceMap, MapPoint
 from protocols.maps.registers import Value, shortest
 from protocols.maps.roles import role_names
+from simulator.commands.serving import check_place, serve_until_stopped
 from simulator.devices.faults import KINDS, Fault, FaultKind, FaultScript
 from simulator.devices.image import DeviceImage, UnitMap
 from simulator.devices.modbus_server import SimulatedLink
@@ -30,8 +29,7 @@ _FITTING_HOMES: dict[str | None, HomeKind] = {"battery": "pv-battery", "wind": "
 
 def run_device(options: argparse.Namespace) -> None:
     """Serve until Ctrl-C. Raises: SimulatorError."""
-    if not 0 <= options.port <= 65535 or not 1 <= options.unit <= 247:
-        raise SimulatorError("expected --port 0 to 65535 and --unit 1 to 247")
+    check_place(options)
     kinds = chosen_kinds([*(options.fault or []), *(["hostile"] if options.hostile else [])])
     clock = open_clock(options.clock)
     street = Street(seed=options.seed, homes=_HOMES, first_day=day_number(clock.now()) - _DAYS_BEFORE)
@@ -50,7 +48,8 @@ def run_device(options: argparse.Namespace) -> None:
         disturbance=script,
         device_map=None if is_known else device_map,
     )
-    asyncio.run(_serve(image, SimulatedLink([image], clock.now, script=script), options))
+    link = SimulatedLink([image], clock.now, script=script)
+    asyncio.run(serve_until_stopped(link, options, lambda where: how_to_read(image, where, link.now())))
 
 
 def chosen_kinds(names: Sequence[str]) -> tuple[FaultKind, ...]:
@@ -72,24 +71,6 @@ def home_of_family(street: Street, device_map: DeviceMap) -> tuple[SimulatedHome
     places: tuple[UnitRole, ...] = ("grid", "pv", "wind", "battery")
     place: UnitRole = next((role for role in places if role in device_map.roles), "grid")
     return home, ModbusUnit("device", 1, (device_map.id,), place, f"{home.id}-D1")
-
-
-async def _serve(image: DeviceImage, link: SimulatedLink, options: argparse.Namespace) -> None:
-    try:
-        if options.rtu:
-            link.serve_rtu(options.rtu)
-            where = str(options.rtu)
-        else:
-            where = f"127.0.0.1 port {await link.serve_tcp(options.port)}"
-    except OSError as problem:
-        raise SimulatorError(f"cannot serve at {options.rtu or options.port}: {problem.strerror or problem}") from None
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    sys.stdout.write("\n".join(how_to_read(image, where, link.now())) + "\n")
-    sys.stdout.flush()
-    await stop.wait()
-    await link.close()
 
 
 def how_to_read(image: DeviceImage, where: str, now_s: float) -> Iterator[str]:

@@ -34,9 +34,11 @@ from simulator.devices.modbus_answers import (
     FrameFormatError,
     ModbusRequest,
     build_exception_reply,
+    build_reply,
     next_rtu,
     next_tcp,
 )
+from simulator.devices.register_image import RegisterImage
 from simulator.devices.wire_faults import WIRE_FAULTS, spoil
 
 MAX_WAITING = 64
@@ -61,8 +63,10 @@ class SimulatedLink:
         *,
         script: FaultScript | None = None,
         manners: LinkLimits | None = None,
+        recorded: Sequence[RegisterImage] = (),
     ) -> None:
         self.images: Mapping[int, DeviceImage] = {image.unit.unit: image for image in images}
+        self.recorded: Mapping[int, RegisterImage] = {image.unit: image for image in recorded}
         self.now = now
         self.script = script or FaultScript()
         self.manners = manners or LinkLimits()
@@ -97,7 +101,10 @@ class SimulatedLink:
         self._listener = self._bus = None
 
     def _devices(self) -> list[SimDevice]:
-        return [_sim_device(image, self.now) for image in self.images.values()]
+        # The library wants a device to serve; a recorded one is answered before its registers are looked at.
+        nothing = SimData(0, values=[0], datatype=DataType.REGISTERS)
+        unread = [SimDevice(id=unit, simdata=[nothing]) for unit in self.recorded]
+        return [*(_sim_device(image, self.now) for image in self.images.values()), *unread]
 
 
 def _sim_device(image: DeviceImage, now: Callable[[], float]) -> SimDevice:
@@ -201,6 +208,8 @@ class _Handler(ServerRequestHandler):
 
     async def _answer(self, asked: ModbusRequest) -> bytes | None:
         """The frame to send back, None for silence."""
+        if recorded := self._link.recorded.get(asked.unit):
+            return build_reply(asked, recorded.answer(asked), unit=asked.unit, is_rtu=self._is_rtu)
         image = self._link.images.get(asked.unit)
         if image is None:
             # On a bus no unit answers; a gateway reports that the unit did not answer.

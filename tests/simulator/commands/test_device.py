@@ -17,6 +17,7 @@ from protocols.maps.roles import role_values
 from simulator.__main__ import main
 from simulator.commands import device as device_command
 from simulator.devices.image import DeviceImage
+from simulator.devices.modbus_server import SimulatedLink
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -66,10 +67,10 @@ def test_a_fault_that_nobody_knows_is_refused_with_all_names(capsys: pytest.Capt
 def test_a_fault_holds_from_the_start_on(monkeypatch: pytest.MonkeyPatch) -> None:
     served: list[DeviceImage] = []
 
-    async def serve(image: DeviceImage, *_others: object) -> None:
-        served.append(image)
+    async def serve(link: SimulatedLink, *_others: object) -> None:
+        served.extend(link.images.values())
 
-    monkeypatch.setattr(device_command, "_serve", serve)
+    monkeypatch.setattr(device_command, "serve_until_stopped", serve)
     for options in ([], ["--fault", "counter_stands", "--fault", "busy"]):
         assert main(["device", "eastron-sdm630", *options]) == 0
     moved = []
