@@ -152,7 +152,7 @@ class HomeMeter:
         self._longest_hole_s = longest_hole_s
         self._next_of = dict.fromkeys(self.places, next_slot)
         self._counters: dict[tuple[MeasuringPoint, str], CounterMeter] = {}
-        self._witnesses = {place: PowerWitness(longest_hole_s) for place in self.places}
+        self._witnesses = {each: PowerWitness(longest_hole_s, sleeps=each.role in _SLEEPING) for each in self.places}
         self._powers: dict[MeasuringPoint, PowerMeter] = {}
         self._shapes: dict[tuple[MeasuringPoint, str], CounterShape] = {}
         self._good_at: dict[tuple[MeasuringPoint, str], float] = {}

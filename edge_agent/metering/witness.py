@@ -20,6 +20,9 @@ OFTEN_S = 60.0
 WOBBLE_WH = 5
 """Counters fall by this much when their firmware rounds differently after a restart; no energy, no error."""
 
+STARTS_S = 600.0
+"""A device that goes on showing 0 everywhere for longer than this is not starting."""
+
 _WH_PER_WS = 1 / 3600
 
 
@@ -106,10 +109,15 @@ class FlowEvidence:
 
 
 class PowerWitness:
-    """The running integral of one power with its uncertainty; `mark` and `since` give the part between two readings."""
+    """The running integral of one power with its uncertainty; `mark` and `since` give the part between two readings.
 
-    def __init__(self, longest_hole_s: float = LONGEST_WITNESSED_S) -> None:
+    `sleeps`: the device may show 0 everywhere and mean it. Any other that counted a moment ago is starting then.
+    """
+
+    def __init__(self, longest_hole_s: float = LONGEST_WITNESSED_S, *, sleeps: bool = False) -> None:
         self._longest_s = min(longest_hole_s, LONGEST_WITNESSED_S)
+        self._sleeps = sleeps
+        self._counted_at_s = float("-inf")
         self._mark = WitnessMark()
         self._last_at_s = float("-inf")
         self._last_w: int | None = None
@@ -126,6 +134,10 @@ class PowerWitness:
 
     def add(self, at_s: float, power_w: int | None, *, answer: tuple[int | None, ...] = (), step_wh: int = 1) -> None:
         """One reading; `answer` are the counters in it by direction, to notice a gateway that repeats an old one."""
+        if any(answer):
+            self._counted_at_s = at_s
+        elif power_w == 0 and set(answer) == {0} and not self._sleeps and at_s - self._counted_at_s < STARTS_S:
+            power_w = None
         self.power_before_w, self.power_w = self.power_w, power_w
         length_s = at_s - self._last_at_s
         if length_s <= 0:
@@ -165,6 +177,7 @@ class PowerWitness:
     def step_time(self, by_s: float) -> None:
         """The clock was changed: the last reading moves with it."""
         self._last_at_s += by_s
+        self._counted_at_s += by_s
 
     def _integrate(self, first_w: int, last_w: int, *, length_s: float) -> None:
         mark, areas, spreads = self._mark, [0.0, 0.0], [0.0, 0.0]
