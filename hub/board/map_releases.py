@@ -108,11 +108,12 @@ def changed_set(
     Raises: RequestError if a name fits nothing, or if nothing would change.
     """
     wanted = {each.map: each for each in released}
-    for name in names:
+    for name in dict.fromkeys(names):
         if is_withdrawal:
-            if name not in wanted:
+            fits = [each.map for each in released if _is_named(each, name)]
+            if len(fits) != 1:
                 raise RequestError(f"{name[:80]!r} is not released: commonwatt-hub maps list shows what is")
-            del wanted[name]
+            wanted.pop(fits[0], None)
         else:
             found = _find(added, name)
             wanted[found.map] = found
@@ -120,6 +121,16 @@ def changed_set(
     if [each.digest for each in chosen] == [each.digest for each in released]:
         raise RequestError("this is what is released already: nothing to propose")
     return chosen
+
+
+def short_name(added: Sequence[MapFile], wanted: MapFile) -> str:
+    """What names this file in a release: its map's id, or the beginning of its digest if a newer file has that id."""
+    newest = [each for each in added if each.map == wanted.map][-1]
+    return wanted.map if newest.digest == wanted.digest else wanted.digest[:16]
+
+
+def _is_named(file: MapFile, name: str) -> bool:
+    return file.map == name or (len(name) >= DIGEST_CHARS_LEAST and file.digest.startswith(name))
 
 
 def _find(added: Sequence[MapFile], name: str) -> MapFile:

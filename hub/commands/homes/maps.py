@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from hub.board.map_releases import add_map, confirm_set, propose_set, read_map, released_files
+from hub.board.map_releases import add_map, confirm_set, propose_set, read_map, released_files, short_name
 from hub.folder.clock import open_clock
 from hub.folder.opening import OpenHub, opened_hub
 from hub.storage.errors import StoreError
@@ -94,20 +94,22 @@ def _add(args: argparse.Namespace, clock: Clock) -> int:
         sys.stderr.write(f"commonwatt-hub: maps add: {count}, nothing was added\n")
         return 1
 
-    async def add() -> list[MapFile]:
+    async def add() -> tuple[list[MapFile], list[str]]:
         async with opened_hub(args.data, clock=clock) as hub:
-            return [
+            added = [
                 await add_map(hub.store, device_map, text, by=args.by, at=hub.opened_at)
                 for device_map, text, _ in judged
                 if device_map is not None
             ]
+            files = await hub.store.map_files()
+            return added, [short_name(files, each) for each in added]
 
-    added = asyncio.run(add())
+    added, names = asyncio.run(add())
     if args.json:
         sys.stdout.write(json.dumps([_plain(each) for each in added]) + "\n")
     else:
         lines = [f"{each.map}: {each.quality}, good, digest {each.digest[:16]}" for each in added]
-        lines.append(f"then: commonwatt-hub maps release {' '.join(each.map for each in added)} --by {args.by}")
+        lines.append(f"then: commonwatt-hub maps release {' '.join(dict.fromkeys(names))} --by {args.by}")
         sys.stdout.write("\n".join(lines) + "\n")
     return 0
 
@@ -158,6 +160,8 @@ async def _shown(hub: OpenHub) -> dict[str, object]:
             {
                 "proposal": each.id,
                 "maps": [files[digest].map for digest in each.digests],
+                "digests": list(each.digests),
+                "bronze": sum(files[digest].quality == "bronze" for digest in each.digests),
                 "proposed_by": each.proposed_by,
                 "proposed_on": _day(each.proposed_at, tz),
             }
@@ -183,16 +187,20 @@ def map_lines(found: Mapping[str, object], done: str = "") -> str:
             f" {each['released_by']}: {_named(each)}{bronze}"
         )
     for each in _rows(found["proposals"]):
+        bronze = f", {each['bronze']} of them bronze, which will count for settlement" if each["bronze"] else ""
         lines.append(
-            f"proposal {each['proposal']} of {each['proposed_by']}, {each['proposed_on']}: {_named(each)}; waits for a"
-            " second board member"
+            f"proposal {each['proposal']} of {each['proposed_by']}, {each['proposed_on']}: {_named(each)}{bronze};"
+            " waits for a second board member"
         )
     return done + "\n".join(lines) + "\n"
 
 
 def _named(row: Mapping[str, object]) -> str:
-    maps = row["maps"]
+    """The maps of a bundle; of a proposal with the files' digests, so that whoever confirms sees which they are."""
+    maps, digests = row["maps"], row.get("digests")
     assert isinstance(maps, list)
+    if isinstance(digests, list):
+        maps = [f"{name} ({digest[:16]})" for name, digest in zip(maps, digests, strict=True)]
     return ", ".join(maps) if maps else "no maps at all"
 
 

@@ -176,6 +176,22 @@ def test_only_a_board_member_adds_and_the_same_set_twice_is_nothing_new(hub: Map
     assert "nothing to propose" in hub.run("release", SILVER, "--by", "m01", code=1)
 
 
+def test_which_of_two_files_of_a_map_is_meant_is_said_and_can_be_taken_back(hub: MapsHub, tmp_path: Path) -> None:
+    hub.add(BRONZE)
+    changed = tmp_path / f"{BRONZE}.toml"
+    changed.write_text((MAPS / f"{BRONZE}.toml").read_text(encoding="utf-8") + "# changed\n", encoding="utf-8")
+    assert f"maps release {BRONZE} --by" in hub.run("add", str(changed), "--by", "m01")
+    old, new = (each["digest"][:16] for each in hub.shown()["maps"])
+    again = hub.run("add", str(MAPS / f"{BRONZE}.toml"), "--by", "m01")
+    assert f"maps release {old} --by" in again, "by its id the newer file would be released"
+    shown = hub.run("release", old, old, "--by", "m01")
+    assert f"{BRONZE} ({old}), 1 of them bronze, which will count for settlement; waits" in shown
+    hub.run("confirm", "--proposal", "1", "--by", "m02")
+    assert "is not released" in hub.run("withdraw", new, "--by", "m01", code=1)
+    assert "is not released" in hub.run("withdraw", old[:4], "--by", "m01", code=1), "too short to name one file"
+    assert "no maps at all" in hub.run("withdraw", old, BRONZE, "--by", "m01")
+
+
 def test_a_release_past_the_board_is_found(hub: MapsHub) -> None:
     hub.add(SILVER)
     hub.run("release", SILVER, "--by", "m01")
