@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from hub.board.run_approval import approve_run, publish_run
 from hub.books.billed_entries import last_billed
+from hub.books.billed_meters import BilledMeterStores, uncertified_in_run
 from hub.books.days import SettlementStores
 from hub.books.runs import (
     PREVIEW_ACCESS,
@@ -31,10 +32,10 @@ from hub.core.ledger.run_calendar import DISPUTE, RunCalendar, days_of, month_na
 from hub.core.ledger.signed_document import Signer
 from hub.core.payments.tax_terms import TaxTerms
 from hub.core.rules.input_checks import RejectedInputError
-from hub.storage.access_records import AccessLog
 from hub.storage.errors import StoreConflictError
 from hub.storage.records import EntryRow
 from protocols.errors import RequestError, SettingsError
+from protocols.maps.model import Metrology
 
 BUSY: Final = "a run is being booked at this moment; try again when it is done"
 STALE: Final = "something has changed since the preview, such as new readings; preview it again"
@@ -43,7 +44,7 @@ CROSSED: Final = "another run was booked at the same moment; check it and try ag
 LoadTaxTerms = Callable[[], TaxTerms | None]
 
 
-class RunStores(SettlementStores, AccessLog, Protocol):
+class RunStores(SettlementStores, BilledMeterStores, Protocol):
     """The parts of the store that the service reads and writes."""
 
 
@@ -101,6 +102,10 @@ class RunService:
     async def needs_decision(self, month: date, *, kind: str) -> bool:
         """Whether a run of this kind states a decision: after a dispute, or because no home has a reading."""
         return kind == DISPUTE or not await has_readings(self._store, month, access=PREVIEW_ACCESS)
+
+    async def uncertified(self, run: MonthRun) -> dict[str, Metrology]:
+        """The homes that the run bills by a meter which is not known to be certified, with its class."""
+        return await uncertified_in_run(self._store, run)
 
     async def booked(self, run: MonthRun) -> BoardPreview:
         """What the run bills, compared with the month's last published run if there is one. The access is logged."""

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from hub.board.fund_approval import approve_fund, find_fund
 from hub.board.run_approval import approve_run, publish_run
+from hub.books.billed_meters import uncertified_in_run
 from hub.books.view import read_money_books
 from hub.commands.runs import run_json, run_line
 from hub.core.ledger.fund_approvals import FundRunStatus
@@ -76,7 +77,7 @@ async def record_run_decision(
                 done = await publish_run(store, run=run, member=member, at=at, key=key, terms=terms)
             else:
                 done = await approve_run(store, run=run, member=member, at=at, key=key)
-            return done, await certificate_line(store)
+            return done, certificate_line(await uncertified_in_run(store, done))
     except RequestError as problem:
         raise RequestError(f"approve: {problem}") from None
 

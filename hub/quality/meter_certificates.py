@@ -1,19 +1,19 @@
 """Homes that are billed by a meter without a certificate for billing: a line for the board before it approves."""
 
+from collections.abc import Mapping
 from typing import Final
 
-from hub.core.homes.meter_trust import uncertified_homes
-from hub.storage.fleet_records import MeterNoticeStore
+from protocols.maps.model import Metrology
 
 SHOWN: Final = 8
 
 
-async def certificate_line(store: MeterNoticeStore) -> str | None:
+def certificate_line(uncertified: Mapping[str, Metrology]) -> str | None:
     """The homes whose agent told of a meter without a certificate or of an unknown one; None if there are none.
 
     A home whose agent tells nothing is not named: nothing is known of its meter.
     """
-    found = sorted(uncertified_homes(await store.told_meters()).items())
+    found = sorted(uncertified.items())
     if not found:
         return None
     named = ", ".join(f"{home} ({metrology})" for home, metrology in found[:SHOWN])

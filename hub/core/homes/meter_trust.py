@@ -116,10 +116,18 @@ def _waiting_parts(span: MeterSpan, bundles: Iterable[tuple[Slot, Slot | None]])
         yield MeterSpan(span.meter, at, span.until)
 
 
-def uncertified_homes(told: Iterable[ToldMeter]) -> dict[str, Metrology]:
-    """The homes whose present grid meter has no certificate for billing, or none that is known, with what was told."""
-    now = [span.meter for span in meter_spans(told) if span.until is None]
-    return {meter.home: meter.metrology for meter in now if meter.metrology not in CERTIFIED}
+def uncertified_homes(told: Iterable[ToldMeter], *, slots: range | None = None) -> dict[str, Metrology]:
+    """The homes whose grid meter in these slots has no certificate for billing, or none that is known, as it was told.
+
+    Without `slots`: the present meter. Of several such meters of a home in these slots the last one is named.
+    """
+    found = {}
+    for span in meter_spans(told):
+        is_now = slots is None and span.until is None
+        is_within = slots is not None and span.first_slot < slots.stop and (span.until or slots.stop) > slots.start
+        if (is_now or is_within) and span.meter.metrology not in CERTIFIED:
+            found[span.meter.home] = span.meter.metrology
+    return found
 
 
 def other_nettings(told: Iterable[ToldMeter], netting: str) -> list[MeterSpan]:

@@ -20,6 +20,7 @@ from hub.storage.finding_records import FindingRow
 from hub.storage.invite_records import AskedInvitation, MadeInvitation
 from hub.storage.records import Access, Coop, Home, Member
 from hub.storage.street_records import StreetTotals
+from protocols.maps.model import Metrology
 from protocols.slots import Slot
 from protocols.timeline import Clock
 
@@ -62,6 +63,10 @@ class RunOperations(Protocol):
 
     async def needs_decision(self, month: date, *, kind: str) -> bool:
         """Whether a run of this kind states a decision: after a dispute, or because no home has a reading."""
+        ...
+
+    async def uncertified(self, run: MonthRun) -> Mapping[str, Metrology]:
+        """The homes that the run bills by a meter which is not known to be certified, with its class."""
         ...
 
     async def booked(self, run: MonthRun) -> BoardPreview:

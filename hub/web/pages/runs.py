@@ -9,7 +9,6 @@ from typing import Final
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 
-from hub.core.homes.meter_trust import uncertified_homes
 from hub.core.ledger.month_overview import MonthOverview
 from hub.core.ledger.month_runs import DECISION_CHARS_MAX, MonthRun
 from hub.core.ledger.run_calendar import DISPUTE, MONTH_KINDS
@@ -109,9 +108,9 @@ def _add_previews(app: FastAPI, site: PageContext) -> None:
     async def run_as_json(request: Request, month: str, run_key: str) -> Response:
         visit = await require_board_visit(site, request)
         run = _run(await _month(site, visit, month), run_key, visit)
-        uncertified = uncertified_homes(await site.parts.store.told_meters())
+        uncertified = await service.uncertified(run)
         booked = preview_json(await service.booked(run))
-        return as_json(month_run_json(run) | {"booked": booked, "uncertified": dict(sorted(uncertified.items()))})
+        return as_json(month_run_json(run) | {"booked": booked, "uncertified": uncertified})
 
     @app.get("/board/runs/{month}/run/{run_key}")
     async def run_of_month(request: Request, month: str, run_key: str) -> Response:
@@ -121,7 +120,7 @@ def _add_previews(app: FastAPI, site: PageContext) -> None:
         names = {member.id: member.name for member in await site.parts.store.members()}
         booked = await service.booked(run)
         view = booked_page(found, run, visit.words, booked=booked, names=names, reader=visit.member.id)
-        meters = uncertified_words(uncertified_homes(await site.parts.store.told_meters()), visit.words)
+        meters = uncertified_words(await service.uncertified(run), visit.words)
         return await site.page(visit, "runs_booked.html", place="more", view=view, meters=meters)
 
 

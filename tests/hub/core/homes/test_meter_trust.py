@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -45,3 +46,16 @@ def test_the_spans_of_a_seat_follow_each_other(told: list[tuple[int, str]]) -> N
 def test_only_the_present_meter_of_a_home_is_uncertified() -> None:
     other = replace(BRONZE, home="h02", metrology="class 1")
     assert uncertified_homes([BRONZE, SILVER, other]) == {"h02": "class 1"}
+
+
+@pytest.mark.parametrize(
+    ("slots", "kind"),
+    [((0, 100), None), ((0, 101), "none"), ((199, 300), "none"), ((200, 300), None), ((300, 301), "class 1")],
+)
+def test_a_month_is_billed_by_the_meters_of_its_own_slots(slots: tuple[int, int], kind: str | None) -> None:
+    """One without a certificate from 100 to 200, then a certified one, and from 300 on one that is not."""
+    told = [
+        replace(BRONZE, from_slot=at, metrology=each)  # type: ignore[arg-type]
+        for at, each in ((100, "none"), (200, "MID B"), (300, "class 1"))
+    ]
+    assert uncertified_homes(told, slots=range(*slots)).get(BRONZE.home) == kind

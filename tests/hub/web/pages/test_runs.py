@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import threading
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -109,6 +110,11 @@ async def test_a_run_says_which_homes_are_billed_by_an_uncertified_meter(come: C
     page = (await first.get(f"{JUNE}/run/{key}")).text
     assert f"not known to be certified for billing (MID): {agent.home_id} (not certified)" in page
     assert (await first.get(f"{JUNE}/run/{key}.json")).json()["uncertified"] == {agent.home_id: "none"}
+    certified = replace(notice, from_slot=NOW_SLOT, metrology="MID B")
+    later = replace(notice, agent=(await store.agents())[1].id, from_slot=NOW_SLOT + 96 * 31)
+    await store.note_meters([ReceivedNotice(each, b"sealed", 1) for each in (certified, later)])
+    shown = (await first.get(f"{JUNE}/run/{key}.json")).json()["uncertified"]
+    assert shown == {agent.home_id: "none"}, "what was told of a later month changes nothing of this one"
 
 
 async def test_a_preview_books_nothing_and_shows_sums_but_no_member(come: Come, store: SqliteStore) -> None:
