@@ -45,11 +45,6 @@ from protocols.maps.fields import TomlFields
 from protocols.maps.model import MapError
 from protocols.toml_text import TomlTextError, read_toml
 
-STOPPED_IN_BROWSER = (
-    "stopped; `commonwatt-agent setup --page` goes on where you stopped, `sudo systemctl start commonwatt-agent` starts"
-    " the agent of a home that is set up"
-)
-
 
 def run(options: argparse.Namespace) -> int:
     """Walk through set-up, or only compare with the legal meter. Raises: RequestError, SettingsError."""
@@ -87,14 +82,19 @@ def _in_browser(config: Path, address: tuple[str, int], *, waits: bool) -> int:
         await make_program(config, None, show_home=show_home).run(None)
 
     print("\n".join(where_lines(settings, pin)), flush=True)
+    parts = make_parts(config)
     setting_up = SetupInBrowser(
-        make_parts(config),
+        parts,
         settings,
         gate=Gate(folder, now=time.time),
         monotonic=time.monotonic,
         start_agent=start_agent if waits else None,
     )
-    asyncio.run(until_stopped(setting_up.run(), STOPPED_IN_BROWSER))
+    stopped = (
+        "stopped; `commonwatt-agent setup --page` goes on where you stopped;"
+        f" the agent of a home that is set up is started so: {parts.start_hint}"
+    )
+    asyncio.run(until_stopped(setting_up.run(), stopped))
     return 0
 
 

@@ -6,7 +6,9 @@ It runs beside the reading of the devices, in the same thread: nothing a client 
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
+import os
 import traceback
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -68,10 +70,10 @@ class PageServer:
         """How many clients are being served now."""
         return len(self._writers)
 
-    async def run(self, *, tries_again: bool = True) -> None:
+    async def run(self, *, stop_hint: str | None = None) -> None:
         """Serve until cancelled. An address that cannot be had is logged once and tried again.
 
-        Raises: RequestError for such an address, without `tries_again`.
+        Raises: RequestError for such an address, if `stop_hint` says how a running agent is stopped here.
         """
         settings, is_said = self._settings, False
         while True:
@@ -80,11 +82,8 @@ class PageServer:
                     self._connected, settings.host, settings.port, limit=MAX_HEAD_BYTES, backlog=16
                 )
             except OSError as cause:
-                if not tries_again:
-                    raise RequestError(
-                        f"the page cannot be served at {settings.shown}: {cause.strerror or cause}:"
-                        " if the agent runs, stop it first (sudo systemctl stop commonwatt-agent), or name another port"
-                    ) from None
+                if stop_hint is not None:
+                    raise _cannot_serve(settings, cause, stop_hint) from None
                 if not is_said:
                     log.info("the local page is not served: %s: %s", settings.shown, cause.strerror or cause)
                 is_said = True
@@ -165,3 +164,14 @@ def _log_failure(error: Exception) -> None:
     places = traceback.extract_tb(error.__traceback__)[-4:]
     where = " < ".join(f"{place.name} line {place.lineno}" for place in reversed(places))
     log.error("the local page failed with %s in %s", type(error).__name__, where)
+
+
+def _cannot_serve(settings: PageSettings, cause: OSError, stop_hint: str) -> RequestError:
+    """What is wrong with the address, and what to do about it."""
+    advice = {
+        errno.EADDRINUSE: f"if the agent runs, stop it first ({stop_hint}), or name another port",
+        errno.EADDRNOTAVAIL: "name an address of this computer, or 0.0.0.0 for all of them",
+        errno.EACCES: "name a port from 1024 on",
+    }.get(cause.errno or 0, "name another address")
+    said = os.strerror(cause.errno) if (cause.errno or 0) > 0 else str(cause)
+    return RequestError(f"the page cannot be served at {settings.shown}: {said}: {advice}")

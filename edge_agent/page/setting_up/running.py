@@ -52,7 +52,7 @@ class SetupInBrowser:
 
         Raises: RequestError where the page cannot be served; CommonwattError if the agent ends with a complaint.
         """
-        serving = asyncio.create_task(self.server.run(tries_again=False))
+        serving = asyncio.create_task(self.server.run(stop_hint=self._parts.stop_hint))
         working = asyncio.create_task(self._work())
         try:
             await asyncio.wait((serving, working), return_when=asyncio.FIRST_COMPLETED)

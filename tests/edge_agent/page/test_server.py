@@ -1,13 +1,16 @@
 """The page's server against clients that are slow, greedy, wrong or many: it refuses them and serves the others."""
 
 import asyncio
+import errno
 import logging
+import os
 
 import pytest
 
 from edge_agent.page.requests import MAX_BODY_BYTES, MAX_HEAD_BYTES, PageAnswer, PageRequest
 from edge_agent.page.server import PageServer, ServingLimits
 from edge_agent.page_settings import PageSettings
+from protocols.errors import RequestError
 from tests.edge_agent.page.page_home import PageHome, ask, get, post, read_answer
 
 QUICK = ServingLimits(request_s=0.4, answer_s=0.6, linger_s=0.1, connections=6, connections_of_one=4)
@@ -192,6 +195,27 @@ async def test_a_port_that_is_taken_is_one_line_and_the_agent_goes_on(
         assert not task.done()
         task.cancel()
     assert f"http://127.0.0.1:{port}" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("trouble", "advice"),
+    [
+        (errno.EADDRINUSE, "if the agent runs, stop it first (Ctrl-C where it runs), or name another port"),
+        (errno.EADDRNOTAVAIL, "name an address of this computer, or 0.0.0.0 for all of them"),
+        (errno.EACCES, "name a port from 1024 on"),
+    ],
+)
+async def test_setup_says_what_to_do_about_an_address_that_cannot_be_had(
+    home: PageHome, monkeypatch: pytest.MonkeyPatch, trouble: int, advice: str
+) -> None:
+    async def refused(*_: object, **__: object) -> asyncio.Server:
+        raise OSError(trouble, "error while attempting to bind on address ('127.0.0.1', 80)")
+
+    monkeypatch.setattr(asyncio, "start_server", refused)
+    server = PageServer(PageSettings("127.0.0.1", 80), answer=home.site.answer, refuse=home.site.refuse)
+    with pytest.raises(RequestError) as caught:
+        await server.run(stop_hint="Ctrl-C where it runs")
+    assert str(caught.value).endswith(f"http://127.0.0.1:80: {os.strerror(trouble)}: {advice}")
 
 
 async def test_stopping_the_agent_waits_for_no_client(home: PageHome, monkeypatch: pytest.MonkeyPatch) -> None:
