@@ -12,9 +12,8 @@ from edge_agent.finding.probe import Sighting
 from edge_agent.finding.proposals import FamilyProposal
 from edge_agent.finding.search import FoundDevice
 from edge_agent.finding.text import connect_text
+from edge_agent.finding.writing import write_beside
 from edge_agent.settings import parse_endpoint
-from protocols.durable_files import write_durably
-from protocols.errors import RequestError
 from protocols.maps.identity_plan import IdentityKnowledge
 
 FILE_NAME = "scan-found.json"
@@ -34,10 +33,7 @@ def keep_scan(folder: Path, found: Sequence[FoundDevice], *, now_s: float) -> Pa
     """Write it; returns the file. Raises: RequestError."""
     record = {"at_s": int(now_s), "found": [_record(each) for each in found]}
     path = folder / FILE_NAME
-    try:
-        write_durably(path, json.dumps(record, indent=1, ensure_ascii=False).encode(), replace=True)
-    except OSError as cause:
-        raise RequestError(f"cannot write {path}: {cause.strerror or cause}: run this with sudo") from None
+    write_beside(path, json.dumps(record, indent=1, ensure_ascii=False).encode())
     return path
 
 

@@ -173,5 +173,5 @@ def _cannot_serve(settings: PageSettings, cause: OSError, stop_hint: str) -> Req
         errno.EADDRNOTAVAIL: "name an address of this computer, or 0.0.0.0 for all of them",
         errno.EACCES: "name a port from 1024 on",
     }.get(cause.errno or 0, "name another address")
-    said = os.strerror(cause.errno) if (cause.errno or 0) > 0 else str(cause)
+    said = os.strerror(cause.errno) if cause.errno is not None and cause.errno > 0 else str(cause)
     return RequestError(f"the page cannot be served at {settings.shown}: {said}: {advice}")

@@ -232,7 +232,8 @@ async def _with_values(
         if answer == "o":
             return []
         if answer == "d":
-            choices = [await _turned(talk, each) if each.name in by_name else each for each in choices]
+            is_only = len(by_name) == 1
+            choices = [await _turned(talk, each, is_only=is_only) if each.name in by_name else each for each in choices]
 
 
 async def _values(parts: SetupParts, choices: Sequence[DeviceChoice]) -> tuple[dict[str, LiveRole], list[str]]:
@@ -251,8 +252,8 @@ def _rows(choices: Sequence[DeviceChoice], by_name: dict[str, LiveRole]) -> Valu
     ]
 
 
-async def _turned(talk: Conversation, choice: DeviceChoice) -> DeviceChoice:
-    if await is_yes(talk, f"  Turn the direction of {ROLE_WORDS[choice.role]}?"):
+async def _turned(talk: Conversation, choice: DeviceChoice, *, is_only: bool) -> DeviceChoice:
+    if is_only or await is_yes(talk, f"  Turn the direction of {ROLE_WORDS[choice.role]}?"):
         return replace(choice, invert=not choice.invert)
     return choice
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge_agent.consent.wording import RESOLUTION_WORDS, measures_words
+from edge_agent.finding.writing import write_beside
 from edge_agent.metering.home_meter import FIELDS_OF_ROLE
 from edge_agent.settings import ROLES
 from edge_agent.setup.conversation import Conversation, SetupQuestion, is_yes, say_all
@@ -17,7 +18,6 @@ from edge_agent.setup.progress import DeviceChoice, MeterChoice, SetupProgress
 from protocols.consent.changes import allow_purpose
 from protocols.consent.purposes import CATALOGUE, Basis, Purpose
 from protocols.consent.rules import ConsentSet
-from protocols.durable_files import write_durably
 from protocols.errors import CommonwattError, RequestError
 from protocols.quantities import Measure
 from protocols.slots import parse_slot, slot_of
@@ -109,10 +109,7 @@ async def write_configuration(talk: Conversation, parts: SetupParts, progress: S
             await talk.say("Your own comments (#) in the file are not kept; every key of every device is.")
         if not await is_yes(talk, f"Write {path}?"):
             raise RequestError(f"{path} stays as it is; `commonwatt-agent setup` goes on from here")
-    try:
-        write_durably(path, text.encode(), replace=True)
-    except OSError as cause:
-        raise RequestError(f"cannot write {path}: {cause.strerror or cause}: run this with sudo") from None
+    write_beside(path, text.encode())
     await talk.say(f"{path} is written.")
 
 

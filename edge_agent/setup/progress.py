@@ -11,8 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from protocols.durable_files import write_durably
-from protocols.errors import RequestError
+from edge_agent.finding.writing import write_beside
 
 FILE_NAME = "setup-progress.json"
 MAX_BYTES = 64 * 1024
@@ -109,9 +108,4 @@ def _device(found: dict[str, Any]) -> DeviceChoice:
 def save_progress(folder: Path, progress: SetupProgress) -> None:
     """Keep it. Raises: RequestError."""
     content = json.dumps(asdict(progress), indent=1).encode()
-    try:
-        write_durably(folder / FILE_NAME, content, replace=True)
-    except OSError as cause:
-        raise RequestError(
-            f"cannot write {folder / FILE_NAME}: {cause.strerror or cause}: run this with sudo"
-        ) from None
+    write_beside(folder / FILE_NAME, content)

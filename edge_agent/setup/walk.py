@@ -23,6 +23,8 @@ async def set_up(talk: Conversation, parts: SetupParts, *, waits: bool = True) -
     """
     folder = parts.config.parent
     progress = load_progress(folder)
+    # Whoever may not write here hears it before the first question, not after the last.
+    save_progress(folder, progress)
     if progress.next_step is None or not (progress.done or progress.devices):
         progress = await _begun(talk, parts, progress)
     elif progress.done:

@@ -1,5 +1,6 @@
 """The legal meter, agent.toml, the invitation and consent: asked in plain words, and nothing is overwritten unseen."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -179,6 +180,22 @@ async def test_the_walk_goes_on_where_it_stopped_and_ends_with_the_first_receipt
     assert "sudo systemctl start commonwatt-agent" in script.text
     assert script.said[-1] == "The hub has signed for 1 of 2 messages: everything works."
     assert load_progress(home.folder).next_step is None
+
+
+async def test_a_folder_that_cannot_be_written_is_told_before_the_first_question(home: InventedHome) -> None:
+    (home.folder / "file").write_text("")
+    talk = Script()
+    with pytest.raises(RequestError, match=r"cannot write .*: it is no folder: choose another"):
+        await set_up(talk, replace(home.parts(), config=home.folder / "file" / "agent.toml"))
+    assert talk.said == []
+
+
+async def test_a_folder_that_is_not_there_is_made(home: InventedHome) -> None:
+    home.receipts = [ReceiptCount(is_running=False, messages=0, receipted=0)]
+    config = home.folder / "new" / "home" / "agent.toml"
+    with pytest.raises(RequestError, match="the script is over"):
+        await set_up(Script(), replace(home.parts(), config=config))
+    assert (config.parent / "setup-progress.json").exists()
 
 
 async def test_a_running_agent_keeps_its_devices(home: InventedHome) -> None:
