@@ -18,6 +18,7 @@ from hub.core.quality.home_checks import SETTLED, Finding, HomeSlots, find_all, 
 from hub.core.quality.neighbour_checks import find_clock_shifts, find_odd_yields
 from hub.core.quality.settlement_check import SuspectSlots, find_suspect_slots
 from hub.core.settlement.prepared_readings import Readings, membership
+from hub.core.settlement.slot_marks import SlotMarks, slots_in
 from hub.quality.meter_findings import meter_findings
 from hub.quality.scale_findings import GRID_ACCESS, HOOD_ACCESS, QualityStores, scale_findings
 from hub.storage.finding_records import NewFinding
@@ -93,7 +94,7 @@ async def check_day_quality(
     tz = (await store.coop()).tz
     slots = slots_of_day(day, tz)
     rule = read_rule((await store.rule_on(day.isoformat()))[1])
-    inputs = await store.settlement_inputs(slots=slots, access=GRID_ACCESS)
+    inputs = await store.settlement_inputs(slots=slots, access=GRID_ACCESS, derived=rule.derived)
     readings = readings_of(inputs)
     home_of = {home.member_id: home.id for home in await store.homes()}
     limits = await settlement_limits(store, readings, rule=rule, access=GRID_ACCESS)
@@ -102,7 +103,8 @@ async def check_day_quality(
     for member in _members_with_gaps(readings):
         home = home_of[member]
         grid = await store.home_series(home, SETTLED, slots=slots, access=GRID_ACCESS)
-        found += find_missing(_home_slots(home, grid, {}, worst=Mark.MEASURED))
+        derived = readings.marks.get(member, SlotMarks()).derived
+        found += find_missing(_home_slots(home, grid, {}, worst=Mark.MEASURED, derived=slots_in(derived)))
     consents = await store.consents(lasting_at=start_of(slots.start))
     for home, measures in _allowed(consents, slots.start).items():
         series = await store.home_series(home, SETTLED, slots=slots, access=GRID_ACCESS)
@@ -147,16 +149,24 @@ def _members_with_gaps(readings: Readings) -> list[str]:
 
 
 def _home_slots(
-    home: str, series: Mapping[Measure, HomeSeries], nameplates: Mapping[Measure, int], *, worst: Mark
+    home: str,
+    series: Mapping[Measure, HomeSeries],
+    nameplates: Mapping[Measure, int],
+    *,
+    worst: Mark,
+    derived: Sequence[Slot] = (),
 ) -> HomeSlots:
-    """The grid always, and other measures only with a value: one without any belongs to a device the home lacks."""
-    known = {
-        measure: np.where(each.mark <= worst, each.energy_wh, -1)
-        for measure, each in series.items()
-        if measure in SETTLED or (each.energy_wh >= 0).any()
-    }
-    gaps = {measure: series[measure].gap for measure in known}
+    """The grid always, and other measures only with a value: one without any belongs to a device the home lacks.
+
+    In the slots `derived` what was derived counts too, as it does in their settlement.
+    """
     first_slot = next(iter(series.values())).first_slot
+    known = {}
+    for measure, each in series.items():
+        if measure in SETTLED or (each.energy_wh >= 0).any():
+            counts = np.isin(first_slot + np.arange(len(each.mark)), derived) & (each.mark == Mark.DERIVED)
+            known[measure] = np.where((each.mark <= worst) | counts, each.energy_wh, -1)
+    gaps = {measure: series[measure].gap for measure in known}
     return HomeSlots(home, first_slot, known, gaps, {m: w for m, w in nameplates.items() if m in known})
 
 

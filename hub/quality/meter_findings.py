@@ -31,17 +31,24 @@ async def meter_findings(store: QualityStores, slots: range, *, netting: str) ->
         numbers = (("is_derived", int(span.meter.is_derived)),)
         words = f"{SENTENCE}, from {format_slot(here.start)} on."
         found.append(Finding(UNPROVEN_METER, span.meter.home, None, here.start, len(here), numbers, words, "hold"))
-    others = other_nettings(await store.told_meters(), netting)
-    for span in await _unsaid(store, slots, others, code=OTHER_NETTING):
+    others, rule_min = other_nettings(await store.told_meters(), netting), ("rule_min", NETTING_MIN[netting])
+    for span in await _unsaid(store, slots, others, code=OTHER_NETTING, numbers=(rule_min,)):
         here, says = _within(span, slots), span.meter.netting
-        times = (("home_min", NETTING_MIN[says]), ("rule_min", NETTING_MIN[netting]))
+        times = (("home_min", NETTING_MIN[says]), rule_min)
         words = f"The home says that its grid operator nets within: {says}; the rulebook says: {netting}."
         found.append(Finding(OTHER_NETTING, span.meter.home, None, here.start, len(here), times, words, "check"))
     return found
 
 
-async def _unsaid(store: QualityStores, slots: range, spans: Sequence[MeterSpan], *, code: str) -> list[MeterSpan]:
-    """The meters in use in these slots that no finding of an earlier day with this code has named."""
+async def _unsaid(
+    store: QualityStores,
+    slots: range,
+    spans: Sequence[MeterSpan],
+    *,
+    code: str,
+    numbers: tuple[tuple[str, int], ...] = (),
+) -> list[MeterSpan]:
+    """The meters in use in these slots that no finding of an earlier day with this code and these numbers has named."""
     here = [span for span in spans if _reaches(span, slots)]
     if not here:
         return []
@@ -49,7 +56,11 @@ async def _unsaid(store: QualityStores, slots: range, spans: Sequence[MeterSpan]
     today = day_of(slots.start, tz).isoformat()
     first = day_of(min(span.first_slot for span in here), tz).isoformat()
     rows = await store.findings(access=GRID_ACCESS, since=first)
-    told = [row.found for row in rows if row.found.code == code and row.day < today]
+    told = [
+        row.found
+        for row in rows
+        if row.found.code == code and row.day < today and set(numbers) <= set(row.found.numbers)
+    ]
     return [
         span
         for span in here

@@ -18,7 +18,7 @@ from protocols.quantities import Mark
 from protocols.slots import Slot, slots_of_day
 from protocols.wire.meter_notices import MeterNotice
 from tests.hub.books.test_runs import night
-from tests.hub.quality.test_findings import job_on
+from tests.hub.quality.test_findings import findings, job_on
 from tests.hub.settled_street import COOP, KEY, RULE, Arrival, Street, arrivals_of, open_street
 
 DAY = date(2026, 5, 30)
@@ -115,3 +115,33 @@ async def test_a_measured_reading_that_comes_later_takes_the_place_of_a_derived_
     await settled(street)
     await street.arrive([Arrival((1, slot)) for slot in NOON])
     assert await settled(street) == ("complete", SlotMarks(), [])
+
+
+async def told_codes(street: Street) -> set[str]:
+    """The codes of what the check found of h01 on the day."""
+    return {each.found.code for each in await findings(street.store) if each.found.home == "h01"}
+
+
+async def test_what_counts_is_no_gap(street: Street) -> None:
+    await tell(street, within_wh=50, percent=10)
+    await settled(street)
+    assert "gap" not in await told_codes(street)
+
+
+async def test_beside_a_gap_only_what_is_missing_is_one(street: Street) -> None:
+    await tell(street, within_wh=50, percent=10, from_slot=NOON.start + 2)
+    await settled(street)
+    gaps = [each.found for each in await findings(street.store) if each.found.code == "gap"]
+    assert {(each.home, each.first_slot, each.slots) for each in gaps} == {("h01", NOON.start, 2)}
+
+
+async def test_a_derived_reading_that_is_held_has_a_finding_that_the_board_can_decide(street: Street) -> None:
+    await tell(street, within_wh=50, percent=10)
+    message = street.message(1, SLOTS.stop + 30)
+    rows = tuple(replace(row, mark=Mark.DERIVED, energy_wh=90_000) for row in message.readings)
+    await street.store.store_messages([replace(message, readings=rows)])
+    await job_on(street.store)(night(NEXT + timedelta(days=1)))
+    run = (await street.store.runs(days=(NEXT.isoformat(), NEXT.isoformat())))[-1]
+    assert read_record(run.allocation, COUNTS).marks["m01"] == SlotMarks(held=((SLOTS.stop + 30, 1),))
+    found = [each.found for each in await findings(street.store) if each.day == NEXT.isoformat()]
+    assert ("h01", "impossible", SLOTS.stop + 30) in {(each.home, each.code, each.first_slot) for each in found}

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from hub.core.homes.meter_trust import OTHER_NETTING, UNPROVEN_METER, uncertified_homes
+from hub.quality.meter_findings import meter_findings
 from hub.storage.finding_records import FindingRow
 from hub.storage.fleet_records import ReceivedNotice
 from hub.storage.maps.records import MapRelease
@@ -95,6 +96,10 @@ async def test_a_home_that_says_another_netting_than_the_rule_is_told_once_and_h
     (row,) = [each for each in await findings(street.store) if each.found.code == OTHER_NETTING]
     assert (row.found.home, row.day, row.is_waiting) == ("h02", DAY.isoformat(), False)
     assert row.found.sentence == "The home says that its grid operator nets within: 60min; the rulebook says: none."
+    later = slots_of_day(NEXT + timedelta(days=1), COOP.tz)
+    assert await meter_findings(street.store, later, netting="none") == []
+    again = [each for each in await meter_findings(street.store, later, netting="15min") if each.home == "h02"]
+    assert [dict(each.numbers) for each in again] == [{"home_min": 60, "rule_min": 15}], "another rule, said again"
     assert "m02" in await shared(street)
 
 
