@@ -56,7 +56,11 @@ def grid_notice(
         metering = device.device_map.metering
         if metering is not None and any(place.role == "grid" for place in device.places):
             quality: ToldQuality = device.device_map.quality
-            if quality == "bronze" and is_released(device.settings.map):
+            is_scaled = device.settings.factor != 1
+            if is_scaled:
+                # Map and class are proven for what the device shows; the factor is the household's own.
+                quality = "bronze"
+            elif quality == "bronze" and is_released(device.settings.map):
                 quality = RELEASED
             is_derived = phase_step(metering.phases, legal_phases) is not None
             return MeterNotice(
@@ -67,7 +71,7 @@ def grid_notice(
                 phases=metering.phases,
                 legal_phases=legal_phases,
                 is_derived=is_derived,
-                metrology=metering.metrology,
+                metrology="unknown" if is_scaled else metering.metrology,
                 netting=netting,
                 within_wh=TOLERATED_WH if is_derived else 0,
                 within_percent=TOLERATED_PERCENT if is_derived else 0,

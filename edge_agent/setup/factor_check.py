@@ -61,6 +61,8 @@ async def _corrected(
     )
     if verdict.may_lack_phases:
         await talk.say("Say y only if you have seen that every phase is measured.")
+    if factor != 1:
+        await talk.say("With a factor, a board member of the co-op has to accept this meter before its readings count.")
     if not await is_yes(talk, f"Multiply all that {grid.name} shows by {shown} from now on?"):
         return False
     if factor == 1:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from edge_agent.devices.assembly import make_fleet
-from edge_agent.devices.phase_counting import has_phase_powers, phase_lines, phase_steps
+from edge_agent.devices.phase_counting import grid_notice, has_phase_powers, phase_lines, phase_steps
 from edge_agent.devices.reader import Device
 from edge_agent.settings import parse_settings
 from protocols.maps.model import Phases
@@ -78,3 +79,19 @@ def test_only_the_grid_is_derived() -> None:
     found, legal = devices("separate", 'phases = "netted"', role='"load"')
     assert phase_steps(found, legal) == {}
     assert phase_lines(found, legal, interval_s=10) == []
+
+
+def test_a_meter_whose_values_the_household_multiplies_is_told_as_unproven_and_of_no_known_class() -> None:
+    """Neither the map's proof nor a release of the map says anything of a factor in agent.toml."""
+    told = []
+    for factor in (Decimal(1), Decimal(2)):
+        (device,), legal = devices("netted", 'phases = "netted"')
+        assert device.device_map.metering is not None
+        certified = replace(device.device_map.metering, metrology="MID B")
+        for quality in ("silver", "bronze"):
+            device.device_map = replace(device.device_map, quality=quality, metering=certified)
+            device.settings = replace(device.settings, factor=factor)
+            notice = grid_notice([device], legal, netting="none", agent="a-1", from_slot=1, is_released=lambda _: True)
+            assert notice is not None
+            told.append((notice.quality, notice.metrology))
+    assert told == [("silver", "MID B"), ("released", "MID B"), ("bronze", "unknown"), ("bronze", "unknown")]
