@@ -94,7 +94,10 @@ def _in_browser(config: Path, address: tuple[str, int], *, waits: bool) -> int:
         "stopped; `commonwatt-agent setup --page` goes on where you stopped;"
         f" the agent of a home that is set up is started so: {parts.start_hint}"
     )
-    asyncio.run(until_stopped(setting_up.run(), stopped))
+    try:
+        asyncio.run(until_stopped(setting_up.run(), stopped))
+    except OSError as cause:
+        raise RequestError(f"cannot continue: {cause}") from None
     return 0
 
 

@@ -72,6 +72,8 @@ class SetupInBrowser:
                 break
             except CommonwattError as cause:
                 self._talk.end(str(cause))
+            except OSError as cause:
+                self._talk.end(f"cannot continue: {cause.filename or 'this computer'}: {cause.strerror or cause}")
             except asyncio.CancelledError:
                 own = asyncio.current_task()
                 if (own is not None and own.cancelling()) or (trouble := _trouble(self._agent)) is None:

@@ -1,6 +1,7 @@
 """Set-up behind its page, over HTTP: it begins again where it stopped, and at its end the agent takes over."""
 
 import asyncio
+import errno
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -135,6 +136,24 @@ async def test_what_stops_the_walk_is_shown_and_it_goes_on_there(home: InventedH
         await send(setting_up, page, "answer=good")
         assert "good" not in await shown(setting_up, "(forecast.hood)")
     assert load_progress(tmp_path).next_step == "consent"
+
+
+async def test_a_disk_that_is_full_stops_the_walk_and_not_the_page(home: InventedHome, tmp_path: Path) -> None:
+    """As a terminal's program would end with it, but here nobody would see why."""
+    is_full = [True]
+
+    def receipts() -> ReceiptCount:
+        if is_full:
+            raise OSError(errno.ENOSPC, "No space left on device", "data/x")
+        return ReceiptCount(True, 1, 1)
+
+    setting_up = in_browser(home, Agent(home, tmp_path))
+    setting_up._parts = replace(setting_up._parts, receipts=receipts)
+    async with running_setup(setting_up):
+        page = await shown(setting_up, "cannot continue: data/x: No space left on device")
+        is_full.clear()
+        await send(setting_up, page, "do=go-on")
+        await shown(setting_up, "Everything is set up")
 
 
 async def test_without_an_agent_it_ends_once_the_last_page_was_seen(
