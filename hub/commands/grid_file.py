@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from datetime import date, timedelta
 from pathlib import Path
 from types import ModuleType
-from typing import Final
+from typing import Final, Protocol
 
 from hub.books.days import read_rule
 from hub.commands.members.named_look import add_by, look_at_all
@@ -20,6 +20,7 @@ from hub.core.grid.files import GridReadings, QuarterHours, quarter_hours, read_
 from hub.core.grid.pairs import pairs_of_settlement, write_pairs
 from hub.core.grid.spain import CoefficientFileError, read_coefficients, write_coefficients
 from hub.core.grid.tables import GridFileError
+from hub.core.rules.derived_energy import NO_DERIVED
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.case_file import read_case
 from hub.core.settlement.period import Settlement, settle
@@ -28,8 +29,8 @@ from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.folder.setting_values import is_zone
 from hub.storage.access_records import GRID_FIELDS
-from hub.storage.contract import BookStore
-from hub.storage.records import SettlementInputs
+from hub.storage.contract import BookStore, ReadingStore
+from hub.storage.records import Access, SettlementInputs
 from protocols.errors import RequestError
 from protocols.slots import day_of, slots_of_day
 from protocols.timeline import Clock
@@ -203,22 +204,32 @@ async def _from_hub(
         slots = range(_first_slot(day, settings.coop.tz), _first_slot(last + timedelta(days=1), settings.coop.tz))
         homes = [home.id for home in await store.homes()]
         await store.log_access(access, homes, fields=GRID_FIELDS, rows=len(slots))
-        inputs = await store.settlement_inputs(slots=slots, access=access)
-        return grid, own_series(await _as_netted(store, inputs, slots, tz=settings.coop.tz), points)
+        return grid, own_series(await as_settled(store, slots, tz=settings.coop.tz, access=access), points)
     finally:
         await store.close()
 
 
-async def _as_netted(store: BookStore, inputs: SettlementInputs, slots: range, *, tz: str) -> SettlementInputs:
-    """The readings netted within the quarter hour on the days on which the rule says so, as the grid operator's are.
+class _SettledStore(BookStore, ReadingStore, Protocol):
+    """The parts of the store that say what was read, and by which rule it counts."""
+
+
+async def as_settled(store: _SettledStore, slots: range, *, tz: str, access: Access) -> SettlementInputs:
+    """The readings with what was derived and counts, netted within the quarter hour, on the days whose rule says so.
 
     Netted within the hour they have no quarter hours: those days stay as they were measured.
     """
+    inputs = await store.settlement_inputs(slots=slots, access=access)
+    by_rule = {NO_DERIVED: inputs}
     surplus_wh, demand_wh = inputs.surplus_wh.copy(), inputs.demand_wh.copy()
     day = day_of(slots.start, tz)
     while (mine := slots_of_day(day, tz)).start < slots.stop:
-        if read_rule((await store.rule_on(day.isoformat()))[1]).netting == "15min":
-            here = slice(mine.start - slots.start, mine.stop - slots.start)
+        rule = read_rule((await store.rule_on(day.isoformat()))[1])
+        here = slice(mine.start - slots.start, mine.stop - slots.start)
+        if rule.derived not in by_rule:
+            by_rule[rule.derived] = await store.settlement_inputs(slots=slots, access=access, derived=rule.derived)
+        counted = by_rule[rule.derived]
+        surplus_wh[here], demand_wh[here] = counted.surplus_wh[here], counted.demand_wh[here]
+        if rule.netting == "15min":
             surplus_wh[here], demand_wh[here] = net_known(surplus_wh[here], demand_wh[here])
         day += timedelta(days=1)
     return replace(inputs, surplus_wh=surplus_wh, demand_wh=demand_wh)
