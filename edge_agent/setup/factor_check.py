@@ -19,27 +19,36 @@ from protocols.errors import RequestError
 from protocols.toml_text import TomlTextError, read_toml
 
 
-async def take_reading(talk: Conversation, parts: SetupParts, progress: SetupProgress) -> MeterReading:
-    """The display of the legal meter and our counters at the same moment. Raises: RequestError."""
+async def take_reading(talk: Conversation, parts: SetupParts, progress: SetupProgress) -> MeterReading | None:
+    """The display of the legal meter and our counters at the same moment; None where nobody stands before it now.
+
+    Raises: RequestError.
+    """
     grid = _grid(progress)
-    imported = await _kwh(talk, "Legal meter now: kWh drawn from the grid?")
-    exported = await _kwh(talk, "Legal meter now: kWh fed in?", may_lack=True)
+    imported = await _kwh(talk, "Legal meter now: kWh drawn from the grid?", empty="not now")
+    if imported is None:
+        return None
+    exported = await _kwh(talk, "Legal meter now: kWh fed in?", empty="it shows none")
     found, troubles = await parts.read([grid])
     live = [each for each in found if each.role == "grid"]
     if not live or "import_wh" not in live[0].counters_wh:
         reason = troubles[0] if troubles else "it gives no import counter"
         raise RequestError(f"{grid.name} cannot be compared: {reason}")
     counters = live[0].counters_wh
-    return MeterReading(int(parts.now()), imported or 0, exported, counters["import_wh"], counters.get("export_wh"))
+    return MeterReading(int(parts.now()), imported, exported, counters["import_wh"], counters.get("export_wh"))
 
 
 async def check_meter(talk: Conversation, parts: SetupParts, progress: SetupProgress) -> bool:
     """The second reading against the first; whether they agree or it is too early. Raises: RequestError."""
+    now = await take_reading(talk, parts, progress)
+    if now is None:
+        await talk.say("Nothing is compared.")
+        return True
     if progress.reading is None:
-        progress.reading = await take_reading(talk, parts, progress)
+        progress.reading = now
         await talk.say("That is the first reading. Come back after at least 1 kWh.")
         return True
-    verdict = factor_verdict(progress.reading, await take_reading(talk, parts, progress))
+    verdict = factor_verdict(progress.reading, now)
     await talk.say(verdict.text)
     if verdict.times is not None:
         return await _corrected(talk, parts, progress, verdict=verdict, times=verdict.times)
@@ -96,10 +105,10 @@ def _write(parts: SetupParts, changed: DeviceChoice) -> None:
         raise RequestError(f"cannot write {parts.config}: {cause.strerror or cause}: run this with sudo") from None
 
 
-async def _kwh(talk: Conversation, text: str, *, may_lack: bool = False) -> int | None:
+async def _kwh(talk: Conversation, text: str, *, empty: str) -> int | None:
     while True:
-        answer = (await talk.ask(SetupQuestion(text, empty="it shows none" if may_lack else ""))).replace(",", ".")
-        if may_lack and not answer:
+        answer = (await talk.ask(SetupQuestion(text, empty=empty))).replace(",", ".")
+        if not answer:
             return None
         try:
             wh = round(float(answer) * 1000)

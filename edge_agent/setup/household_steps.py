@@ -66,9 +66,14 @@ async def describe_meter(talk: Conversation, parts: SetupParts, progress: SetupP
         )
     )
     progress.meter = MeterChoice(country or None, phases, netting)
+    if not any("grid" in each.roles for each in progress.devices):
+        return
     if await is_yes(talk, "Compare with the legal meter's display, now and again after 1 kWh?", default="n"):
         progress.reading = await take_reading(talk, parts, progress)
-        await talk.say("After at least 1 kWh: `commonwatt-agent setup --check-meter` takes the second reading.")
+        if progress.reading is None:
+            await talk.say("When you stand before it: `commonwatt-agent setup --check-meter` takes the first reading.")
+        else:
+            await talk.say("After at least 1 kWh: `commonwatt-agent setup --check-meter` takes the second reading.")
 
 
 async def _country(talk: Conversation, before: str | None) -> str:

@@ -46,6 +46,19 @@ async def test_the_country_proposes_how_the_legal_meter_counts(home: InventedHom
     assert without.meter == MeterChoice()
 
 
+async def test_whoever_does_not_stand_before_the_legal_meter_goes_on(home: InventedHome) -> None:
+    progress, asked = SetupProgress([GRID]), (("Country", ""), ("net them", ""), ("set off", ""))
+    script = Script(*asked, ("Compare", "y"), ("drawn from the grid", ""))
+    await describe_meter(script, home.parts(), progress)
+    assert progress.reading is None
+    assert "--check-meter` takes the first reading" in script.text
+    script = Script(("drawn from the grid", ""))
+    assert await check_meter(script, home.parts(), progress)
+    assert script.said == ["Nothing is compared."]
+    # Without a meter at the grid there is nothing to compare, and nothing is asked.
+    await describe_meter(Script(*asked), home.parts(), SetupProgress())
+
+
 async def test_two_readings_of_the_legal_meter_are_compared(home: InventedHome) -> None:
     progress = SetupProgress([GRID])
     readings = (("drawn from the grid", "abc"), ("drawn from the grid", "7000,5"), ("fed in", ""))
