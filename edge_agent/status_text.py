@@ -78,8 +78,8 @@ def value_ages(devices: Sequence[DeviceSettings], newest: Batch | None, *, now_s
     return {each.name: known[each.name] + sealed_s if each.name in known else None for each in devices}
 
 
-def first_value_words(now_s: float, tz: str = "UTC") -> str:
-    """When an agent that was just started tells its first values."""
+def first_value_words(now_s: float, tz: str) -> str:
+    """When an agent that was just started tells its first values, by the clock of that zone."""
     whole_s = -(-int(now_s) // SLOT_S) * SLOT_S + SLOT_S
     until = LocalTime(tz).moment(whole_s)
     return f"the first value comes with the first quarter hour that the agent sees whole: at {until} at the latest"

@@ -177,11 +177,11 @@ def _export(options: argparse.Namespace) -> int:
     else:
         print(f"{options.out}: " + ", ".join(f"{count} rows in {name}" for name, count in rows.items()))
         if not any(rows.values()):
-            print(_why_empty(settings.data, is_part=bool(options.first or options.last)))
+            print(_why_empty(settings.data, tz=tz, is_part=bool(options.first or options.last)))
     return 0
 
 
-def _why_empty(data: Path, *, is_part: bool) -> str:
+def _why_empty(data: Path, *, tz: str, is_part: bool) -> str:
     """Why an export has no row, and what to do."""
     from edge_agent.home_store.view import kept_slots
     from edge_agent.outbox.opening import is_running
@@ -194,7 +194,7 @@ def _why_empty(data: Path, *, is_part: bool) -> str:
     if kept:
         return "what is kept holds no value yet: `commonwatt-agent status` says which devices are silent"
     if is_running(data):
-        return f"nothing is kept yet: {first_value_words(time.time())}"
+        return f"nothing is kept yet: {first_value_words(time.time(), tz)}"
     return "nothing is kept yet: the agent does not run; it keeps values from the first whole quarter hour that it sees"
 
 

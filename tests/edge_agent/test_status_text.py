@@ -39,7 +39,7 @@ def test_how_old_the_last_good_value_is() -> None:
     devices = [device("meter"), device("old"), device("new")]
     ages = value_ages(devices, batch, now_s=NOW_S)
     assert ages == {"meter": 603, "old": 7800, "new": None}
-    assert age_lines(devices, ages, first_value_words(600.0)) == [
+    assert age_lines(devices, ages, first_value_words(600.0, "UTC")) == [
         "meter (grid): last good value 10 minutes ago",
         "old (grid): last good value 2 hours ago",
         "new (grid): last good value not known yet: the first value comes with the first quarter hour that the agent"

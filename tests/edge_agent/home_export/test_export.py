@@ -5,6 +5,7 @@ import hashlib
 import json
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,7 +15,9 @@ from edge_agent.home_export.writing import write_export
 from edge_agent.home_store.contents import KeptQuarter
 from edge_agent.home_store.keeping import open_home_store
 from edge_agent.home_store.store import FILE_NAME
+from edge_agent.outbox import opening
 from edge_agent.outbox.schema import SCHEMA
+from edge_agent.uplink import identity
 from protocols.consent.reduction import SlotValue
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import parse_slot
@@ -119,6 +122,19 @@ def test_a_home_that_keeps_nothing_yet_gets_empty_tables(home: Path, capsys: pyt
         each.unlink()
     assert exported(home, "--json") == 0
     assert set(json.loads(capsys.readouterr().out)["rows"].values()) == {0}
+
+
+def test_the_first_value_is_promised_by_the_homes_clock(
+    home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for each in (home / "data").iterdir():
+        each.unlink()
+    (home / "data" / identity.ENROLMENT_FILE).write_text("")
+    monkeypatch.setattr(identity, "load_enrolment", lambda _: SimpleNamespace(tz="Asia/Kolkata", home="h07"))
+    monkeypatch.setattr(opening, "is_running", lambda _: True)
+    monkeypatch.setattr("time.time", lambda: float(SLOT * 900))
+    assert exported(home) == 0
+    assert "at 2026-05-31 15:45 at the latest" in capsys.readouterr().out
 
 
 def test_a_folder_beside_it_is_not_touched(tmp_path: Path) -> None:
