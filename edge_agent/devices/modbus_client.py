@@ -27,6 +27,7 @@ from edge_agent.devices.owed import Question
 from edge_agent.settings import Endpoint
 
 BUFFER_BYTES = 8192
+NAME_LIMIT_S = 2.0
 Client = AsyncModbusTcpClient | AsyncModbusUdpClient | AsyncModbusSerialClient
 Watch = Callable[[bool, bytes], bytes]
 
@@ -232,7 +233,10 @@ async def unopened_reason(endpoint: Endpoint) -> str:
     """Why a connection may not have come about: the library does not say that a name is unknown."""
     if endpoint.host:
         try:
-            await asyncio.get_running_loop().getaddrinfo(endpoint.host, endpoint.port)
+            async with asyncio.timeout(NAME_LIMIT_S):
+                await asyncio.get_running_loop().getaddrinfo(endpoint.host, endpoint.port)
+        except TimeoutError:
+            pass  # Nobody said that the name is unknown, and a device must not wait for a name server.
         except (OSError, UnicodeError):
             return f"no device or router knows the name {endpoint.host}: is it spelt right, or use its number"
     return "is it connected, and not in use by another program?"

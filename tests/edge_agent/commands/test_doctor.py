@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from edge_agent.__main__ import main
+from edge_agent.checkup.service import service_commands
 from edge_agent.commands import doctor
 from edge_agent.devices.silence import TroubleLog
 from edge_agent.outbox.opening import LOCK_NAME
@@ -87,7 +88,7 @@ def test_an_agent_that_makes_nothing_any_more_and_messages_without_receipts(
     assert "last message is 2 days old" in found["agent"][0]["words"]
     assert "20 messages wait for their receipt, the oldest for 2 days" in found["receipts"][0]["words"]
     monkeypatch.setattr("edge_agent.checkup.computer.is_running", lambda _folder: True)
-    assert "restart" in looked(home, capsys)["agent"][0]["advice"]
+    assert service_commands(home / "agent.toml").restart in looked(home, capsys)["agent"][0]["advice"]
 
 
 def test_a_clock_that_nobody_sets(

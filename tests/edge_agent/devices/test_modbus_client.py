@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -184,5 +185,45 @@ def test_an_answer_that_is_no_modbus_is_said_to_be_none() -> None:
         with pytest.raises(LinkBrokenError, match="no Modbus frame"):
             await link.read_words(1, 3, address=0, count=2)
         await link.close()
+
+    run_warped(read)
+
+
+class ClosedDoor:
+    """A far end that takes no connection."""
+
+    def accept(self, wire: MemoryWire) -> None:
+        raise ConnectionRefusedError
+
+    def receive(self, data: bytes, wire: MemoryWire) -> None:
+        raise AssertionError("nobody is connected")
+
+
+@pytest.mark.parametrize(
+    ("name_server", "said"),
+    [
+        ("knows it", "is it connected"),
+        ("knows it not", "nobody-home: is it spelt right"),
+        ("is dead", "is it connected"),
+    ],
+)
+def test_why_no_connection_came_about_is_said_without_a_long_wait(name_server: str, said: str) -> None:
+    """The time that passes here is the loop's own."""
+
+    async def look_up(host: object, port: object) -> list[object]:
+        if name_server == "knows it not":
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
+        if name_server == "is dead":
+            await asyncio.sleep(600)
+        return []
+
+    async def read() -> None:
+        loop = asyncio.get_running_loop()
+        loop.getaddrinfo = look_up  # type: ignore[method-assign, assignment]
+        endpoint, began_s = Endpoint("tcp", "nobody-home", 502), loop.time()
+        link = ModbusLink(endpoint, LineSettings(), monotonic=loop.time, make=wired_to(ClosedDoor()))
+        with pytest.raises(LinkBrokenError, match=said):
+            await link.read_words(1, 3, address=0, count=2)
+        assert loop.time() - began_s < 60
 
     run_warped(read)
