@@ -231,15 +231,17 @@ def _trust(certificate: str) -> ssl.SSLContext:
 
 async def unopened_reason(endpoint: Endpoint) -> str:
     """Why a connection may not have come about: the library does not say that a name is unknown."""
+    why = "is it connected, and not in use by another program?"
     if endpoint.host:
         try:
             async with asyncio.timeout(NAME_LIMIT_S):
                 await asyncio.get_running_loop().getaddrinfo(endpoint.host, endpoint.port)
         except TimeoutError:
-            pass  # Nobody said that the name is unknown, and a device must not wait for a name server.
+            # Nobody said that the name is unknown, and a device must not wait for a name server.
+            return f"{why} Its name {endpoint.host} could not be looked up in time; its number needs no looking up"
         except (OSError, UnicodeError):
             return f"no device or router knows the name {endpoint.host}: is it spelt right, or use its number"
-    return "is it connected, and not in use by another program?"
+    return why
 
 
 def reason_of(cause: BaseException) -> str:

@@ -12,6 +12,9 @@ from edge_agent.setup.progress import DeviceChoice, MeterChoice
 
 OURS = ("consent", "device", "meter")
 INTERVAL_S = 30
+NETTING_INTERVAL_S = 10
+"""Where the legal meter nets the phases: energy that has to be derived from power needs readings this often."""
+
 _ASKED = frozenset({"name", "map", "variant", "role", "connect", "unit", "instance", "invert", "factor", "max_power_w"})
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -20,7 +23,8 @@ def agent_toml(devices: Sequence[DeviceChoice], meter: MeterChoice, before: dict
     """The configuration. What `before` says of other things than devices stays as it is."""
     lines = ["# Written by `commonwatt-agent setup`; you may edit it, setup shows what it would change."]
     kept = {key: value for key, value in before.items() if key not in OURS}
-    kept["poll"] = {"interval_s": INTERVAL_S, **before.get("poll", {})}
+    interval_s = NETTING_INTERVAL_S if meter.phases == "netted" else INTERVAL_S
+    kept["poll"] = {"interval_s": interval_s, **before.get("poll", {})}
     lines += [f"consent = {_value(before.get('consent', 'consent.toml'))}"]
     lines += [f"{key} = {_value(value)}" for key, value in kept.items() if not _is_table(value)]
     for name, value in kept.items():

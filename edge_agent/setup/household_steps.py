@@ -162,24 +162,30 @@ async def ask_consent(talk: Conversation, parts: SetupParts, progress: SetupProg
     )
     await talk.say(HOW_LONG)
     measured = measured_by(progress.devices)
-    wanted = [
-        purpose.code
-        for purpose in CATALOGUE.values()
-        if purpose.basis is Basis.CONSENT and purpose.code != "research" and not _is_allowed(held, purpose.code)
-        if await _may(talk, purpose, measured)
-    ]
+    wanted: dict[str, tuple[Measure, ...]] = {}
+    for purpose in CATALOGUE.values():
+        if purpose.basis is not Basis.CONSENT or purpose.code == "research":
+            continue
+        allowed = _allowed(held, purpose.code)
+        values = tuple(each for each in purpose.measures if each in measured)
+        is_new = allowed is None or not set(values) <= allowed
+        if is_new and await _may(talk, purpose, values):
+            wanted[purpose.code] = tuple(sorted({*values, *(allowed or ())}))
     if not wanted:
         await talk.say("Nothing more leaves your home. `commonwatt-agent consent allow PURPOSE` changes that.")
         return
     changed = held
-    for code in wanted:
-        changed = allow_purpose(changed, code, from_slot=max(slot_of(parts.now()), RELEASE_SLOT) + 1)
+    for code, measures in wanted.items():
+        from_slot = max(slot_of(parts.now()), RELEASE_SLOT) + 1
+        changed = allow_purpose(changed, code, from_slot=from_slot, measures=measures)
     parts.write_consent(replace(changed, version=held.version + 1))
     await talk.say(f"Allowed from the next quarter hour on: {', '.join(wanted)}.")
 
 
-def _is_allowed(consent: ConsentSet, code: str) -> bool:
-    return any(rule.purpose == code for rule in consent.rules)
+def _allowed(consent: ConsentSet, code: str) -> set[Measure] | None:
+    """What the purpose may have; None where it was never asked for."""
+    rules = [rule for rule in consent.rules if rule.purpose == code]
+    return {measure for rule in rules for measure in rule.measures} if rules else None
 
 
 def measured_by(devices: Sequence[DeviceChoice]) -> tuple[Measure, ...]:
@@ -188,10 +194,10 @@ def measured_by(devices: Sequence[DeviceChoice]) -> tuple[Measure, ...]:
     return tuple(measure for role in ROLES if role in roles for measure in FIELDS_OF_ROLE[role].values())
 
 
-async def _may(talk: Conversation, purpose: Purpose, measured: Sequence[Measure]) -> bool:
-    """Say which values, how fine and who sees them, then ask what they may be used for."""
+async def _may(talk: Conversation, purpose: Purpose, values: tuple[Measure, ...]) -> bool:
+    """Say which values, how fine and who sees them, then ask what they may be used for. A yes covers no other value."""
     what_for, who = PURPOSE_WORDS.get(purpose.code, (purpose.plain_words, "the co-op's hub"))
-    values = tuple(each for each in purpose.measures if each in measured)
-    what = f"{measures_words(values)}: {RESOLUTION_WORDS[purpose.resolution]}" if values else "nothing you measure now"
+    later = f"nothing you measure now, and later any of {measures_words(purpose.measures)}"
+    what = f"{measures_words(values)}: {RESOLUTION_WORDS[purpose.resolution]}" if values else later
     await talk.say(f"\n{purpose.code} gets {what}; seen by {who}.")
     return await is_yes(talk, f"May the co-op {what_for}? ({purpose.code})", default="n")

@@ -7,6 +7,7 @@ import pytest
 
 from edge_agent.settings import read_settings
 from edge_agent.setup.factor_check import check_meter
+from edge_agent.setup.files import agent_toml
 from edge_agent.setup.household_steps import (
     ask_consent,
     describe_meter,
@@ -19,9 +20,11 @@ from edge_agent.setup.walk import check_meter_again, set_up
 from protocols.consent.purposes import HEALTH
 from protocols.consent.reduction import finest_spans
 from protocols.errors import RequestError
+from protocols.quantities import Measure
 from protocols.slots import slot_of
 from tests.edge_agent.setup.scripted import METER, NOW_S, InventedHome, Script, found
 
+SOLAR = DeviceChoice("solar", "huawei-sun2000", "pv", "tcp://192.168.1.9:502", 1, 10_000)
 GRID = DeviceChoice("meter", "eastron-sdm630", "grid", "tcp://192.168.1.20:502", 1, 17_250)
 
 
@@ -160,7 +163,7 @@ async def test_consent_is_asked_purpose_by_purpose_and_enter_is_no(home: Invente
     await ask_consent(Script(*nothing), home.parts(), SetupProgress([GRID]))
     assert home.consents == []
     some = [(words, "y" if "h" in words else "n") for words, _ in nothing]
-    await ask_consent(Script(*some), home.parts(), SetupProgress([GRID]))
+    await ask_consent(Script(*some), home.parts(), SetupProgress([GRID, SOLAR]))
     (written,) = home.consents
     assert written.version == 5, "one version for all of them"
     allowed = {each.purpose for each in written.rules} - {"settle.share", HEALTH}
@@ -170,6 +173,26 @@ async def test_consent_is_asked_purpose_by_purpose_and_enter_is_no(home: Invente
     assert len(finest_spans(written, now + 1)) > 2
     await ask_consent(Script(("(peers.view)", "y"), ("(grid.flex)", "n")), home.parts(), SetupProgress())
     assert home.consents[-1].version == 6
+
+
+async def test_a_yes_covers_what_was_named_and_a_device_that_comes_later_is_asked_about(home: InventedHome) -> None:
+    ask = [(f"({code})", "") for code in ("forecast.home", "prompt.shift", "peers.view", "grid.flex")]
+    await ask_consent(Script(("(forecast.hood)", "y"), *ask), home.parts(), SetupProgress([SOLAR]))
+    (hood,) = [each for each in home.consents[-1].rules if each.purpose == "forecast.hood"]
+    assert hood.measures == (Measure.PV_PRODUCTION,)
+    both = SetupProgress([SOLAR, replace(SOLAR, name="mill", role="wind")])
+    await ask_consent(Script(("(forecast.hood)", "n"), *ask), home.parts(), both)
+    assert len(home.consents) == 1
+    await ask_consent(Script(("(forecast.hood)", "y"), *ask), home.parts(), both)
+    (hood,) = [each for each in home.consents[-1].rules if each.purpose == "forecast.hood"]
+    assert hood.measures == (Measure.PV_PRODUCTION, Measure.WIND_PRODUCTION)
+    await ask_consent(Script(*ask), home.parts(), SetupProgress([SOLAR]))
+
+
+def test_a_home_whose_legal_meter_nets_the_phases_is_read_often_enough_for_that() -> None:
+    assert "interval_s = 10\n" in agent_toml([GRID], MeterChoice("DE", "netted", "none"), {})
+    assert "interval_s = 30\n" in agent_toml([GRID], MeterChoice("ES", "separate", "60min"), {})
+    assert "interval_s = 60\n" in agent_toml([GRID], MeterChoice("DE", "netted", "none"), {"poll": {"interval_s": 60}})
 
 
 async def test_the_walk_goes_on_where_it_stopped_and_ends_with_the_first_receipt(home: InventedHome) -> None:
