@@ -1,4 +1,4 @@
-"""Marks of slots: held, rejected and estimated, their plain form by hand, and spans of slots."""
+"""Marks of slots: held, rejected, estimated and derived, their plain form by hand, and spans of slots."""
 
 import pytest
 from hypothesis import given, settings
@@ -13,8 +13,9 @@ relaxed = settings(deadline=None, derandomize=True, max_examples=200)
 def test_the_plain_form_leaves_out_empty_kinds() -> None:
     assert MARKS.plain() == {"held": [[5, 2]], "rejected": [[9, 1]], "estimated": [[12, 3, 4], [13, 0, 7]]}
     assert SlotMarks(rejected=((9, 1),)).plain() == {"rejected": [[9, 1]]}
+    assert SlotMarks(derived=((7, 2), (20, 1))).plain() == {"derived": [[7, 2], [20, 1]]}
     assert plain_marks({"a": MARKS, "b": SlotMarks()}) == {"a": MARKS.plain()}
-    assert MARK_WORDS == ("held", "rejected", "estimated")
+    assert MARK_WORDS == ("held", "rejected", "estimated", "derived")
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,7 @@ def test_the_plain_form_leaves_out_empty_kinds() -> None:
         (SlotMarks(held=((1, 1),)), True),
         (SlotMarks(rejected=((1, 1),)), True),
         (SlotMarks(estimated=((1, 0, 0),)), True),
+        (SlotMarks(derived=((1, 1),)), True),
     ],
 )
 def test_marks_are_true_if_there_is_any(marks: SlotMarks, is_any: bool) -> None:
