@@ -109,7 +109,7 @@ async def read_day_inputs(store: SettlementStores, *, day: date, access: Access 
     decisions = await store.slot_decisions(slots=reach_of(rule.estimate, slots))
     inputs = await store.settlement_inputs(slots=slots, access=access, derived=rule.derived)
     readings = await check_day_readings(store, readings_of(inputs), rule=rule, decisions=decisions, access=access)
-    errors = await store.stated_errors(slots=slots)
+    errors = counted_errors(await store.stated_errors(slots=slots), rule)
     members = await asyncio.to_thread(digest_members, inputs.members, inputs.present, inputs.held, errors)
     newest = max((decision.id for decision in decisions), default=0)
     return DayInputs(
@@ -238,6 +238,11 @@ def digest_members(
     stated = np.ascontiguousarray(errors[:, columns])
     told = stated.astype(">i8").tobytes() if stated.any() else b""
     return hashlib.sha256(MEMBERS_TAG + text.encode() + told).hexdigest()
+
+
+def counted_errors(errors: npt.NDArray[np.int64], rule: Rule | None) -> npt.NDArray[np.int64]:
+    """The stated errors on which a day's settlement rests: none while the day's rule lets nothing derived count."""
+    return np.zeros_like(errors) if rule is None or rule.derived.is_off else errors
 
 
 def _spans(present: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:

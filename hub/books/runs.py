@@ -19,6 +19,7 @@ from hub.books.days import (
     DayInputs,
     SettlementStores,
     book_inputs,
+    counted_errors,
     digest_members,
     read_day_inputs,
     read_rule,
@@ -35,8 +36,8 @@ from hub.core.ledger.month_preview import MarkedDay, MonthPreview, sum_changes
 from hub.core.ledger.month_runs import MonthRun, month_content, month_digests, read_month_runs
 from hub.core.ledger.run_calendar import days_of, month_name
 from hub.core.ledger.signed_document import Signer
-from hub.core.rules.estimate_rule import EstimateRule
 from hub.core.rules.input_checks import RejectedInputError
+from hub.core.rules.rulebook import Rule
 from hub.core.settlement.period import check_inputs, settle
 from hub.storage.contract import ReadingStore
 from hub.storage.errors import StaleInputsError
@@ -97,8 +98,8 @@ async def marked_days(store: SettlementStores, heads: BookHeads, days: Sequence[
     held = await store.held_slots(slots=slots)
     errors = await store.stated_errors(slots=slots)
     rules = await store.rule_hashes([day.isoformat() for day in days])
-    estimates = await _estimate_rules(store, rules)
-    reach = min((reach_of(rule, slots) for rule in estimates.values()), key=lambda each: each.start, default=slots)
+    read = await _read_rules(store, rules)
+    reach = min((reach_of(rule.estimate, slots) for rule in read.values()), key=lambda each: each.start, default=slots)
     newest = await store.newest_messages(slots=reach)
     decisions = await store.slot_decisions(slots=reach)
     marked = []
@@ -106,10 +107,11 @@ async def marked_days(store: SettlementStores, heads: BookHeads, days: Sequence[
     for day in days:
         name, mine = day.isoformat(), slots_of_day(day, tz)
         place = slice(mine.start - slots.start, mine.stop - slots.start)
-        here = present[place]
+        here, rule = present[place], read.get(rules.get(name, ""))
         looked_at = [mine]
-        if name in current and current[name].state == "provisional" and rules.get(name) in estimates:
-            looked_at += [range(mine.start - back, mine.stop - back) for back in weeks_back(estimates[rules[name]])]
+        if name in current and current[name].state == "provisional" and rule is not None:
+            looked_at += [range(mine.start - back, mine.stop - back) for back in weeks_back(rule.estimate)]
+        stated = counted_errors(errors[place], rule)
         why = None
         if name not in current:
             # As long as there are no members yet, a day has nothing to settle.
@@ -118,7 +120,7 @@ async def marked_days(store: SettlementStores, heads: BookHeads, days: Sequence[
             why = NEW_READINGS
         elif _newest_decision(decisions, looked_at) > seen[name].decision:
             why = NEW_DECISIONS
-        elif seen[name].members_digest != _digest_once(digests, members, here, held[place], errors[place]):
+        elif seen[name].members_digest != _digest_once(digests, members, here, held[place], stated):
             why = NEW_MEMBERS
         elif current[name].rule_hash != rules.get(name):
             why = NEW_RULE
@@ -127,10 +129,10 @@ async def marked_days(store: SettlementStores, heads: BookHeads, days: Sequence[
     return tuple(marked)
 
 
-async def _estimate_rules(store: SettlementStores, rules: Mapping[str, str]) -> dict[str, EstimateRule]:
-    """How each of these rules makes estimates, by the rule's hash."""
+async def _read_rules(store: SettlementStores, rules: Mapping[str, str]) -> dict[str, Rule]:
+    """Each of these rules, by its hash."""
     day_of_rule = {rule_hash: day for day, rule_hash in rules.items()}
-    return {rule_hash: read_rule((await store.rule_on(day))[1]).estimate for rule_hash, day in day_of_rule.items()}
+    return {rule_hash: read_rule((await store.rule_on(day))[1]) for rule_hash, day in day_of_rule.items()}
 
 
 def _newest(newest: Mapping[Slot, int], looked_at: Sequence[range]) -> int:
