@@ -273,6 +273,7 @@ class _RuleDocument(msgspec.Struct, frozen=True):
     part_month_fee: str = FULL_MONTH
     netting: str = NO_NETTING
     derived: DerivedRule = NO_DERIVED
+    netting_of: dict[str, str] = {}
 
 
 def read_rule(canonical: bytes) -> Rule:
@@ -291,4 +292,5 @@ def read_rule(canonical: bytes) -> Rule:
         part_month_fee=document.part_month_fee,
         netting=document.netting,
         derived=document.derived,
+        netting_of=document.netting_of,
     )

@@ -237,10 +237,14 @@ def month_run_key(books: Books, *, month: str, kind: str, digests: tuple[str, st
 
 
 async def has_readings(store: SettlementStores, month: date, *, access: Access = ACCESS) -> bool:
-    """Whether any home has a reading in this month. The access is logged; in most months it is that of one day."""
+    """Whether any home has a reading in this month that counts: one measured, or derived where the day's rule says so.
+
+    The access is logged; in most months it is that of one day.
+    """
     tz = (await store.coop()).tz
     for day in days_of(month):
-        inputs = await store.settlement_inputs(slots=slots_of_day(day, tz), access=access)
+        derived = read_rule((await store.rule_on(day.isoformat()))[1]).derived
+        inputs = await store.settlement_inputs(slots=slots_of_day(day, tz), access=access, derived=derived)
         if np.any(inputs.surplus_wh >= 0) or np.any(inputs.demand_wh >= 0):
             return True
     return False

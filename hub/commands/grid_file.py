@@ -4,35 +4,33 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
 from types import ModuleType
-from typing import Final, Protocol
+from typing import Final
 
-from hub.books.days import read_rule
+from hub.books.counted_readings import DayRule, counted_inputs, rules_of_days
 from hub.commands.members.named_look import add_by, look_at_all
 from hub.console.output_files import read_file, read_json_table, write_new
 from hub.core.grid.austria import MeteringPoints, austrian_series, write_austrian_csv
 from hub.core.grid.comparison import compare_sources
 from hub.core.grid.files import GridReadings, QuarterHours, quarter_hours, read_quarter_hours
+from hub.core.grid.netted_series import NettedPoints, netted_series
 from hub.core.grid.pairs import pairs_of_settlement, write_pairs
 from hub.core.grid.spain import CoefficientFileError, read_coefficients, write_coefficients
 from hub.core.grid.tables import GridFileError
-from hub.core.rules.derived_energy import NO_DERIVED
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.case_file import read_case
 from hub.core.settlement.period import Settlement, settle
-from hub.core.settlement.time_netting import net_known
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.folder.setting_values import is_zone
 from hub.storage.access_records import GRID_FIELDS
-from hub.storage.contract import BookStore, ReadingStore
-from hub.storage.records import Access, SettlementInputs
+from hub.storage.records import SettlementInputs
 from protocols.errors import RequestError
-from protocols.slots import day_of, slots_of_day
+from protocols.slots import SLOTS_PER_HOUR, Slot, day_of, slots_of_day
 from protocols.timeline import Clock
 
 REFUSED_STATUS: Final = 2
@@ -160,6 +158,7 @@ def _compare(args: argparse.Namespace) -> int:
         raise RequestError("grid-file compare: give --own FILE, or --data DIR with --points FILE")
     if args.tolerance_wh < 0:
         raise RequestError("grid-file compare: --tolerance-wh is below 0")
+    nettings: list[NettedPoints] = []
     if args.data is None:
         if args.tz is None:
             raise RequestError("grid-file compare: --own needs --tz, such as Europe/Vienna")
@@ -168,8 +167,11 @@ def _compare(args: argparse.Namespace) -> int:
         own = _read_series(args.own, args.tz).series
     else:
         points, clock = _read_points(args.points), open_clock(args.clock)
-        grid, own = asyncio.run(_from_hub(args.data, args.grid, points=points, tz=args.tz, by=args.by, clock=clock))
-    findings = compare_sources(own, grid.series, tolerance_wh=args.tolerance_wh)
+        grid, own, nettings = asyncio.run(
+            _from_hub(args.data, args.grid, points=points, tz=args.tz, by=args.by, clock=clock)
+        )
+    netted = [netted_series(series, nettings) for series in (own, grid.series)]
+    findings = compare_sources(*netted, tolerance_wh=args.tolerance_wh)
     if args.json:
         found = {"findings": [asdict(one) for one in findings], "unclear": [asdict(one) for one in grid.unclear]}
         json.dump(found, sys.stdout)
@@ -187,8 +189,8 @@ def _compare(args: argparse.Namespace) -> int:
 
 async def _from_hub(
     folder: Path, file: Path, *, points: Mapping[str, MeteringPoints], tz: str | None, by: str | None, clock: Clock
-) -> tuple[GridReadings, tuple[QuarterHours, ...]]:
-    """The file, and the hub's readings for its days; the access is recorded in every home's log."""
+) -> tuple[GridReadings, tuple[QuarterHours, ...], list[NettedPoints]]:
+    """The file, the hub's readings for its days, and how they are netted; every home's log records the access."""
     settings, _, store = await open_hub(folder, clock=clock)
     try:
         access = await look_at_all(
@@ -196,7 +198,7 @@ async def _from_hub(
         )
         zone = tz or settings.coop.tz
         _check_zone(zone)
-        grid = _read_series(file, zone)
+        grid = _read_series(file, zone, takes_hours=True)
         if not grid.series:
             raise RequestError(f"grid-file compare: {file}: no reading whose time is clear")
         day = day_of(min(one.first_slot for one in grid.series), settings.coop.tz)
@@ -204,47 +206,37 @@ async def _from_hub(
         slots = range(_first_slot(day, settings.coop.tz), _first_slot(last + timedelta(days=1), settings.coop.tz))
         homes = [home.id for home in await store.homes()]
         await store.log_access(access, homes, fields=GRID_FIELDS, rows=len(slots))
-        return grid, own_series(await as_settled(store, slots, tz=settings.coop.tz, access=access), points)
+        rules = await rules_of_days(store, slots, tz=settings.coop.tz)
+        inputs = await counted_inputs(store, slots, rules=rules, access=access)
+        return grid, own_series(inputs, points), netted_points(points, rules)
     finally:
         await store.close()
 
 
-class _SettledStore(BookStore, ReadingStore, Protocol):
-    """The parts of the store that say what was read, and by which rule it counts."""
-
-
-async def as_settled(store: _SettledStore, slots: range, *, tz: str, access: Access) -> SettlementInputs:
-    """The readings with what was derived and counts, netted within the quarter hour, on the days whose rule says so.
-
-    Netted within the hour they have no quarter hours: those days stay as they were measured.
-    """
-    inputs = await store.settlement_inputs(slots=slots, access=access)
-    by_rule = {NO_DERIVED: inputs}
-    surplus_wh, demand_wh = inputs.surplus_wh.copy(), inputs.demand_wh.copy()
-    day = day_of(slots.start, tz)
-    while (mine := slots_of_day(day, tz)).start < slots.stop:
-        rule = read_rule((await store.rule_on(day.isoformat()))[1])
-        here = slice(mine.start - slots.start, mine.stop - slots.start)
-        if rule.derived not in by_rule:
-            by_rule[rule.derived] = await store.settlement_inputs(slots=slots, access=access, derived=rule.derived)
-        counted = by_rule[rule.derived]
-        surplus_wh[here], demand_wh[here] = counted.surplus_wh[here], counted.demand_wh[here]
-        if rule.netting == "15min":
-            surplus_wh[here], demand_wh[here] = net_known(surplus_wh[here], demand_wh[here])
-        day += timedelta(days=1)
-    return replace(inputs, surplus_wh=surplus_wh, demand_wh=demand_wh)
+def netted_points(points: Mapping[str, MeteringPoints], rules: Sequence[DayRule]) -> list[NettedPoints]:
+    """Within which time each member's points are netted, by the rule of each day."""
+    nettings = []
+    for member, mine in points.items():
+        slots: dict[str, set[Slot]] = {"15min": set(), "60min": set()}
+        for day in rules:
+            time = day.rule.netting_at(member)
+            if time in slots:
+                slots[time].update(day.slots[:: SLOTS_PER_HOUR if time == "60min" else 1])
+        quarters, hours = frozenset(slots["15min"]), frozenset(slots["60min"])
+        nettings.append(NettedPoints(mine.consumption, mine.generation, quarters, hours))
+    return nettings
 
 
 def _first_slot(day: date, tz: str) -> int:
     return slots_of_day(day, tz)[0]
 
 
-def _read_series(path: Path, tz: str) -> GridReadings:
+def _read_series(path: Path, tz: str, *, takes_hours: bool = False) -> GridReadings:
     content = read_file(path)
     try:
         if path.suffix == ".xlsx":
             return GridReadings(tuple(one for one in _sheets().read_sheets(content, tz) if one.code == "total"), ())
-        return read_quarter_hours(content, tz)
+        return read_quarter_hours(content, tz, takes_hours=takes_hours)
     except GridFileError as refusal:
         raise RequestError(f"grid-file: {path}: {refusal}") from None
 

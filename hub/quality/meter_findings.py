@@ -18,12 +18,16 @@ SENTENCE: Final = (
 
 NETTING_MIN: Final[Mapping[str, int]] = {"none": 0, "15min": 15, "60min": 60}
 
+NONE: Final[Mapping[str, tuple[str, int]]] = {}
 
-async def meter_findings(store: QualityStores, slots: range, *, netting: str) -> list[Finding]:
+
+async def meter_findings(
+    store: QualityStores, slots: range, *, netting: str, netting_of: Mapping[str, str]
+) -> list[Finding]:
     """A finding for each meter that waits in these slots and that no earlier day's finding has named.
 
-    So too, without holding anything back, for each home whose grid operator nets within another time than `netting`,
-    which is the rule's.
+    So too, without holding anything back, for each home whose grid operator nets within another time than the rule
+    says for it: `netting_of` has the homes for which it is not `netting`.
     """
     found = []
     for span in await _unsaid(store, slots, await store.unproven_meters(), code=UNPROVEN_METER):
@@ -31,12 +35,17 @@ async def meter_findings(store: QualityStores, slots: range, *, netting: str) ->
         numbers = (("is_derived", int(span.meter.is_derived)),)
         words = f"{SENTENCE}, from {format_slot(here.start)} on."
         found.append(Finding(UNPROVEN_METER, span.meter.home, None, here.start, len(here), numbers, words, "hold"))
-    others, rule_min = other_nettings(await store.told_meters(), netting), ("rule_min", NETTING_MIN[netting])
-    for span in await _unsaid(store, slots, others, code=OTHER_NETTING, numbers=(rule_min,)):
-        here, says = _within(span, slots), span.meter.netting
-        times = (("home_min", NETTING_MIN[says]), rule_min)
-        words = f"The home says that its grid operator nets within: {says}; the rulebook says: {netting}."
-        found.append(Finding(OTHER_NETTING, span.meter.home, None, here.start, len(here), times, words, "check"))
+
+    def rule_says(home: str) -> str:
+        return netting_of.get(home, netting)
+
+    others = other_nettings(await store.told_meters(), netting, of=netting_of)
+    said = {span.meter.home: ("rule_min", NETTING_MIN[rule_says(span.meter.home)]) for span in others}
+    for span in await _unsaid(store, slots, others, code=OTHER_NETTING, numbers=said):
+        here, home, says = _within(span, slots), span.meter.home, span.meter.netting
+        times = (("home_min", NETTING_MIN[says]), said[home])
+        words = f"The home says that its grid operator nets within: {says}; the rulebook says: {rule_says(home)}."
+        found.append(Finding(OTHER_NETTING, home, None, here.start, len(here), times, words, "check"))
     return found
 
 
@@ -46,9 +55,12 @@ async def _unsaid(
     spans: Sequence[MeterSpan],
     *,
     code: str,
-    numbers: tuple[tuple[str, int], ...] = (),
+    numbers: Mapping[str, tuple[str, int]] = NONE,
 ) -> list[MeterSpan]:
-    """The meters in use in these slots that no finding of an earlier day with this code and these numbers has named."""
+    """The meters in use in these slots that no finding of an earlier day with this code has named.
+
+    Of a home in `numbers`, only a finding with that number counts.
+    """
     here = [span for span in spans if _reaches(span, slots)]
     if not here:
         return []
@@ -59,7 +71,9 @@ async def _unsaid(
     told = [
         row.found
         for row in rows
-        if row.found.code == code and row.day < today and set(numbers) <= set(row.found.numbers)
+        if row.found.code == code
+        and row.day < today
+        and (row.found.home not in numbers or numbers[row.found.home] in row.found.numbers)
     ]
     return [
         span

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
+from hub.books.counted_readings import counted_inputs, rules_of_days
 from hub.books.days import SettlementStores
 from hub.books.runs import first_day
 from hub.books.settled_readings import readings_of
@@ -54,7 +55,8 @@ async def scale_findings(
     if length < DAYS + DAYS_BEFORE:
         return []
     reach = range(slots.stop - length * SLOTS_PER_UTC_DAY, slots.stop)
-    readings = readings_of(await store.settlement_inputs(slots=reach, access=GRID_ACCESS))
+    rules = await rules_of_days(store, reach, tz=(await store.coop()).tz)
+    readings = readings_of(await counted_inputs(store, reach, rules=rules, access=GRID_ACCESS))
     is_known = membership(readings) & (readings.demand_wh >= 0) & (readings.surplus_wh >= 0)
     net = np.where(is_known, readings.demand_wh - readings.surplus_wh, np.nan)
     home_of = {home.member_id: home.id for home in await store.homes()}

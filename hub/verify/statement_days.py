@@ -140,6 +140,10 @@ class RecomputedDays(SignedFiles):
         self.open: list[range] = []
         self.together: list[list[tuple[int, int]]] = []  # bounds of received and sold, by interval told by day only
 
+    def netting(self, rule: Table) -> str:
+        """Within which time my surplus and demand are netted: my grid operator's, or the co-op's."""
+        return str(rule.get("netting_of", {}).get(self.me, rule.get("netting", "none")))
+
     def own_reading(self, day: Table, parts: range, netting: str) -> list[int] | None:
         """My settled surplus and demand in one interval; None if missing, held or rejected, or if not a member."""
         marked: Table = {at: energy[:2] for at, mark, *energy in day["marks"] if mark != "derived"}
@@ -188,7 +192,7 @@ class RecomputedDays(SignedFiles):
             place, parts = f"day {day['day']} slot {slot['slot']}", range(slot["slot"], slot["slot"] + day["step"])
             same(day["first_slot"] + i * day["step"], slot["slot"], f"{place} number of the interval")
             check_sums(rule, slot, place)
-            mine = self.own_reading(day, parts, rule.get("netting", "none"))
+            mine = self.own_reading(day, parts, self.netting(rule))
             if self.is_member(day, parts) and (mine is None or estimated & {*parts}):
                 unsure.append(slot["slot"])
             by_day = stated[2:] == [None, None]

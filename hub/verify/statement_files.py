@@ -59,7 +59,8 @@ pool.json days: format for coop day run rule slots ?salt
 slots: slot homes ?withheld ?demand ?buy ?sell ?producers
 producers: *
 rule: method params aggregate participation_percent missing prices ?connection_w ?estimate ?part_month_fee ?netting
-+ ?derived
++ ?derived ?netting_of
+netting_of: *
 derived: within_wh within_percent
 params: *
 participation_percent: *

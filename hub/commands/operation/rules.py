@@ -41,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--preset", metavar="ID", help="propose: a country's way of sharing, see presets")
     parser.add_argument(
         "--file", type=Path, metavar="FILE",
-        help="propose: a TOML file with the keys of [rules] to change, and params or participation_percent as tables",
+        help="propose: a TOML file with the keys of [rules] to change, and the tables params, participation_percent"
+        " and netting_of",
     )  # fmt: skip
     parser.add_argument(
         "--from", dest="since", type=parse_day_argument, metavar="DAY", help="propose: the first day, after today"

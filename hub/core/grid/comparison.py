@@ -8,8 +8,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hub.core.grid.files import MEASURED, MICRO_PER_WH, MISSING, NO_VALUE, Key, QuarterHours
-from protocols.slots import Slot, format_slot
+from hub.core.grid.files import MEASURED, MICRO_PER_WH, MISSING, NO_VALUE, Energy, Key, QuarterHours
+from protocols.slots import SLOTS_PER_HOUR, Slot, format_slot
 
 DifferenceKind = Literal[
     "differs", "shifted", "only_own", "only_grid", "not_measured", "no_own_series", "no_grid_series", "no_grid_data"
@@ -17,8 +17,6 @@ DifferenceKind = Literal[
 
 MAX_SHIFT_SLOTS: Final = 8
 SHIFT_EVIDENCE_SLOTS: Final = 16
-
-Energy = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +88,9 @@ def _compare_series(mine: QuarterHours, other: QuarterHours, *, tolerance: int) 
     if shift:
         kinds = np.where(kinds == "differs", "", kinds)
         yield _finding("shifted", other, 0, len(grid), own=own, shift=shift)
+    for hour in other.hours:
+        place = hour - other.first_slot
+        kinds[place : place + SLOTS_PER_HOUR] = kinds[place]  # an hour that is told as a whole differs as a whole
     for kind, run in groupby(range(len(grid)), key=lambda i: str(kinds[i])):
         places = list(run)
         if kind:

@@ -19,6 +19,7 @@ from protocols.slots import SLOTS_PER_HOUR, Slot
 
 Direction = Literal["consumption", "generation"]
 Key = tuple[str, str, str]
+Energy = NDArray[np.int64]
 
 MISSING: Final = -1
 NO_VALUE, MEASURED, SUBSTITUTE, ESTIMATED = 0, 1, 2, 3  # L0 to L3 in Austria's data exchange
@@ -74,6 +75,8 @@ class QuarterHours:
 
     Units: micro-kWh (a thousandth of a watt-hour), exactly what six decimals of a kWh can express.
     Shape: energy_micro_kwh and quality are (slots,). `code` says which figure of the point it is; TOTAL is the meter's.
+    In an hourly file (`is_hourly`) each hour's energy is at its first slot, and the others are missing. `hours` are the
+    first slots of hours that are told as a whole, at that slot: see netted_series.
     """
 
     point: str
@@ -82,6 +85,8 @@ class QuarterHours:
     energy_micro_kwh: NDArray[np.int64]
     quality: NDArray[np.int8]
     code: str = TOTAL
+    is_hourly: bool = False
+    hours: frozenset[Slot] = frozenset()
 
     @property
     def key(self) -> Key:
@@ -152,8 +157,12 @@ def quarter_hours(
     return QuarterHours(point, direction, first_slot, np.where(wh == MISSING, MISSING, wh * MICRO_PER_WH), marks, code)
 
 
-def read_quarter_hours(content: bytes, tz: str, *, direction: Direction = "consumption") -> GridReadings:
+def read_quarter_hours(
+    content: bytes, tz: str, *, direction: Direction = "consumption", takes_hours: bool = False
+) -> GridReadings:
     """The quarter hours of a file; `direction` applies if the file has no column for it.
+
+    Hourly values are refused, unless `takes_hours`.
 
     Raises: GridFileError naming the line; a file is read completely or not at all.
 
@@ -185,22 +194,24 @@ def read_quarter_hours(content: bytes, tz: str, *, direction: Direction = "consu
         raise GridFileError("the file has no readings")
     series, unclear = [], []
     for key in sorted(rows):
-        made, doubtful = build_series(key, rows[key], tz, marks_end=marks_end)
+        made, doubtful = build_series(key, rows[key], tz, marks_end=marks_end, takes_hours=takes_hours)
         unclear += doubtful
         series += [made] if made is not None else []
     return GridReadings(tuple(series), tuple(unclear))
 
 
 def build_series(
-    key: Key, rows: Sequence[GridFileRow], tz: str, *, marks_end: bool = False
+    key: Key, rows: Sequence[GridFileRow], tz: str, *, marks_end: bool = False, takes_hours: bool = False
 ) -> tuple[QuarterHours | None, list[UnclearTime]]:
     """One series made from rows in file order, and the rows whose time is unclear.
 
-    Raises: GridFileError for a time that appears twice or never existed, and for hourly values.
+    Raises: GridFileError for a time that appears twice or never existed, and for hourly values unless `takes_hours`.
     """
     point, direction, code = key
+    is_hourly = takes_hours and len(rows) >= 2 * SLOTS_PER_HOUR and all(row.stamp.minute == 0 for row in rows)
+    span = SLOTS_PER_HOUR if is_hourly else 1
     try:
-        slots = slots_of_stamps([row.stamp for row in rows], tz, marks_end=marks_end)
+        slots = slots_of_stamps([row.stamp for row in rows], tz, marks_end=marks_end, span=span)
     except GridFileError as refusal:
         raise GridFileError(f"{point[:40]} {direction}: {refusal}") from None
     unclear = [
@@ -212,23 +223,23 @@ def build_series(
     if not timed:
         return None, unclear
     timed.sort(key=lambda pair: pair[0])
-    _check_spacing(point, [slot for slot, _ in timed])
+    _check_spacing(point, [slot for slot, _ in timed], is_hourly=is_hourly)
     first = timed[0][0]
     energy: NDArray[np.int64] = np.full(timed[-1][0] - first + 1, MISSING, dtype=np.int64)
     quality: NDArray[np.int8] = np.full(len(energy), NO_VALUE, dtype=np.int8)
     for slot, row in timed:
         energy[slot - first], quality[slot - first] = row.energy_micro_kwh, row.quality
     way: Direction = "generation" if direction == "generation" else "consumption"
-    return QuarterHours(point, way, first, energy, quality, code), unclear
+    return QuarterHours(point, way, first, energy, quality, code, is_hourly), unclear
 
 
-def _check_spacing(point: str, slots: Sequence[Slot]) -> None:
+def _check_spacing(point: str, slots: Sequence[Slot], *, is_hourly: bool) -> None:
     if slots[-1] - slots[0] >= MAX_SPAN_SLOTS:
         raise GridFileError(f"{point[:40]}: the times span more than three years; check the dates")
     steps = {after - before for before, after in pairwise(slots)}
     if 0 in steps:
         raise GridFileError(f"{point[:40]}: a quarter hour appears twice, once with an offset and once in local time")
-    if len(slots) >= 2 * SLOTS_PER_HOUR and all(step % SLOTS_PER_HOUR == 0 for step in steps):
+    if not is_hourly and len(slots) >= 2 * SLOTS_PER_HOUR and all(step % SLOTS_PER_HOUR == 0 for step in steps):
         raise GridFileError(f"{point[:40]}: these are hourly values; ask the grid operator for quarter hours")
 
 

@@ -51,32 +51,33 @@ def read_stamp(text: str, where: str) -> Stamp:
     return stamp
 
 
-def slots_of_stamps(stamps: Sequence[Stamp], tz: str, *, marks_end: bool = False) -> list[Slot | None]:
+def slots_of_stamps(stamps: Sequence[Stamp], tz: str, *, marks_end: bool = False, span: int = 1) -> list[Slot | None]:
     """The slot each stamp begins (or, with `marks_end`, ends), for one series in file order.
 
     Ends are instants, or the starts plus a quarter hour by the wall clock: the file's own clock changes show which.
+    Of values that are for several slots each (`span`), it is the first slot.
     None where a local time in the repeated hour appears only once: nobody can tell which of the two it is.
     Raises: GridFileError for a time that appears too often, never existed, or is not the beginning of a slot.
     """
     if not marks_end:
-        return _slots(stamps, tz, marks_end=False)
-    if all(stamp.tzinfo is None for stamp in stamps) and _is_end_by_wall_clock(stamps, tz):
-        return _slots([stamp - QUARTER for stamp in stamps], tz, marks_end=False)
-    return _slots(stamps, tz, marks_end=True)
+        return _slots(stamps, tz, back=0)
+    if all(stamp.tzinfo is None for stamp in stamps) and _is_end_by_wall_clock(stamps, tz, length=span * QUARTER):
+        return _slots([stamp - span * QUARTER for stamp in stamps], tz, back=0)
+    return _slots(stamps, tz, back=span)
 
 
-def _is_end_by_wall_clock(stamps: Sequence[Stamp], tz: str) -> bool:
-    """Whether the ends are the starts plus a quarter hour by the wall clock, shown on a day when the clocks change.
+def _is_end_by_wall_clock(stamps: Sequence[Stamp], tz: str, *, length: timedelta) -> bool:
+    """Whether the ends are the starts plus their length by the wall clock, shown on a day when the clocks change.
 
     Such a file has the end 02:00 in spring, which never was, and in autumn the end of the repeated hour twice.
     """
     return any(
-        len(_instants(stamp, tz)) < count == len(_instants(stamp - QUARTER, tz))
+        len(_instants(stamp, tz)) < count == len(_instants(stamp - length, tz))
         for stamp, count in Counter(stamps).items()
     )
 
 
-def _slots(stamps: Sequence[Stamp], tz: str, *, marks_end: bool) -> list[Slot | None]:
+def _slots(stamps: Sequence[Stamp], tz: str, *, back: int) -> list[Slot | None]:
     places: dict[Stamp, list[int]] = defaultdict(list)
     for place, stamp in enumerate(stamps):
         places[stamp].append(place)
@@ -90,7 +91,7 @@ def _slots(stamps: Sequence[Stamp], tz: str, *, marks_end: bool) -> list[Slot | 
             raise GridFileError(f"the time {stamp:%Y-%m-%d %H:%M} appears {len(where)} times in one series")
         if len(where) == len(instants):
             for place, instant_s in zip(where, reversed(instants) if runs_down else instants, strict=True):
-                slots[place] = _slot(instant_s, stamp, marks_end=marks_end)
+                slots[place] = _slot(instant_s, stamp, back=back)
     return slots
 
 
@@ -99,10 +100,10 @@ def local_time(slot: Slot, tz: str) -> datetime:
     return datetime.fromtimestamp(start_of(slot), ZoneInfo(tz))
 
 
-def _slot(instant_s: int, stamp: Stamp, *, marks_end: bool) -> Slot:
+def _slot(instant_s: int, stamp: Stamp, *, back: int) -> Slot:
     if instant_s % SLOT_S:
         raise GridFileError(f"the time {stamp:%Y-%m-%d %H:%M:%S} is not the beginning of a quarter hour")
-    return slot_of(instant_s) - int(marks_end)
+    return slot_of(instant_s) - back
 
 
 def _first_instant(stamp: Stamp, tz: str) -> int:

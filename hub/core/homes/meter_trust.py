@@ -4,7 +4,7 @@ An agent that tells nothing, as all did before there was such a notice, holds no
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -130,14 +130,17 @@ def uncertified_homes(told: Iterable[ToldMeter], *, slots: range | None = None) 
     return found
 
 
-def other_nettings(told: Iterable[ToldMeter], netting: str) -> list[MeterSpan]:
+def other_nettings(told: Iterable[ToldMeter], netting: str, *, of: Mapping[str, str]) -> list[MeterSpan]:
     """The meters of homes that say their grid operator nets within another time than this; not said is nothing other.
 
+    `of`: the time of homes for which the rule says it by itself.
+
     >>> meter = ToldMeter("h01", 1, 100, "silver", "netted", "netted", False, "MID B", "60min")
-    >>> [span.meter.home for span in other_nettings([meter], "15min")], other_nettings([meter], "60min")
+    >>> [span.meter.home for span in other_nettings([meter], "15min", of={})], other_nettings([meter], "60min", of={})
     (['h01'], [])
     """
-    return [span for span in meter_spans(told) if span.meter.netting not in ("unknown", netting)]
+    spans = meter_spans(told)
+    return [span for span in spans if span.meter.netting not in ("unknown", of.get(span.meter.home, netting))]
 
 
 def _is_in(span: MeterSpan, home: str, slot: Slot) -> bool:

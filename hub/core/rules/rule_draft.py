@@ -20,6 +20,7 @@ from hub.core.rules.rulebook import (
     require_method,
     require_missing_policy,
     require_netting,
+    require_netting_of,
     require_params,
     require_part_month,
     require_percents,
@@ -31,7 +32,8 @@ MOST_ESTIMATED: Final = 96
 PRICES: Final = ("buy_micro_per_kwh", "sell_micro_per_kwh", "retail_micro_per_kwh", "feedin_micro_per_kwh")
 KEYS: Final = (
     "method", *PRICES, "connection_w", "estimate", "estimate_longest", "part_month_fee",
-    "params", "aggregate", "participation_percent", "missing", "netting", "derived_wh", "derived_percent",
+    "params", "aggregate", "participation_percent", "missing", "netting", "netting_of", "derived_wh",
+    "derived_percent",
 )  # fmt: skip
 """The keys of [rules] in hub.toml, and what only a later version can say."""
 
@@ -60,6 +62,7 @@ def draft_rule(
         params=require_params(method, params),
         aggregate=aggregate,
         netting=require_netting(changes.get("netting", base.netting), aggregate=aggregate),
+        netting_of=require_netting_of(changes.get("netting_of", base.netting_of), members, aggregate=aggregate),
         missing=require_missing_policy(changes.get("missing", base.missing)),
         participation_percent=_percents(changes.get("participation_percent", base.participation_percent), members),
         prices=_prices(base.prices, changes),

@@ -41,8 +41,8 @@ class Rule:
     `connection_w` is the most power that a home's grid connection can carry; if 0 (not stated), the usual
     connection of the country counts. `estimate` says how missing readings are filled,
     `part_month_fee` what of the monthly fee is due from who joins or leaves within the month, `netting` within which
-    time each home's import and export are netted before anything is shared, `derived` whether energy that an agent
-    derived counts. Units: W.
+    time each home's import and export are netted before anything is shared, `netting_of` the same for members whose
+    grid operator does otherwise, `derived` whether energy that an agent derived counts. Units: W.
 
     >>> Rule("proportional", prices=Prices(160_000, 150_000)).version()[:16]
     '902656e9eb8e9e5b'
@@ -59,12 +59,17 @@ class Rule:
     part_month_fee: str = FULL_MONTH
     netting: str = NO_NETTING
     derived: DerivedRule = NO_DERIVED
+    netting_of: Mapping[str, str] = field(default_factory=dict)
+
+    def netting_at(self, member: str) -> str:
+        """Within which time this member's import and export are netted."""
+        return self.netting_of.get(member, self.netting)
 
     def canonical(self) -> bytes:
         """The bytes of this rule; equal rules have the same bytes, in whatever order their tables were written.
 
-        What came later (connection, estimate, part_month_fee, netting, derived) is left out if not set, so that older
-        rules keep their bytes: without part_month_fee, the whole fee is due for a part of a month.
+        What came later (connection, estimate, part_month_fee, netting, derived, netting_of) is left out if not set, so
+        that older rules keep their bytes: without part_month_fee, the whole fee is due for a part of a month.
         """
         prices = self.prices
         document: dict[str, object] = {
@@ -90,6 +95,8 @@ class Rule:
             document["netting"] = self.netting
         if not self.derived.is_off:
             document["derived"] = asdict(self.derived)
+        if self.netting_of:
+            document["netting_of"] = self.netting_of
         text = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"), default=dict)
         return text.encode("utf-8")
 
@@ -128,6 +135,7 @@ def check_rule(rule: Rule, members: Sequence[str]) -> AllocationKey:
     require_integer(rule.connection_w, "connection_w")
     require_part_month(rule.part_month_fee)
     require_netting(rule.netting, aggregate=rule.aggregate)
+    require_netting_of(rule.netting_of, rule.netting_of, aggregate=rule.aggregate)
     return key
 
 
@@ -160,16 +168,26 @@ def require_part_month(value: object) -> str:
     return value
 
 
-def require_netting(value: object, *, aggregate: int) -> str:
+def require_netting(value: object, *, aggregate: int, where: str = "netting") -> str:
     """Within which time import and export are netted. Raises: RejectedInputError for anything but a known time.
 
     The hour can be netted only where hours are shared: a quarter hour of a netted hour is not known.
     """
     if not isinstance(value, str) or value not in NETTING_TIMES:
-        raise RejectedInputError("malformed", f"netting {one_line(value)} is not one of {', '.join(NETTING_TIMES)}")
+        raise RejectedInputError("malformed", f"{where} {one_line(value)} is not one of {', '.join(NETTING_TIMES)}")
     if value == "60min" and aggregate != 4:
-        raise RejectedInputError("malformed", "netting 60min needs aggregate 4: energy shared by the hour")
+        raise RejectedInputError("malformed", f"{where} 60min needs aggregate 4: energy shared by the hour")
     return value
+
+
+def require_netting_of(value: object, members: Collection[str], *, aggregate: int) -> dict[str, str]:
+    """The netting of members whose grid operator nets otherwise. Raises: RejectedInputError as `require_netting`."""
+    known, times = frozenset(members), {}
+    for member, time in require_mapping(value, "netting_of").items():
+        if member not in known:
+            raise RejectedInputError("unknown_member", f"netting_of names {one_line(member)}, who is not a member")
+        times[member] = require_netting(time, aggregate=aggregate, where=f"netting_of.{one_line(member)}")
+    return times
 
 
 def require_percents(value: object, members: Sequence[str]) -> dict[str, int]:

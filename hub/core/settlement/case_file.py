@@ -25,6 +25,7 @@ from hub.core.rules.rulebook import (
     require_method,
     require_missing_policy,
     require_netting,
+    require_netting_of,
     require_params,
     require_percents,
     require_sequence,
@@ -39,7 +40,7 @@ MAX_CASE_BYTES: Final = 64 * 2**20
 MAX_DIGITS: Final = 60
 CASE_KEYS: Final = (
     "method", "params", "members", "intervals", "aggregate", "participation", "windows", "missing", "prices", "day",
-    "tz", "netting",
+    "tz", "netting", "netting_of",
 )  # fmt: skip
 # A worked case may carry its name and its answer; neither changes what is settled.
 WORKED_KEYS: Final = ("id", "title", "expect", "expect_error", "resettles", "expect_delta")
@@ -119,6 +120,7 @@ def read_case(case: Table) -> tuple[Readings, Rule]:
         params=require_params(method, case.get("params", {})),
         aggregate=aggregate,
         netting=require_netting(case.get("netting", NO_NETTING), aggregate=aggregate),
+        netting_of=require_netting_of(case.get("netting_of", {}), members, aggregate=aggregate),
         participation_percent=require_percents(case.get("participation", {}), members),
         missing=require_missing_policy(case.get("missing", "exclude")),
         prices=_read_prices(case.get("prices")),

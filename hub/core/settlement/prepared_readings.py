@@ -5,7 +5,7 @@ It decides who is present in which interval; it shares nothing.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final
@@ -54,7 +54,7 @@ class PreparedReadings:
 
 
 def prepare_readings(readings: Readings, rule: Rule) -> PreparedReadings:
-    """Ordered readings with windows, gaps, `netting` and `aggregate` applied.
+    """Ordered readings with windows, gaps, netting and `aggregate` applied.
 
     Raises: RejectedInputError for invalid readings or windows, gaps that the rule refuses and incomplete intervals.
     """
@@ -70,14 +70,19 @@ def prepare_readings(readings: Readings, rule: Rule) -> PreparedReadings:
     surplus = np.where(present, readings.surplus_wh, 0)
     demand = np.where(present, readings.demand_wh, 0)
     provisional: Presence = np.any(gaps, axis=1) | _estimated(readings)
-    if rule.netting == "15min":
-        surplus, demand = net_in_time(surplus, demand)
+    if (of_quarter := netted_members(readings.members, rule, "15min")).any():
+        surplus, demand = net_in_time(surplus, demand, of=of_quarter)
     accepted = PreparedReadings(readings.slots, present, provisional, surplus, demand)
     summed = accepted if rule.aggregate == 1 else _aggregate(accepted, rule.aggregate)
-    if rule.netting != "60min":
+    if not (of_hour := netted_members(readings.members, rule, "60min")).any():
         return summed
-    surplus, demand = net_in_time(summed.surplus_wh, summed.demand_wh)
+    surplus, demand = net_in_time(summed.surplus_wh, summed.demand_wh, of=of_hour)
     return replace(summed, surplus_wh=surplus, demand_wh=demand)
+
+
+def netted_members(members: Sequence[str], rule: Rule, time: str) -> Presence:
+    """The members whose import and export are netted within this time."""
+    return np.array([rule.netting_at(member) == time for member in members], dtype=np.bool_)
 
 
 def put_in_order(readings: Readings) -> Readings:

@@ -12,6 +12,8 @@ from hub.core.rules.rulebook import METHODS, Rule
 from hub.core.settlement.prepared_readings import Readings
 from hub.core.trials.what_if import usual_params
 
+HOUR: Final = 4
+"""Quarter hours that are shared as one."""
 CHOICES: Final = (*METHODS, *(preset.id for preset in PRESETS))
 
 
@@ -24,4 +26,13 @@ def chosen_rule(choice: str, *, in_force: Rule, parts: Sequence[Readings]) -> Ru
         return replace(in_force, method=choice, params=usual_params(choice, parts))
     preset = {preset.id: preset for preset in PRESETS}[choice]
     params = usual_params(preset.method, parts)
-    return replace(in_force, method=preset.method, aggregate=preset.aggregate, netting=preset.netting, params=params)
+    is_by_hour = preset.aggregate == HOUR
+    netting_of = {member: time for member, time in in_force.netting_of.items() if is_by_hour or time != "60min"}
+    return replace(
+        in_force,
+        method=preset.method,
+        aggregate=preset.aggregate,
+        netting=preset.netting,
+        netting_of=netting_of,
+        params=params,
+    )

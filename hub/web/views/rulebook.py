@@ -86,6 +86,13 @@ def _lines(canonical: bytes, words: Localizer) -> Iterator[tuple[str, str]]:
     yield words.text("Shared by"), words.text("hour") if rule["aggregate"] == HOUR else words.text("quarter hour")
     if (time := rule.get("netting", "none")) != "none":
         yield words.text("Taken and given netted within"), _netting_times(words).get(time, time)
+    for time in sorted({*rule.get("netting_of", {}).values()}):
+        count = sum(each == time for each in rule["netting_of"].values())
+        within = _netting_times(words).get(time, words.text("not netted"))
+        yield (
+            words.text("Netted otherwise"),
+            words.plural("%(n)s home: %(time)s", "%(n)s homes: %(time)s", count, time=within),
+        )
     if derived := rule.get("derived"):
         yield (
             words.text("What agents calculate counts"),

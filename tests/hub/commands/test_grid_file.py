@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from hub.commands.grid_file import as_settled
+from hub.books.counted_readings import counted_inputs, rules_of_days
+from hub.commands.grid_file import netted_points
+from hub.core.grid.austria import MeteringPoints
+from hub.core.grid.netted_series import NettedPoints
 from hub.core.rules.rulebook import Rule
 from hub.storage.records import Access
 from tests.hub.quality.test_derived_energy import COUNTS, NOON, SLOTS, opened, tell
@@ -17,8 +20,24 @@ async def test_derived_energy_that_counts_is_compared_too(tmp_path: Path, rule: 
     try:
         await tell(street, within_wh=50, percent=10)
         access = Access("m01", "board", "settle.share", "grid-file")
-        found = await as_settled(street.store, SLOTS, tz=COOP.tz, access=access)
+        rules = await rules_of_days(street.store, SLOTS, tz=COOP.tz)
+        found = await counted_inputs(street.store, SLOTS, rules=rules, access=access)
         assert int((found.surplus_wh[:, 0] < 0).sum()) == missing
         assert int((found.demand_wh[:, 0] < 0).sum()) == missing
+    finally:
+        await street.store.close()
+
+
+async def test_each_point_is_netted_as_the_rule_of_the_day_says_for_its_member(tmp_path: Path) -> None:
+    rule = Rule("proportional", aggregate=4, netting="60min", netting_of={"m02": "15min", "m03": "none"})
+    street = await opened(tmp_path, rule)
+    try:
+        rules = await rules_of_days(street.store, SLOTS, tz=COOP.tz)
+        points = {f"m{number:02d}": MeteringPoints(f"in{number}", None) for number in (1, 2, 3)}
+        assert netted_points(points, rules) == [
+            NettedPoints("in1", None, hours=frozenset(SLOTS[::4])),
+            NettedPoints("in2", None, quarters=frozenset(SLOTS)),
+            NettedPoints("in3", None),
+        ]
     finally:
         await street.store.close()

@@ -1,18 +1,24 @@
 """Energy that an agent derived: settled only where the rule lets it count and the agent's meter states its error."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from hub.books.runs import has_readings
+from hub.core.quality.scale_changes import ScaleChange, StreetDays
 from hub.core.rules.derived_energy import DerivedRule
 from hub.core.rules.rulebook import Rule
 from hub.core.settlement.allocation_record import read_record
 from hub.core.settlement.slot_marks import SlotMarks
+from hub.quality.scale_findings import MADE, scale_findings
 from hub.storage.fleet_records import ReceivedNotice
+from hub.storage.records import AcceptedMessage
 from hub.storage.rule_records import NewProposal, RuleAdoption
+from hub.storage.sqlite.store import SqliteStore
 from hub.verify.books import check_books
 from protocols.quantities import Mark
 from protocols.slots import Slot, slots_of_day
@@ -145,3 +151,48 @@ async def test_a_derived_reading_that_is_held_has_a_finding_that_the_board_can_d
     assert read_record(run.allocation, COUNTS).marks["m01"] == SlotMarks(held=((SLOTS.stop + 30, 1),))
     found = [each.found for each in await findings(street.store) if each.day == NEXT.isoformat()]
     assert ("h01", "impossible", SLOTS.stop + 30) in {(each.home, each.code, each.first_slot) for each in found}
+
+
+@pytest.fixture
+def all_derived(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of no home there is anything but what its agent derived."""
+
+    async def derived_only(store: SqliteStore, messages: Sequence[AcceptedMessage]) -> None:
+        marked = [
+            replace(each, readings=tuple(replace(row, mark=Mark.DERIVED) for row in each.readings)) for each in messages
+        ]
+        await stored(store, marked)
+
+    stored = SqliteStore.store_messages
+    monkeypatch.setattr(SqliteStore, "store_messages", derived_only)
+
+
+@pytest.mark.parametrize(("rule", "counts"), [(COUNTS, True), (RULE, False)])
+async def test_a_month_of_derived_energy_that_counts_has_readings(
+    tmp_path: Path, all_derived: None, rule: Rule, counts: bool
+) -> None:
+    street = await opened(tmp_path, rule)
+    assert not await has_readings(street.store, DAY), "nothing is stated of its error yet"
+    await tell(street, within_wh=50, percent=10)
+    assert await has_readings(street.store, DAY) == counts
+    await street.store.close()
+
+
+@pytest.mark.parametrize(("rule", "counts"), [(COUNTS, True), (RULE, False)])
+async def test_a_meter_whose_energy_is_derived_and_counts_is_compared_with_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rule: Rule, counts: bool
+) -> None:
+    street = await opened(tmp_path, rule)
+    await tell(street, within_wh=50, percent=10)
+    seen: list[StreetDays] = []
+
+    def look(_homes: Sequence[str], days: StreetDays) -> tuple[ScaleChange, ...]:
+        seen.append(days)
+        return ()
+
+    monkeypatch.setattr("hub.quality.scale_findings.find_scale_changes", look)
+    await street.arrive([Arrival((1, slots_of_day(DAY - timedelta(days=60), COOP.tz)[0]))])
+    await scale_findings(street.store, DAY, SLOTS, allowed={"h01": list(MADE)})
+    known = np.isfinite(seen[0].net_wh.reshape(-1, 6)[-len(SLOTS) :, 0])
+    assert known.sum() == len(SLOTS) - (0 if counts else len(NOON))
+    await street.store.close()

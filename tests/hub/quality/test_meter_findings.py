@@ -1,6 +1,7 @@
 """A grid meter read with a bronze map: nothing of it is settled until a board member accepts it, by name."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from protocols.wire.meter_notices import MeterNotice, NettingTime, ToldQuality
 from tests.hub.books.test_runs import night
 from tests.hub.quality.test_connections import shared
 from tests.hub.quality.test_findings import decide, findings, job_on
-from tests.hub.settled_street import COOP, KEY, Street, open_street
+from tests.hub.settled_street import COOP, KEY, RULE, Street, open_street
 
 DAY = date(2026, 5, 30)
 NEXT = DAY + timedelta(days=1)
@@ -97,10 +98,27 @@ async def test_a_home_that_says_another_netting_than_the_rule_is_told_once_and_h
     assert (row.found.home, row.day, row.is_waiting) == ("h02", DAY.isoformat(), False)
     assert row.found.sentence == "The home says that its grid operator nets within: 60min; the rulebook says: none."
     later = slots_of_day(NEXT + timedelta(days=1), COOP.tz)
-    assert await meter_findings(street.store, later, netting="none") == []
-    again = [each for each in await meter_findings(street.store, later, netting="15min") if each.home == "h02"]
+    assert await meter_findings(street.store, later, netting="none", netting_of={}) == []
+    found = await meter_findings(street.store, later, netting="15min", netting_of={})
+    again = [each for each in found if each.home == "h02"]
     assert [dict(each.numbers) for each in again] == [{"home_min": 60, "rule_min": 15}], "another rule, said again"
     assert "m02" in await shared(street)
+
+
+async def test_a_home_is_compared_with_what_the_rule_says_of_it(tmp_path: Path) -> None:
+    rule = replace(RULE, netting_of={"m02": "15min", "m03": "none"})
+    street = await open_street(tmp_path, homes=6, rule=rule)
+    await street.arrive_days([DAY])
+    agents = {each.home_id: each.id for each in await street.store.agents()}
+    says: dict[str, NettingTime] = {"h02": "15min", "h03": "15min", "h04": "15min"}
+    for home, time in says.items():
+        notice = MeterNotice(agents[home], 1, SLOTS.start, "silver", "netted", "netted", False, "MID B", time)
+        await street.store.note_meters([ReceivedNotice(notice, b"sealed", 1)])
+    await job_on(street.store)(night(NEXT))
+    rows = [each.found for each in await findings(street.store) if each.found.code == OTHER_NETTING]
+    assert {each.home: dict(each.numbers)["rule_min"] for each in rows} == {"h03": 0, "h04": 0}
+    assert (await check_books(street.store, KEY.public_key())).wrong == 0
+    await street.store.close()
 
 
 async def test_the_same_notice_again_is_not_kept_twice(street: Street) -> None:

@@ -175,6 +175,18 @@ def test_import_and_export_netted_in_time_are_recomputed(
     assert code == 1, said
 
 
+@pytest.mark.parametrize("of", ["none", "15min", "60min"])
+def test_a_member_netted_otherwise_than_the_others_is_recomputed(tmp_path: Path, of: str) -> None:
+    first, second, *_ = street_members(10)
+    street = street_of("static", aggregate=4, netting="60min" if of != "60min" else "none", netting_of={first: of})
+    for member in (first, second):
+        signed = signed_statement(street, member)
+        code, said = run_script(tmp_path, signed, street.own(member), street.pool(auditor=True))
+        assert code == 0, said
+    text = signed["document"]["rules"].popitem()[1]
+    assert json.loads(text)["netting_of"] == {first: of}
+
+
 @pytest.mark.parametrize("method", METHODS)
 @given(data=st.data())
 @settings(relaxed, max_examples=25)

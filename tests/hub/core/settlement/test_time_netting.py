@@ -1,12 +1,17 @@
 """Netting in time: within the quarter hour or the hour, before anything is shared, and only where the rule says so."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.books.days import read_rule
 from hub.core.rules.input_checks import RejectedInputError
+from hub.core.rules.rule_draft import draft_rule
 from hub.core.rules.rulebook import Rule
+from hub.core.settlement.case_file import settle_case
 from hub.core.settlement.period import settle
 from hub.core.settlement.prepared_readings import MISSING_WH, Readings
 from hub.core.settlement.time_netting import net_in_time
@@ -84,3 +89,48 @@ def test_an_hour_is_netted_only_where_hours_are_shared() -> None:
 def test_a_rule_without_netting_keeps_its_bytes() -> None:
     assert b"netting" not in Rule("proportional").canonical()
     assert Rule("proportional", netting="15min").version() != Rule("proportional").version()
+
+
+def test_a_member_whose_grid_operator_nets_otherwise() -> None:
+    """The co-op nets by the hour; the operator of `a` nets nothing, or within the quarter hour only."""
+    plain = settle(HOUR, Rule("static", BETAS, aggregate=4))
+    hourly = Rule("static", BETAS, aggregate=4, netting="60min")
+    otherwise = settle(HOUR, replace(hourly, netting_of={"a": "none"}))
+    assert (otherwise.alloc_wh.tolist(), otherwise.sold_wh.tolist()) == (plain.alloc_wh.tolist(), [[500, 0]])
+    mixed = hour((300, 0, 0, 0), (100, 100, 0, 0), (0, 0, 0, 0))
+    found = settle(mixed, replace(hourly, netting_of={"a": "15min"}))
+    assert (found.surplus_wh.tolist(), found.demand_wh.tolist()) == ([[200, 0]], [[100, 0]])
+    found = settle(mixed, replace(hourly, netting="none", netting_of={"a": "60min"}))
+    assert (found.surplus_wh.tolist(), found.demand_wh.tolist()) == ([[100, 0]], [[0, 0]])
+
+
+def test_who_is_named_and_is_not_there_changes_nothing() -> None:
+    rule = Rule("proportional", netting="15min")
+    here, gone = settle(HOUR, rule), settle(HOUR, replace(rule, netting_of={"z": "none"}))
+    assert here.alloc_wh.tolist() == gone.alloc_wh.tolist()
+
+
+def test_a_members_time_is_checked_as_the_rules_is() -> None:
+    with pytest.raises(RejectedInputError, match=r"netting_of\.'a' 60min needs aggregate 4"):
+        settle(HOUR, Rule("proportional", netting_of={"a": "60min"}))
+    with pytest.raises(RejectedInputError, match=r"netting_of\.'a' 'daily' is not one of none, 15min, 60min"):
+        settle(HOUR, Rule("proportional", netting_of={"a": "daily"}))
+
+
+def test_the_rule_is_read_back_from_its_bytes() -> None:
+    rule = Rule("proportional", netting="15min", netting_of={"a": "none"})
+    assert read_rule(rule.canonical()) == rule
+    assert b"netting_of" not in replace(rule, netting_of={}).canonical()
+
+
+def test_a_case_and_a_draft_name_members_only() -> None:
+    rule = draft_rule(Rule("equal"), {"netting_of": {"a": "15min"}}, members=["a", "b"])
+    assert (rule.netting_at("a"), rule.netting_at("b")) == ("15min", "none")
+    assert draft_rule(rule, {"netting": "15min"}, members=["a", "b"]).netting_of == {"a": "15min"}
+    with pytest.raises(RejectedInputError, match="netting_of names 'z', who is not a member"):
+        draft_rule(rule, {"netting_of": {"z": "15min"}}, members=["a", "b"])
+    interval = {"s": {"a": 800, "b": 0}, "d": {"a": 200, "b": 300}}
+    case = {"method": "equal", "members": ["a", "b"], "intervals": [interval], "netting_of": {"a": "15min"}}
+    assert settle_case(case)["totals"]["alloc"] == {"a": 0, "b": 300}  # type: ignore[index]
+    with pytest.raises(RejectedInputError, match="netting_of names 'z'"):
+        settle_case(case | {"netting_of": {"z": "15min"}})

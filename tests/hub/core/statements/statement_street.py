@@ -1,6 +1,6 @@
 """A small street's month for the statement tests: settled days, the ledger's rows, a hub's key, members' readings."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -75,11 +75,12 @@ def make_rule(
     aggregate: int = 1,
     percent: bool = False,
     netting: str = "none",
+    netting_of: Mapping[str, str] | None = None,
 ) -> Rule:
     rng = np.random.default_rng(seed)
     participation = {members[0]: 37, members[-1]: 99} if percent else {}
     params = params_of(method, list(members), rng)
-    return Rule(method, params, aggregate, participation, prices=PRICES, netting=netting)
+    return Rule(method, params, aggregate, participation, prices=PRICES, netting=netting, netting_of=netting_of or {})
 
 
 def make_readings(members: Sequence[str], day: str, *, seed: int, gaps: float = 0.0, highest_wh: int = 900) -> Readings:

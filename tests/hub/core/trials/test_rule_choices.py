@@ -1,5 +1,7 @@
 """Rules a member may try name no home for better or worse, and every one of them settles."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,14 @@ def test_every_choice_settles_at_the_prices_in_force(choice: str) -> None:
     rule = chosen_rule(choice, in_force=RULE, parts=[READINGS])
     assert (rule.prices, rule.participation_percent) == (RULE.prices, RULE.participation_percent)
     assert sum(settle(READINGS, rule).totals_wh["alloc"]) > 0
+
+
+def test_a_home_netted_otherwise_stays_so_where_the_choice_allows_it() -> None:
+    in_force = replace(RULE, aggregate=4, netting="60min", netting_of={"a": "60min", "b": "none"})
+    for choice, netting_of in (("es-beta", {"a": "60min", "b": "none"}), ("pt-fixed", {"b": "none"})):
+        rule = chosen_rule(choice, in_force=in_force, parts=[READINGS])
+        assert rule.netting_of == netting_of
+        assert sum(settle(READINGS, rule).totals_wh["alloc"]) > 0
 
 
 def test_what_is_no_choice_is_no_rule() -> None:

@@ -1,5 +1,7 @@
 """The page of the rules: every version with the people who agreed on it, and what waits for a second person."""
 
+from dataclasses import replace
+
 from hub.core.rules.rulebook import Prices, Rule
 from hub.storage.rule_records import NewProposal, RuleAdoption
 from hub.storage.sqlite.store import SqliteStore
@@ -34,6 +36,15 @@ async def test_members_read_what_is_proposed_and_then_who_adopted_it(sign_in: Si
     assert found["today"] == str(TODAY)
     assert [version["adopted_by"] for version in found["versions"]][-1] == "m03"
     assert found["versions"][-1]["is_in_force"] is False
+
+
+async def test_how_many_homes_are_netted_otherwise(sign_in: SignIn, store: SqliteStore) -> None:
+    otherwise = {"m02": "none", "m03": "15min", "m04": "15min"}
+    await store.propose_rule(proposal("2026-07-01", replace(NEW, netting="60min", netting_of=otherwise)))
+    page = (await (await sign_in("m02")).get("/rules")).text
+    assert page.count("Netted otherwise") == 2
+    assert "2 homes: quarter hour" in page
+    assert "1 home: not netted" in page
 
 
 async def test_a_stale_proposal_says_so(sign_in: SignIn, store: SqliteStore) -> None:

@@ -1,0 +1,103 @@
+"""Nets series in time before they are compared, ours and the grid operator's alike: by the quarter hour or the hour.
+
+The rulebook says which point is netted within which time, for each day. It finds nothing.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from hub.core.grid.files import MISSING, TOTAL, Energy, Key, QuarterHours
+from hub.core.grid.tables import GridFileError
+from protocols.slots import SLOTS_PER_HOUR, Slot
+
+ASK_QUARTERS: Final = "these are hourly values; ask the grid operator for quarter hours"
+
+
+@dataclass(frozen=True, slots=True)
+class NettedPoints:
+    """The points of one member, with the quarter hours that are netted each, and the first slots of netted hours."""
+
+    consumption: str | None
+    generation: str | None
+    quarters: frozenset[Slot] = frozenset()
+    hours: frozenset[Slot] = frozenset()
+
+
+def netted_series(series: Iterable[QuarterHours], points: Iterable[NettedPoints]) -> tuple[QuarterHours, ...]:
+    """The same series in the same order, netted; netting what is netted already changes nothing.
+
+    A netted hour is told in its first slot, and its other slots have 0; one that lacks a quarter hour is missing.
+    Raises: GridFileError for hourly values of a time that is not netted by the hour.
+
+    >>> pair = [QuarterHours("p", way, 8, np.array(wh), np.ones(4, np.int8)) for way, wh in
+    ...         (("consumption", [90, 0, 0, 0]), ("generation", [0, 0, 10, 20]))]
+    >>> [each.energy_micro_kwh.tolist() for each in netted_series(pair, [NettedPoints("p", "p", hours=frozenset([8]))])]
+    [[60, 0, 0, 0], [0, 0, 0, 0]]
+    """
+    given = list(series)
+    by_key = {each.key: each for each in given}
+    for each in points:
+        keys = [key for key in _keys(each) if key in by_key]
+        folded = [_fold(by_key[key], each.hours) for key in keys]
+        if len(folded) == 2:
+            folded = _net(folded, sorted(each.quarters | each.hours))
+        by_key.update(zip(keys, folded, strict=True))
+    for each_series in by_key.values():
+        if each_series.is_hourly:
+            raise GridFileError(f"{each_series.point[:40]}: {ASK_QUARTERS}")
+    return tuple(by_key[each.key] for each in given)
+
+
+def _keys(points: NettedPoints) -> list[Key]:
+    sides = ((points.consumption, "consumption"), (points.generation, "generation"))
+    return [(point, way, TOTAL) for point, way in sides if point is not None]
+
+
+def _fold(series: QuarterHours, hours: frozenset[Slot]) -> QuarterHours:
+    """The series with these hours told in their first slots."""
+    if series.is_hourly:
+        _require_hours(series, hours)
+    energy, quality = series.energy_micro_kwh.copy(), series.quality.copy()
+    mine = sorted(hours & set(series.slots))
+    for hour in mine:
+        here = slice(hour - series.first_slot, hour - series.first_slot + SLOTS_PER_HOUR)
+        parts = series.energy_micro_kwh[here]
+        is_whole = bool((parts != MISSING).all()) and len(parts) == SLOTS_PER_HOUR
+        known = int(parts[0]) if series.is_hourly else int(parts.sum()) if is_whole else MISSING
+        energy[here] = MISSING if known == MISSING else 0
+        energy[here.start] = known
+        quality[here] = quality[here].max()
+    return replace(series, energy_micro_kwh=energy, quality=quality, hours=frozenset(mine), is_hourly=False)
+
+
+def _require_hours(series: QuarterHours, hours: frozenset[Slot]) -> None:
+    known = {series.first_slot + place for place in np.flatnonzero(series.energy_micro_kwh != MISSING).tolist()}
+    if not known <= hours:
+        raise GridFileError(f"{series.point[:40]}: {ASK_QUARTERS}")
+
+
+def _net(pair: Sequence[QuarterHours], slots: Sequence[Slot]) -> list[QuarterHours]:
+    """Both series with the lesser of the two taken off both in these slots, where both are known."""
+    sides = [_at(each, slots) for each in pair]
+    lesser = np.minimum(*sides)
+    lesser[lesser == MISSING] = 0
+    return [_less(each, slots, lesser) for each in pair]
+
+
+def _at(series: QuarterHours, slots: Sequence[Slot]) -> Energy:
+    places = np.array(slots, dtype=np.int64) - series.first_slot
+    is_inside = (places >= 0) & (places < len(series.energy_micro_kwh))
+    values = np.full(len(slots), MISSING, dtype=np.int64)
+    values[is_inside] = series.energy_micro_kwh[places[is_inside]]
+    return values
+
+
+def _less(series: QuarterHours, slots: Sequence[Slot], lesser: Energy) -> QuarterHours:
+    places = np.array(slots, dtype=np.int64) - series.first_slot
+    is_inside = (places >= 0) & (places < len(series.energy_micro_kwh))
+    energy = series.energy_micro_kwh.copy()
+    energy[places[is_inside]] -= lesser[is_inside]
+    return replace(series, energy_micro_kwh=energy)

@@ -1,0 +1,101 @@
+"""Series are netted before they are compared: ours and the grid operator's alike, by the quarter hour or the hour."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hub.core.grid.comparison import compare_sources
+from hub.core.grid.files import MISSING, Direction, QuarterHours, quarter_hours, read_quarter_hours
+from hub.core.grid.netted_series import NettedPoints, netted_series
+from hub.core.grid.tables import GridFileError
+from protocols.slots import parse_slot
+
+MADRID = "Europe/Madrid"
+FIRST = parse_slot("2026-06-01T10:00Z")
+HOURS = frozenset([FIRST, FIRST + 4])
+BY_HOUR = NettedPoints("in", "out", hours=HOURS)
+BY_QUARTER = NettedPoints("in", "out", quarters=frozenset(range(FIRST, FIRST + 8)))
+
+
+def pair(demand_wh: list[int], surplus_wh: list[int]) -> list[QuarterHours]:
+    sides: list[tuple[str, Direction, list[int]]] = [
+        ("in", "consumption", demand_wh),
+        ("out", "generation", surplus_wh),
+    ]
+    return [quarter_hours(point, way, first_slot=FIRST, energy_wh=wh) for point, way, wh in sides]
+
+
+def energies(series: tuple[QuarterHours, ...]) -> list[list[int]]:
+    return [[wh if wh == MISSING else wh // 1000 for wh in each.energy_micro_kwh.tolist()] for each in series]
+
+
+def test_by_the_hour_and_by_the_quarter_hour() -> None:
+    demand, surplus = [100, 100, 0, 0, 50, 0, 0, 0], [0, 0, 400, 400, 20, 0, 0, 10]
+    hourly = netted_series(pair(demand, surplus), [BY_HOUR])
+    assert energies(hourly) == [[0, 0, 0, 0, 20, 0, 0, 0], [600, 0, 0, 0, 0, 0, 0, 0]]
+    quarterly = netted_series(pair(demand, surplus), [BY_QUARTER])
+    assert energies(quarterly) == [[100, 100, 0, 0, 30, 0, 0, 0], [0, 0, 400, 400, 0, 0, 0, 10]]
+
+
+@given(st.lists(st.tuples(st.integers(0, 9999), st.integers(0, 9999)), min_size=8, max_size=8))
+def test_netted_again_it_is_the_same_and_the_difference_stays(wh: list[tuple[int, int]]) -> None:
+    gross = pair([one for one, _ in wh], [other for _, other in wh])
+    for points in (BY_HOUR, BY_QUARTER):
+        once = netted_series(gross, [points])
+        twice = netted_series(once, [points])
+        assert energies(once) == energies(twice)
+        sums = [sum(each) for each in energies(once)]
+        assert sums[0] - sums[1] == sum(one for one, _ in wh) - sum(other for _, other in wh)
+        assert compare_sources(once, twice, tolerance_wh=0) == ()
+
+
+def test_an_hour_that_lacks_a_quarter_hour_is_missing_as_a_whole() -> None:
+    gross = pair([1, MISSING, 1, 1, 5, 5, 5, 5], [0] * 8)
+    assert energies(netted_series(gross, [BY_HOUR]))[0] == [MISSING] * 4 + [20, 0, 0, 0]
+    full = pair([1, 1, 1, 1, 5, 5, 5, 5], [0] * 8)
+    found = compare_sources(*(netted_series(each, [BY_HOUR]) for each in (gross, full)), tolerance_wh=0)
+    assert [(each.kind, each.first_slot, each.slots, each.grid_micro_kwh) for each in found] == [
+        ("only_grid", FIRST, 4, 4000)
+    ]
+
+
+def test_an_hour_differs_as_a_whole_and_within_the_same_tolerance() -> None:
+    ours, theirs = pair([10] * 8, [0] * 8), pair([10] * 7 + [12], [0] * 8)
+    for tolerance, count in ((1, 1), (2, 0)):
+        netted = [netted_series(each, [BY_HOUR]) for each in (ours, theirs)]
+        found = compare_sources(*netted, tolerance_wh=tolerance)
+        assert [(each.kind, each.first_slot, each.slots) for each in found] == [("differs", FIRST + 4, 4)] * count
+
+
+def hourly_file(*, ends: bool) -> bytes:
+    rows = [f"in;2026-06-01;{12 + hour + ends:02d}:00;{hour},000" for hour in range(10)]
+    day = [f"in;2026-06-01;{'24' if ends else '23'}:00;0,000"] if ends else []
+    return "\n".join(["CUPS;Fecha;Hora;kWh", *rows, *day]).encode()
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_distributors_hourly_values_are_taken_where_hours_are_netted(ends: bool) -> None:
+    (read,) = read_quarter_hours(hourly_file(ends=ends), MADRID, takes_hours=True).series
+    hours = frozenset(range(FIRST, FIRST + 56, 4))
+    (found,) = netted_series([read], [NettedPoints("in", None, hours=hours)])
+    assert (found.first_slot, found.energy_micro_kwh[:8].tolist()) == (FIRST, [0, 0, 0, 0, 1_000_000, 0, 0, 0])
+    own = quarter_hours("in", "consumption", first_slot=FIRST, energy_wh=[h * 250 for h in range(10) for _ in range(4)])
+    (ours,) = netted_series([own], [NettedPoints("in", None, hours=hours)])
+    kinds = {each.kind for each in compare_sources([ours], [found], tolerance_wh=0)}
+    assert kinds <= {"only_grid"}, "the last hour alone, of which we have nothing"
+
+
+def test_hourly_values_of_a_time_that_is_not_netted_by_the_hour_are_refused() -> None:
+    (read,) = read_quarter_hours(hourly_file(ends=False), MADRID, takes_hours=True).series
+    for points in ([], [BY_HOUR], [NettedPoints("in", "out")]):
+        with pytest.raises(GridFileError, match="in: these are hourly values; ask the grid operator for quarter hours"):
+            netted_series([read], points)
+    with pytest.raises(GridFileError, match="hourly values"):
+        read_quarter_hours(hourly_file(ends=False), MADRID)
+
+
+def test_where_one_direction_is_missing_the_other_stays_as_it_is() -> None:
+    gross = pair([100] * 8, [MISSING] * 4 + [30] * 4)
+    assert energies(netted_series(gross, [BY_HOUR])) == [[400, 0, 0, 0, 280, 0, 0, 0], [MISSING] * 4 + [0, 0, 0, 0]]
+    assert np.array_equal(gross[0].energy_micro_kwh, pair([100] * 8, [0] * 8)[0].energy_micro_kwh), "unchanged itself"
