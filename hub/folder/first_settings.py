@@ -1,5 +1,8 @@
 """The hub.toml that a new hub gets: every setting with its default and one line that explains it."""
 
+from typing import Final
+
+from hub.core.rules.preset_form import Preset
 from hub.folder.backup_settings import BACKUP_TEXT
 from hub.folder.elsewhere.public_settings import PUBLIC_TEXT
 from hub.folder.intake_settings import INTAKE_TEXT
@@ -7,9 +10,19 @@ from hub.folder.mail_settings import MAIL_TEXT
 from hub.folder.retention_settings import RETENTION_TEXT
 from hub.storage.records import Coop
 
+UNTIL_SHARES: Final = "proportional"
+"""How a co-op shares until its members have agreed on the shares that its preset needs."""
 
-def settings_text(coop: Coop) -> str:
-    """The hub.toml of a new hub: the settings with their defaults, ready to edit."""
+
+def settings_text(coop: Coop, preset: Preset | None = None) -> str:
+    """The hub.toml of a new hub: the settings with their defaults, ready to edit; how it shares is the preset's.
+
+    A preset that needs members' shares gives step and netting only: there are no members yet.
+    """
+    method, aggregate, netting = UNTIL_SHARES, 1, "none"
+    if preset is not None:
+        method = preset.method if preset.needs_no_member else UNTIL_SHARES
+        aggregate, netting = preset.aggregate, preset.netting
     return f"""# The settings of this hub. Each line explains itself; times of day are local to coop.tz.
 
 [coop]
@@ -37,15 +50,15 @@ port = 1883
 
 [rules]                    # the rulebook's first version only, read once; later ones: commonwatt-hub rules propose
                            # prices in millionths per kWh
-method = "proportional"
+method = "{method}"
 buy_micro_per_kwh = 200000
 sell_micro_per_kwh = 140000
 retail_micro_per_kwh = 300000
 feedin_micro_per_kwh = 80000
 estimate = "none"          # how missing readings are filled: none, straight_line or same_time_of_week
 estimate_longest = 4       # the most quarter hours in a row that are estimated
-aggregate = 1              # quarter hours that are shared as one: 1, or 4 to share by the hour
-netting = "none"           # each home's taken and given are netted before sharing: none, 15min or 60min
+aggregate = {aggregate}              # quarter hours that are shared as one: 1, or 4 to share by the hour
+{f'netting = "{netting}"':27}# each home's taken and given are netted before sharing: none, 15min or 60min
 derived_wh = 0             # energy that agents derive counts if it is off by at most this, in Wh, ...
 derived_percent = 0        # ... or this part of it; 50 and 10 admit what agents state, 0 and 0 nothing derived
 part_month_fee = "by_day"  # the fee of who joins or leaves within a month: by_day, full_month or first_full_month

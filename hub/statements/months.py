@@ -13,6 +13,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
+from hub.books.billed_meters import uncertified_meter
 from hub.books.days import SettlementStores, read_rule
 from hub.books.runs import first_day, marked_days
 from hub.books.settled_readings import windows_of
@@ -46,6 +47,7 @@ from hub.statements.publication import RunPublication
 from hub.statements.script import script_text
 from hub.storage.access_records import AccessLog
 from hub.storage.contract import FindingStore, ObjectionStore, StreetStore
+from hub.storage.fleet_records import MeterNoticeStore
 from hub.storage.records import Access, AttestationRow, EntryRow, Home, Member, RunRow
 from hub.storage.rule_records import StoredRule
 from hub.storage.rule_records import day_of as rule_day_of
@@ -61,7 +63,9 @@ NEXT_RUN: Final = "a newer run that is not published yet"
 HELD_BACK: Final = "a correction of fewer than five homes"
 
 
-class StatementStores(SettlementStores, AccessLog, ObjectionStore, FindingStore, StreetStore, Protocol):
+class StatementStores(
+    SettlementStores, AccessLog, ObjectionStore, FindingStore, StreetStore, MeterNoticeStore, Protocol
+):
     """The parts of the store that a statement reads."""
 
 
@@ -142,7 +146,9 @@ class StatementService:
             pool = {"days": [day.pool.for_members() for day in whole.seen]}
             rows = await self._store.objections(member=member.id)
             open_ = [row for row in rows if row.verdict is None and row.month == stated["month"]]
-            payment = payable_amounts(stated, [(row.day, row.line, row.due_at) for row in open_])
+            ends = min(edition.runs), max(edition.runs)
+            meter = await uncertified_meter(self._store, home.id, days=ends, tz=books.coop.tz)
+            payment = payable_amounts(stated, [(row.day, row.line, row.due_at) for row in open_], meter=meter)
             signed = {**sign_document(stated, self._key), "payment": sign_document(payment, self._key)}
             replaced = None if before is None else sign_document(before, self._key)
             return StatementFiles(signed, readings, pool, await self._later(books, edition), self._hub_key, replaced)

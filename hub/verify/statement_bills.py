@@ -173,4 +173,8 @@ class RecomputedBills(RecomputedDays):
         found = self.payment_of(waits, form)
         for name in found:
             same(stated[name], found[name], f"payment {name}")
-        return [f"on hold until the board decides: {wait['line']} {wait['day']}".rstrip() for wait in waits]
+        notes = [f"on hold until the board decides: {wait['line']} {wait['day']}".rstrip() for wait in waits]
+        if (meter := stated.get("meter")) is None:
+            return notes
+        require(self.document["billed"] and isinstance(meter, str), "payment meter", "the month is not billed by one")
+        return [*notes, f"billed by a meter that is not known to be certified for billing (MID): {meter[:20]}"]

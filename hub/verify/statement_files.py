@@ -49,7 +49,7 @@ lines: name net_cent rate_ppm reverse_charge days ?part
 taxes: rate_ppm reverse_charge net_cent tax_cent
 replaces: number date gross_cent
 payment: document signature ?certificate
-payment document: format statement member month waiting bills due_cent waiting_cent now_cent
+payment document: format statement member month waiting bills due_cent waiting_cent now_cent ?meter
 waiting: day line until
 bills: number side due_cent waiting_cent now_cent
 readings.json: member readings

@@ -9,8 +9,10 @@ from typing import Final
 
 from hub.commands.operation.authority import WORDS, made_lines
 from hub.console.passphrase import OPTION, OPTION_WORDS, can_ask, read_passphrase
+from hub.core.rules.preset_form import Preset
+from hub.core.rules.presets import PresetError, find_preset
 from hub.folder.clock import open_clock
-from hub.folder.first_settings import settings_text
+from hub.folder.first_settings import UNTIL_SHARES, settings_text
 from hub.folder.keys.hub_key import load_key, make_key
 from hub.folder.keys.rotation import identity_in, make_identity
 from hub.folder.keys.salt_key import load_seals
@@ -52,6 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tz", required=True, help="the co-op's time zone, such as Europe/Madrid")
     parser.add_argument("--currency", default="EUR", help="such as EUR")
     parser.add_argument(
+        "--preset", metavar="ID", help="a country's way of sharing for the first rule, see commonwatt-hub presets"
+    )
+    parser.add_argument(
         OPTION,
         type=Path,
         metavar="FILE",
@@ -65,10 +70,12 @@ def run(args: argparse.Namespace) -> int:
     coop = Coop(args.coop, args.name, args.tz, args.currency)
     _check_coop(coop)
     _refuse_second(args.data)
+    preset = None if args.preset is None else _preset(args.preset)
     passphrase = b""
     if args.passphrase_file is not None or can_ask():
         passphrase = read_passphrase(args.passphrase_file, words=WORDS, is_new=True, can_wait=True)
-    asyncio.run(init_hub(args.data, coop=coop, clock=open_clock(args.clock), passphrase=passphrase))
+    clock = open_clock(args.clock)
+    asyncio.run(init_hub(args.data, coop=coop, clock=clock, passphrase=passphrase, preset=preset))
     if passphrase:
         sys.stdout.write(made_lines(args.data))
     else:
@@ -76,10 +83,18 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(f"  commonwatt-hub authority make --data {args.data}\n")
     sys.stdout.write(f"made the hub of {args.name} in {args.data}; look at {args.data / FILE_NAME}, then:\n")
     sys.stdout.write(f"  commonwatt-hub run --data {args.data}\n")
+    if preset is not None and not preset.needs_no_member:
+        sys.stdout.write(
+            f"{preset.id} needs each member's share: until the members are there and have agreed, {UNTIL_SHARES} by the"
+            f" {preset.step}. Then:\n"
+            f"  commonwatt-hub rules propose --data {args.data} --preset {preset.id} --file FILE --from DAY --by ID\n"
+        )
     return 0
 
 
-async def init_hub(folder: Path, *, coop: Coop, clock: Clock, passphrase: bytes = b"") -> None:
+async def init_hub(
+    folder: Path, *, coop: Coop, clock: Clock, passphrase: bytes = b"", preset: Preset | None = None
+) -> None:
     """Make a hub in `folder`, with a certificate authority and an identity key if there is a passphrase for them.
 
     hub.toml is written last: until it exists, running the command again finishes the work.
@@ -95,7 +110,7 @@ async def init_hub(folder: Path, *, coop: Coop, clock: Clock, passphrase: bytes 
     finally:
         await store.close()
     try:
-        write_durably(folder / FILE_NAME, settings_text(coop).encode("utf-8"))
+        write_durably(folder / FILE_NAME, settings_text(coop, preset).encode("utf-8"))
     except OSError as error:
         raise RequestError(f"{folder / FILE_NAME}: cannot be written: {error.strerror}") from None
 
@@ -135,6 +150,13 @@ def _make_authority(folder: Path, *, coop: str, passphrase: bytes) -> None:
     else:
         path = folder / IDENTITY_KEY_NAME
         identity_in(read_key_file(path), folder=folder, passphrase=passphrase, where=str(path))
+
+
+def _preset(preset_id: str) -> Preset:
+    try:
+        return find_preset(preset_id)
+    except PresetError as error:
+        raise RequestError(f"--preset: {error}") from None
 
 
 def _check_coop(coop: Coop) -> None:

@@ -22,8 +22,12 @@ ObjectedLine = tuple[str, str, int]
 """(local day, or empty for the whole month; line; the board's deadline in Unix seconds)"""
 
 
-def payable_amounts(statement: Mapping[str, Any], waiting: Iterable[ObjectedLine]) -> dict[str, object]:
+def payable_amounts(
+    statement: Mapping[str, Any], waiting: Iterable[ObjectedLine], *, meter: str = ""
+) -> dict[str, object]:
     """The amount due by each document, how much of it has to wait, and what is left. Positive sums go to the member.
+
+    `meter`: the class of the meter that a billed month is charged by, if it is not known to be certified for billing.
 
     >>> bill = bill_without_tax("received", 250) | {"number": "I-1"}
     >>> day = {"day": "2026-10-24", "money": {"debit_nano": 2_500_000_000}}
@@ -49,6 +53,7 @@ def payable_amounts(statement: Mapping[str, Any], waiting: Iterable[ObjectedLine
         "waiting": [{"day": day, "line": line, "until": until} for day, line, until in waits],
         "bills": bills,
         **sums,
+        **({"meter": meter} if meter and statement["billed"] else {}),
     }
 
 

@@ -31,6 +31,11 @@ class Preset:
     equal_weights: bool = False
 
     @property
+    def needs_no_member(self) -> bool:
+        """Whether it can be a co-op's rule before there are members: none of them has a share of its own in it."""
+        return not self.must_fill and not self.equal_weights
+
+    @property
     def step(self) -> str:
         """The interval in which energy is shared."""
         return "hour" if self.aggregate == 4 else "quarter hour"

@@ -1,20 +1,24 @@
 """The first rule of the rulebook from hub.toml, and how it counts parts of a month in new and in older hubs."""
 
+import argparse
 from pathlib import Path
 
 import pytest
 
 from hub.books.days import read_rule
+from hub.commands.operation import init as init_command
 from hub.commands.operation.init import init_hub
+from hub.core.rules.country_presets import PRESETS
 from hub.core.rules.derived_energy import NO_DERIVED, DerivedRule
 from hub.core.rules.part_months import BY_DAY, FULL_MONTH
-from hub.core.rules.rulebook import Rule
+from hub.core.rules.preset_form import Preset
+from hub.core.rules.rulebook import Rule, check_rule
 from hub.folder.clock import open_clock
 from hub.folder.first_settings import settings_text
 from hub.folder.opening import first_rule, open_hub
 from hub.folder.settings import RuleSettings, parse_settings
 from hub.storage.records import Coop
-from protocols.errors import SettingsError
+from protocols.errors import RequestError, SettingsError
 
 COOP = Coop("street", "The Street", "Europe/Madrid", "EUR")
 LINE = 'part_month_fee = "by_day"'
@@ -92,3 +96,44 @@ async def test_a_hub_from_before_the_setting_goes_on_charging_whole_months(
     _, _, store = await open_hub(folder, clock=clock)
     await store.close()
     assert "[rules] was edited after it became the first rule" in caplog.text
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.id)
+def test_a_presets_first_rule_settles_from_the_first_day(preset: Preset) -> None:
+    """One that needs members' shares gives step and netting, and shares by consumption until they have agreed."""
+    rule = first_rule(rules_of(settings_text(COOP, preset)))
+    check_rule(rule, ["a", "b"])
+    assert (rule.aggregate, rule.netting) == (preset.aggregate, preset.netting)
+    assert rule.method == (preset.method if preset.needs_no_member else "proportional")
+
+
+def test_without_a_preset_the_settings_are_as_ever() -> None:
+    rule = first_rule(rules_of(settings_text(COOP)))
+    assert (rule.method, rule.aggregate, rule.netting) == ("proportional", 1, "none")
+
+
+def init(folder: Path, *more: str) -> int:
+    parser = argparse.ArgumentParser()
+    parser.set_defaults(data=folder, clock=None)
+    init_command.add_arguments(parser)
+    return init_command.run(parser.parse_args(["--name", "X", "--coop", "x", "--tz", "Europe/Madrid", *more]))
+
+
+def test_init_takes_a_preset_and_says_what_it_still_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert init(tmp_path / "es", "--preset", "es-beta") == 0
+    said = capsys.readouterr().out
+    assert "es-beta needs each member's share: until the members are there and have agreed, proportional" in said
+    assert "rules propose" in said
+    text = (tmp_path / "es" / "hub.toml").read_text()
+    assert 'netting = "60min"          #' in text
+    assert first_rule(rules_of(text)).aggregate == 4
+    assert init(tmp_path / "it", "--preset", "it-cer-hourly") == 0
+    assert "needs each member's share" not in capsys.readouterr().out
+
+
+def test_a_preset_that_there_is_not_is_refused_by_name_and_nothing_is_made(tmp_path: Path) -> None:
+    with pytest.raises(
+        RequestError, match="--preset: there is no preset 'es-gamma'; use one of: at-static, at-dynamic"
+    ):
+        init(tmp_path / "hub", "--preset", "es-gamma")
+    assert not (tmp_path / "hub").exists()

@@ -29,11 +29,14 @@ from hub.money.bills import plan_bills
 from hub.money.funds import book_fund, plan_fees
 from hub.statements.months import STATEMENT_ACCESS, StatementService
 from hub.statements.script import NAME
+from hub.storage.fleet_records import ReceivedNotice
 from hub.storage.records import NewObjection
 from hub.verify.books import check_books
 from hub.web.pdf.files import statement_pdf
 from protocols.errors import RequestError
 from protocols.hub_keys import HubSigner
+from protocols.maps.model import Metrology
+from protocols.wire.meter_notices import MeterNotice
 from tests.hub.known_seals import SEALS
 from tests.hub.settled_street import KEY, RULE, Street, arrivals_of, one_sun_wh, open_street
 
@@ -335,3 +338,30 @@ async def test_books_that_contradict_themselves_are_not_stated(street: Street) -
 
 async def test_an_unsettled_month_has_no_statement(street: Street) -> None:
     assert await state(street, "m01") is None
+
+
+async def test_a_billed_member_is_told_of_a_meter_not_known_to_be_certified(street: Street, tmp_path: Path) -> None:
+    await street.arrive_days(DAYS)
+    kinds: dict[int, Metrology] = {1: "none", 2: "MID B", 3: "class 1"}
+    for number, metrology in kinds.items():
+        notice = MeterNotice(f"a-{number:02d}", 1, 0, "silver", "netted", "netted", False, metrology)
+        await street.store.note_meters([ReceivedNotice(notice, b"sealed", 1)])
+    for day in DAYS:
+        await settle_day(street.store, day=day, made_at=1, key=KEY)
+    open_month = await state(street, "m01")
+    assert open_month is not None
+    assert "meter" not in open_month.payment, "an open month bills nobody"
+    await publish(street, "M1", TERMS)
+    said = {"m01": "(MID): none", "m02": "", "m03": "(MID): class 1", "m04": ""}
+    for member, words in said.items():
+        files = await state(street, member)
+        assert files is not None
+        assert files.payment.get("meter") == (words.removeprefix("(MID): ") or None)
+        folder = tmp_path / member
+        write_folder(folder, files)
+        names = [str(folder / name) for name in (NAME, "statement.json", "readings.json", "pool.json")]
+        command = [sys.executable, "-I", *names, "--hub-key", files.hub_key]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert ("not known to be certified" in done.stdout) == bool(words)
+        assert words in done.stdout

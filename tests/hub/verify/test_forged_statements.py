@@ -117,6 +117,13 @@ def payment_of_another_form() -> Forged:
     return files
 
 
+def payment_of_a_meter_that_is_no_word() -> Forged:
+    files = forged(street_of())
+    payment = files.signed["payment"]["document"] | {"meter": 7}
+    files.signed = signed_file(files.signed["document"], payment)
+    return files
+
+
 def replacing_an_invented_bill() -> Forged:
     invented = {"number": "I-2026-03-M1-0001", "date": "2026-04-01", "gross_cent": -90_000}
     return forged(street_of(), bills=bill_at(200_000, replaces=invented))
@@ -281,6 +288,7 @@ FORGERIES: dict[str, tuple[Callable[[], Forged], str]] = {
     "a payment of 999.99": (payment_of_999, "payment due_cent"),
     "a payment left out": (payment_left_out, "payment: is missing"),
     "a payment of another form": (payment_of_another_form, "payment format"),
+    "a payment by a meter that is no word": (payment_of_a_meter_that_is_no_word, "payment meter"),
     "a bill that replaces one that another statement had": (replacing_another_than_before, "does not replace"),
     "a bill twice": (billed_twice, "one document for each side"),
     "a bill left out": (bill_left_out, "left out now"),

@@ -46,6 +46,22 @@ def state_words(state: str, words: Localizer) -> str:
     }[state]
 
 
+def meter_words(kind: str, words: Localizer) -> str:
+    """What the member should know of a meter that is not known to be certified and bills; empty without one.
+
+    `kind` is the class that the home's agent told.
+    """
+    if not kind:
+        return ""
+    said = {
+        "none": words.text("You are billed by a meter that is not certified for billing (MID)."),
+        "unknown": words.text("You are billed by a meter of which no certificate for billing (MID) is known."),
+    }
+    other = words.text("You are billed by a meter (%(kind)s) not known to be certified for billing (MID).", kind=kind)
+    ask = words.text("Where you charge others by it, or they you, ask the board whether the law allows that.")
+    return words.sentences(said.get(kind, other), ask)
+
+
 def owed_words(numbers: MonthNumbers, words: Localizer) -> str:
     """Who owes whom how much for the month."""
     amount = words.cents(abs(numbers.balance_cent))

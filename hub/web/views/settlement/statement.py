@@ -28,6 +28,7 @@ from hub.web.views.settlement.month_words import (
     comparison_words,
     day_energy,
     labels,
+    meter_words,
     named_amount,
     owed_words,
     state_words,
@@ -78,6 +79,7 @@ class StatementPage:
     later: tuple[tuple[str, str], ...]
     missing: str
     frozen: str
+    meter: str
     bills: tuple[BillView, ...]
     payment: tuple[tuple[str, str], ...]
     hub_key: str
@@ -138,6 +140,7 @@ def statement_page(files: StatementFiles, words: Localizer) -> StatementPage:
             corrected_words(statement, numbers, words),
         ),
         frozen=_frozen(files.payment, words),
+        meter=meter_words(str(files.payment.get("meter", "")), words),
         bills=bill_views(statement, words),
         payment=payment_rows(files.payment, words),
         hub_key=files.hub_key,

@@ -76,7 +76,7 @@ def statement_sheet(files: StatementFiles, view: StatementPage, words: Localizer
         headline=view.headline,
         state=_state(view.state, words),
         lede=view.lede,
-        notes=tuple(note for note in (view.state_words, view.missing, view.frozen) if note),
+        notes=tuple(note for note in (view.state_words, view.missing, view.frozen, view.meter) if note),
         made=words.text("made %(moment)s", moment=words.dated(made.timestamp())),
         made_at=int(made.timestamp()),
         is_billed=view.state != "provisional",

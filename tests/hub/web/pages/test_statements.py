@@ -104,3 +104,22 @@ async def test_marked_quarter_hours_are_named_on_their_day_and_counted_for_the_m
     assert states[3] not in states[:3]
     counted = "on hold until the board decides (1), not counted, by the board's decision (1) and estimated (1)"
     assert f"Quarter hours with a mark: {counted}." in statement_page(files, words).missing
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("none", "You are billed by a meter that is not certified for billing (MID). Where you charge others by it"),
+        ("unknown", "You are billed by a meter of which no certificate for billing (MID) is known. Where"),
+        ("class 1", "You are billed by a meter (class 1) not known to be certified for billing (MID). Where"),
+        (None, ""),
+    ],
+)
+async def test_a_meter_not_known_to_be_certified_is_named_beside_the_bill(
+    sign_in: SignIn, kind: str | None, words: str
+) -> None:
+    signed = (await (await sign_in("m02")).get(FILES[0])).json()
+    signed["payment"]["document"] |= {} if kind is None else {"meter": kind}
+    view = statement_page(StatementFiles(signed, {}, {}, {}, "00"), Localizer("en", "Europe/Berlin", "EUR"))
+    assert view.meter.startswith(words)
+    assert bool(view.meter) == bool(words)
