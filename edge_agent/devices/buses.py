@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from edge_agent.devices.line import DeviceBusyError, DeviceReadError, ReadRefusedError, RegisterLink, WrongDeviceError
 from edge_agent.devices.reader import Device
@@ -235,15 +235,14 @@ class Bus:
         health = self._health[device]
         try:
             readout = await device.read_places(self.link)
-            samples = device.samples(readout, float(at_s))
+            samples = device.samples(readout, float(at_s), late_s=self._late(at_s))
             self._tell_news(device)
         except DeviceReadError as trouble:
             self._note_trouble(device, trouble, at_s)
             return
         for place in device.places:
             if place in places:
-                sample = replace(samples[place], late_s=self._late(at_s))
-                health.verdicts[place] = self._metering.add_sample(place, sample)
+                health.verdicts[place] = self._metering.add_sample(place, samples[place])
         health.failures, health.next_try_s, health.last_good_s = 0, 0.0, self._clock.now()
         asleep = all(health.verdicts.get(place) is ReadingVerdict.NOTHING for place in device.places)
         refusing = any(device.is_refused(place) for place in device.places)

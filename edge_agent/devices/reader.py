@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 
 from edge_agent.devices.knowledge.block_reading import MAX_SILENCES, MAX_SPLITS, UNLIMITED, BlockReader, Budget
@@ -16,26 +15,63 @@ from edge_agent.devices.knowledge.learned import SETTLED_AFTER, LearnedMap
 from edge_agent.devices.knowledge.memory import DeviceMemory, Knowledge, knowledge_of
 from edge_agent.devices.knowledge.placing import Placing
 from edge_agent.devices.line import DeviceReadError, LinkBrokenError, RegisterLink
-from edge_agent.metering.home_meter import MeasuringPoint, Sample, sample_of
+from edge_agent.metering.home_meter import MeasuringPoint, Sample, sample_at
 from edge_agent.settings import DeviceSettings
 from protocols.maps.chain import count_instances
 from protocols.maps.model import DeviceMap, RoleName
 from protocols.maps.placement import ResolvedMap
 from protocols.maps.planning import Span
 from protocols.maps.prepared.decoding import RepeatedDecoding
+from protocols.maps.prepared.whole_readings import WholeReading, repeated_role, whole_reading
 from protocols.maps.registers import Value
-from protocols.maps.roles import phase_names, phase_powers_w, role_names, role_of, role_values, state_names
+from protocols.maps.roles import (
+    counter_points,
+    phase_names,
+    phase_powers_w,
+    role_names,
+    role_of,
+    role_values,
+    state_names,
+)
 from protocols.maps.sunspec import SunSpecDiscovery, SunSpecModel
 
 UNNAMED_AFTER = 2
 
 
-@dataclass(frozen=True, slots=True)
 class Readout:
-    """One reading of a device: the raw words and what they mean. None is "not available"."""
+    """One reading of a device: the raw words, and what they mean once somebody asks. None is "not available"."""
 
-    words: dict[tuple[int, int], int]
-    values: dict[str, Value]
+    __slots__ = ("_values", "decoding", "words")
+
+    def __init__(self, words: dict[tuple[int, int], int], decoding: RepeatedDecoding) -> None:
+        self.words = words
+        self.decoding = decoding
+        self._values: dict[str, Value] | None = None
+
+    @property
+    def values(self) -> dict[str, Value]:
+        """Every point that was read, and what is derived from them."""
+        if self._values is None:
+            self._values = self.decoding.decode(self.words)
+        return self._values
+
+
+class _PreparedPlace:
+    """What one place takes from the readings that hold the same registers."""
+
+    def __init__(self, place: MeasuringPoint, decoding: RepeatedDecoding, *, reads_phases: bool) -> None:
+        self.place, self._resolved, self._reads_phases = place, decoding.resolved, reads_phases
+        described = role_of(self._resolved, place.role)
+        self._counted = tuple(f"{name}_wh" for name in counter_points(self._resolved, described))
+        self._repeated = repeated_role(self._resolved, place.role, decoding.keys, has_phases=reads_phases)
+
+    def whole(self, readout: Readout) -> WholeReading:
+        """The place's counters and power."""
+        if self._repeated is not None:
+            return self._repeated.read(readout.words)
+        resolved, values, role = self._resolved, readout.values, self.place.role
+        phases_w = phase_powers_w(resolved, values, role) if self._reads_phases else None
+        return whole_reading(role_values(resolved, values, role), self._counted, phases_w=phases_w)
 
 
 class Device:
@@ -74,8 +110,8 @@ class Device:
         self._wanted: tuple[str, ...] = ()
         self._wanted_of: ResolvedMap | None = None
         self._wants_phases = False
-        self._counters: dict[MeasuringPoint, tuple[str, ...]] = {}
-        self._counted_of: ResolvedMap | None = None
+        self._prepared: tuple[_PreparedPlace, ...] = ()
+        self._prepared_for: tuple[RepeatedDecoding, bool] | None = None
 
     async def read(
         self, link: RegisterLink, names: Iterable[str] | None = None, *, thoroughly: bool = False
@@ -90,7 +126,7 @@ class Device:
             self._blocks.budget = Budget(*(UNLIMITED if thoroughly else (MAX_SPLITS, MAX_SILENCES)))
             words = await self._blocks.read(link, names)
             if self._seen_connection == link.opened or await self._is_as_before(link):
-                readout = Readout(words, self._decoded(words))
+                readout = Readout(words, self._decoding_of(words))
                 await self._keep(link)
                 return readout
         raise LinkBrokenError("the connection was lost twice within one reading")
@@ -102,27 +138,20 @@ class Device:
             self._wanted, self._wanted_of, self._wants_phases = self.place_names(resolved), resolved, self.reads_phases
         return await self.read(link, self._wanted)
 
-    def samples(self, readout: Readout, at_s: float) -> dict[MeasuringPoint, Sample]:
-        """What a reading means for each place."""
-        resolved = self.resolved
-        if resolved is not self._counted_of:
-            self._counters, self._counted_of = {place: self._counted(place) for place in self.places}, resolved
-        return {
-            place: sample_of(
-                role_values(resolved, readout.values, place.role),
-                at_s,
-                self._counters[place],
-                phases_w=phase_powers_w(resolved, readout.values, place.role) if self.reads_phases else None,
-            )
-            for place in self.places
-        }
+    def samples(self, readout: Readout, at_s: float, *, late_s: float = 0.0) -> dict[MeasuringPoint, Sample]:
+        """What a reading means for each place. `late_s`: how long after `at_s` it was answered."""
+        prepared_for = readout.decoding, self.reads_phases
+        if prepared_for != self._prepared_for:
+            make = partial(_PreparedPlace, decoding=readout.decoding, reads_phases=self.reads_phases)
+            self._prepared, self._prepared_for = tuple(map(make, self.places)), prepared_for
+        return {each.place: sample_at(at_s, each.whole(readout), late_s) for each in self._prepared}
 
-    def _decoded(self, words: dict[tuple[int, int], int]) -> dict[str, Value]:
-        """What the words mean. A device is read the same way all day, so what never changes is worked out once."""
+    def _decoding_of(self, words: dict[tuple[int, int], int]) -> RepeatedDecoding:
+        """What decodes these words. A device is read the same way all day, so what never changes is worked out once."""
         resolved = self.resolved
         if self._decoding is None or self._decoding.resolved is not resolved or not self._decoding.fits(words):
             self._decoding = RepeatedDecoding(resolved, words)
-        return self._decoding.decode(words)
+        return self._decoding
 
     def is_refused(self, place: MeasuringPoint) -> bool:
         """Whether the device will not give a value this place needs."""
@@ -185,14 +214,6 @@ class Device:
         if self.reads_phases and "grid" in roles:
             wanted += phase_names(resolved, "grid")
         return tuple(dict.fromkeys(wanted))
-
-    def _counted(self, place: MeasuringPoint) -> tuple[str, ...]:
-        """The fields of the point that a counter of this device backs."""
-        described = role_of(self.resolved, place.role).counters
-        present = role_names(self.resolved, place.role)
-        names = (key for key, point in described.items() if point in present)
-        swapped = {"import": "export", "export": "import", "charge": "discharge", "discharge": "charge"}
-        return tuple(f"{swapped.get(name, name) if self.resolved.invert else name}_wh" for name in names)
 
     async def _place(self, link: RegisterLink) -> ResolvedMap:
         if self._blocks.learned is not None and self._seen_connection == link.opened:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from decimal import ROUND_FLOOR, ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 
 from edge_agent.metering.counter_records import CounterLimits, ReadingVerdict, SlotBase, read_memory, write_memory
 from edge_agent.metering.counters import ClosedCounterSlot, CounterMeter
@@ -21,6 +21,7 @@ from edge_agent.metering.slot_check import drifting
 from edge_agent.metering.witness import PowerWitness
 from protocols.consent.reduction import SlotValue
 from protocols.maps.model import BatterySide, Counted, RoleName
+from protocols.maps.prepared.whole_readings import WholeReading, whole_reading
 from protocols.maps.roles import RoleReading
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import Slot, start_of
@@ -89,6 +90,12 @@ class Sample:
     """The power of each phase, where the legal meter counts each by itself and the device does not."""
 
 
+def sample_at(at_s: float, reading: WholeReading, late_s: float = 0.0) -> Sample:
+    """The sample in a device's reading of this instant."""
+    counters, power_w, steps, wraps, is_shaped, phases = reading
+    return Sample(at_s, counters, power_w, steps, wraps, is_shaped, late_s, phases_w=phases)
+
+
 def sample_of(
     reading: RoleReading,
     at_s: float,
@@ -97,20 +104,7 @@ def sample_of(
     phases_w: tuple[Decimal, ...] | None = None,
 ) -> Sample:
     """The sample in a device's reading; `counted` are the fields the device has a counter for, readable now or not."""
-    counters: dict[str, int | None] = {}
-    for name in counted:
-        value: Decimal | None = getattr(reading, name)
-        counters[name] = None if value is None else int(value.to_integral_value(rounding=ROUND_FLOOR))
-    power = reading.power_w
-    return Sample(
-        at_s,
-        counters,
-        None if power is None else _whole_w(power),
-        {name: max(1, _ceil(step)) for name, step in reading.steps_wh.items()},
-        {name: int(wrap) for name, wrap in reading.wraps_wh.items() if wrap == int(wrap)},
-        reading.shape_by_power,
-        phases_w=None if phases_w is None else tuple(map(_whole_w, phases_w)),
-    )
+    return sample_at(at_s, whole_reading(reading, counted, phases_w=phases_w))
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,11 +383,3 @@ def _by_measure(
         for measure, value in each.items():
             found.setdefault(measure, {})[place] = value
     return found
-
-
-def _whole_w(power: Decimal) -> int:
-    return int(power.to_integral_value(rounding=ROUND_HALF_EVEN))
-
-
-def _ceil(value: Decimal) -> int:
-    return int(-((-value).to_integral_value(rounding=ROUND_FLOOR)))

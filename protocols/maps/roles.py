@@ -50,7 +50,7 @@ def role_values(resolved: ResolvedMap, values: PointValues, role: RoleName) -> R
     counters: dict[str, Decimal | None] = {}
     steps: dict[str, Decimal] = {}
     wraps: dict[str, Decimal] = {}
-    for key, name in _counters(resolved, described).items():
+    for key, name in counter_points(resolved, described).items():
         field_name = f"{key}_wh"
         counters[field_name] = _in_unit(resolved, values, name, WH_PER_UNIT)
         for found, into in ((_step(resolved, values, name), steps), (_wrap(resolved, values, name), wraps)):
@@ -79,9 +79,8 @@ def role_of(resolved: ResolvedMap, role: RoleName) -> MapRole:
 def role_names(resolved: ResolvedMap, role: RoleName) -> tuple[str, ...]:
     """The points to read for a role on this device: counters first, then power. Raises: as `role_values`."""
     described = role_of(resolved, role)
-    counters = _counters(resolved, described).values()
-    power = described.power
-    return (*counters, *((power,) if power and _is_on_device(resolved, power) else ()))
+    counters, power = counter_points(resolved, described).values(), power_point(resolved, described)
+    return (*counters, *((power,) if power else ()))
 
 
 def phase_names(resolved: ResolvedMap, role: RoleName) -> tuple[str, ...]:
@@ -121,8 +120,8 @@ def _stopped(resolved: ResolvedMap, values: PointValues, role: MapRole) -> str |
     return f"{name} is {int(value)}" + (f" ({word})" if word else "")
 
 
-def _counters(resolved: ResolvedMap, role: MapRole) -> dict[str, str]:
-    """The point for each counter of the role on this device, corrected for swapped wiring."""
+def counter_points(resolved: ResolvedMap, role: MapRole) -> dict[str, str]:
+    """The point for each counter of the role on this device, corrected for swapped wiring. Raises: as `role_values`."""
     counters = dict(role.counters)
     if resolved.invert and len(counters) > 1:
         counters = {_OPPOSITE[key]: name for key, name in counters.items()}
@@ -133,27 +132,36 @@ def _counters(resolved: ResolvedMap, role: MapRole) -> dict[str, str]:
     return {key: name for key, name in counters.items() if _is_on_device(resolved, name)}
 
 
+def power_point(resolved: ResolvedMap, role: MapRole) -> str | None:
+    """The point or derived value with the role's power on this device."""
+    return role.power if role.power and _is_on_device(resolved, role.power) else None
+
+
+def power_sign(resolved: ResolvedMap, role: RoleName, name: str) -> int:
+    """What the power of this name is multiplied by to get the role's sign: 1 or -1."""
+    placed = resolved.points.get(name)
+    meaning = placed.point if placed else resolved.derived[name]
+    sign = POWER_SIGN[role][meaning.positive]
+    if resolved.sign == "inverted" and isinstance(meaning, MapPoint) and meaning.vendor_sign:
+        sign = -sign
+    return -sign if resolved.invert else sign
+
+
 def _power_w(resolved: ResolvedMap, values: PointValues, role: MapRole) -> Decimal | None:
-    if role.power is None or not _is_on_device(resolved, role.power):
-        return None
-    return _signed_w(resolved, values, role.name, name=role.power)
+    name = power_point(resolved, role)
+    return None if name is None else _signed_w(resolved, values, role.name, name=name)
 
 
 def _signed_w(resolved: ResolvedMap, values: PointValues, role: RoleName, *, name: str) -> Decimal | None:
     power = _in_unit(resolved, values, name, W_PER_UNIT)
     if power is None or power == 0:
         return power
-    placed = resolved.points.get(name)
-    meaning = placed.point if placed else resolved.derived[name]
-    sign = POWER_SIGN[role][meaning.positive]
-    if resolved.sign == "inverted" and isinstance(meaning, MapPoint) and meaning.vendor_sign:
-        sign = -sign
-    return EXACT.multiply(power, Decimal(-sign if resolved.invert else sign))
+    return EXACT.multiply(power, Decimal(power_sign(resolved, role, name)))
 
 
 def _in_unit(resolved: ResolvedMap, values: PointValues, name: str, per_unit: Mapping[str, Decimal]) -> Decimal | None:
     value = values.get(name)
-    unit = _unit_of(resolved, name)
+    unit = unit_of(resolved, name)
     return EXACT.multiply(value, per_unit[unit] * resolved.factor) if isinstance(value, Decimal) else None
 
 
@@ -172,10 +180,11 @@ def _wrap(resolved: ResolvedMap, values: PointValues, name: str) -> Decimal | No
 
 
 def _wh_per_unit(resolved: ResolvedMap, name: str) -> Decimal:
-    return WH_PER_UNIT[_unit_of(resolved, name)] * resolved.factor
+    return WH_PER_UNIT[unit_of(resolved, name)] * resolved.factor
 
 
-def _unit_of(resolved: ResolvedMap, name: str) -> str:
+def unit_of(resolved: ResolvedMap, name: str) -> str:
+    """The unit of a point or derived value of this device."""
     placed = resolved.points.get(name)
     return placed.point.unit if placed else resolved.derived[name].unit
 

@@ -12,6 +12,7 @@ import pytest
 from edge_agent.devices.reader import Readout
 from edge_agent.metering.home_meter import ClosedSlot, HomeMeter
 from protocols.maps.model import RoleName
+from protocols.maps.prepared.decoding import RepeatedDecoding
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import SLOT_S, slot_of
 from simulator.commands.device import home_of_family
@@ -71,7 +72,7 @@ async def told_of(family: str, kind: str, from_s: float = BEGINS_S, to_s: float 
     step_wh = 1
     for at_s in range(NOON_S, NOON_S + SLOTS * SLOT_S + 1, POLL_S):
         words = dict(image.words(at_s))
-        sample = under_test.samples(Readout(words, under_test.resolved.decode(words)), at_s)[place]
+        sample = under_test.samples(Readout(words, RepeatedDecoding(under_test.resolved, words)), at_s)[place]
         step_wh = max(step_wh, *sample.steps_wh.values(), 1)
         shown.append(sample.counters_wh)
         meter.add_sample(place, sample)

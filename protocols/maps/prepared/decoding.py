@@ -34,7 +34,7 @@ class RepeatedDecoding:
 
     def __init__(self, resolved: ResolvedMap, keys: Iterable[tuple[int, int]]) -> None:
         self.resolved = resolved
-        self._keys = frozenset(keys)
+        self.keys = frozenset(keys)
         scaled_last = sorted(resolved.points.values(), key=lambda each: bool(each.point.scale_by))
         self._points = [_Repeated(each, self._factor(each)) for each in scaled_last if self._is_read(each)]
         self._zeros = [each.point for each in resolved.points.values() if each.point.zero_is_missing_with]
@@ -42,7 +42,7 @@ class RepeatedDecoding:
 
     def fits(self, words: RegisterWords) -> bool:
         """Whether a reading holds these registers and no others."""
-        return words.keys() == self._keys
+        return words.keys() == self.keys
 
     def decode(self, words: RegisterWords) -> dict[str, Value]:
         """As `ResolvedMap.decode`; only for words that fit."""
@@ -73,7 +73,7 @@ class RepeatedDecoding:
 
     def _is_read(self, placed: PlacedPoint) -> bool:
         every = [placed, *([factor] if (factor := self._factor(placed)) else [])]
-        return all((each.point.function, at) in self._keys for each in every for at in each.addresses)
+        return all((each.point.function, at) in self.keys for each in every for at in each.addresses)
 
 
 def _taker(keys: list[tuple[int, int]]) -> _Take:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -66,8 +67,8 @@ class Meter:
     async def read_places(self, _link: object) -> float:
         return self._computer.boot_s
 
-    def samples(self, boot_s: float, at_s: float) -> dict[MeasuringPoint, Sample]:
-        return {PLACE: sample_at(boot_s, at_s)}
+    def samples(self, boot_s: float, at_s: float, *, late_s: float) -> dict[MeasuringPoint, Sample]:
+        return {PLACE: replace(sample_at(boot_s, at_s), late_s=late_s)}
 
     def is_refused(self, _place: MeasuringPoint) -> bool:
         return False

@@ -87,6 +87,20 @@ async def test_counters_and_power_of_a_meter() -> None:
     await stand.stop()
 
 
+@pytest.mark.parametrize(("role", "field", "power_w"), [("load", "import_wh", -750), ("pv", "production_wh", 750)])
+async def test_a_meter_of_one_counter_that_is_wired_the_wrong_way_round_still_counts(
+    role: RoleName, field: str, power_w: int
+) -> None:
+    straight_wh, swapped_wh = (123_000, 4_000) if role == "load" else (4_000, 123_000)
+    link = await linked(stand := Stand(meter_words(123_000, 4_000, power_w=750)))
+    for invert, counted_wh, sign in ((False, straight_wh, -1), (True, swapped_wh, 1)):
+        meter = device("eastron-sdm630", role, invert=invert)
+        (sample,) = meter.samples(await meter.read_places(link), 900.0).values()
+        assert (sample.counters_wh, sample.power_w) == ({field: counted_wh}, sign * power_w)
+    await link.close()
+    await stand.stop()
+
+
 async def test_a_sunspec_device_is_walked_once_per_connection() -> None:
     stand = Stand(sunspec_words())
     link = await linked(stand)
