@@ -36,7 +36,20 @@ class OneLineParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Print the message and exit. Sub-parsers made from this parser do the same."""
-        self.exit(2, f"{self.prog}: {message}; see `{self.prog} --help`\n")
+        self.exit(2, f"{self.prog}: {shown_line(message)}; see `{self.prog} --help`\n")
+
+
+def shown_line(message: str) -> str:
+    """A message as a terminal may show it: what a file or an argument brought of control characters stands escaped.
+
+    >>> shown_line("found \\x1b[2J")
+    'found \\\\x1b[2J'
+    """
+    return "".join(each if each.isprintable() or each == "\n" else _escaped(each) for each in message)
+
+
+def _escaped(mark: str) -> str:
+    return mark.encode("unicode_escape").decode("ascii")
 
 
 def run_command(program: str, command: Callable[[], int]) -> int:
@@ -49,7 +62,7 @@ def run_command(program: str, command: Callable[[], int]) -> int:
         sys.stdout.flush()
         return status
     except CommonwattError as error:
-        sys.stderr.write(f"{program}: {error}\n")
+        sys.stderr.write(f"{program}: {shown_line(str(error))}\n")
         return error.exit_status
     except BrokenPipeError:
         if not _is_reader_gone():

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 UNIT: Final = "commonwatt-agent"
+DEFAULT_CONFIG: Final = "agent.toml"
 SYSTEMD: Final = Path("/run/systemd/system")
 UNIT_FOLDERS: Final = (Path("/etc/systemd/system"), Path("/usr/lib/systemd/system"), Path("/lib/systemd/system"))
 
@@ -47,6 +48,12 @@ def service_commands(
         restart=f"Ctrl-C in the terminal where it runs, then {run}",
         log="the terminal where it runs",
     )
+
+
+def setup_command(config: Path) -> str:
+    """What goes on with set-up: short where agent.toml lies where the command looks by itself."""
+    own = "" if config == Path(DEFAULT_CONFIG) else f" --config {shlex.quote(str(config))}"
+    return f"{UNIT} setup{own}"
 
 
 def _called(program: str) -> str:

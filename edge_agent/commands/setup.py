@@ -8,22 +8,24 @@ import socket
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from edge_agent.checkup.service import service_commands
+from edge_agent.checkup.service import service_commands, setup_command
 from edge_agent.commands.enrol import enrol_home
 from edge_agent.commands.run import until_stopped
 from edge_agent.consent.given import consent_now
 from edge_agent.devices.assembly import MAPS
 from edge_agent.finding.broker_listening import HeardValue, hear_values
-from edge_agent.finding.families import known_families
+from edge_agent.finding.families import known_families, unknown_make_lines
 from edge_agent.finding.kept_scan import kept_scan
 from edge_agent.finding.networks import own_networks
 from edge_agent.finding.search import FoundDevice, SearchPlan, Tell, search
 from edge_agent.finding.serial_ports import serial_ports
+from edge_agent.finding.writing import cannot_write
 from edge_agent.home_broker.address import HomeBroker, open_access, read_access
 from edge_agent.legal_meter import country_defaults
 from edge_agent.outbox.opening import FILE_NAME, is_running
@@ -42,29 +44,27 @@ from protocols.consent.rules import ConsentSet
 from protocols.durable_files import make_private_folder
 from protocols.errors import RequestError, SettingsError, StoppedError
 from protocols.maps.fields import TomlFields
-from protocols.maps.model import MapError
+from protocols.maps.model import DeviceMap, MapError
 from protocols.toml_text import TomlTextError, read_toml
 
 
 def run(options: argparse.Namespace) -> int:
     """Walk through set-up, or only compare with the legal meter. Raises: RequestError, SettingsError."""
     if options.page is not None:
-        if options.check_meter:
-            raise RequestError("--check-meter is asked in the terminal: leave out --page")
-        return _in_browser(options.config, options.page, waits=not options.no_wait)
-    talk = TerminalConversation(sys.stdin, sys.stdout)
+        return _in_browser(options.config, options.page, waits=not options.no_wait, checks=options.check_meter)
     parts = make_parts(options.config)
+    talk = TerminalConversation(sys.stdin, sys.stdout, again=parts.setup_hint)
     try:
         if options.check_meter:
             return 0 if asyncio.run(check_meter_again(talk, parts)) else 1
         asyncio.run(set_up(talk, parts, waits=not options.no_wait))
     except KeyboardInterrupt:
-        raise StoppedError("stopped; `commonwatt-agent setup` goes on where you stopped") from None
+        raise StoppedError(f"stopped; `{parts.setup_hint}` goes on where you stopped") from None
     return 0
 
 
-def _in_browser(config: Path, address: tuple[str, int], *, waits: bool) -> int:
-    """Set up behind a page, and run the agent then. Raises: CommonwattError."""
+def _in_browser(config: Path, address: tuple[str, int], *, waits: bool, checks: bool) -> int:
+    """Set up behind a page, and run the agent then; or only compare with the legal meter. Raises: CommonwattError."""
     from edge_agent.commands.run import make_program
     from edge_agent.page.setting_up.running import SetupInBrowser, ShowHome
 
@@ -76,24 +76,30 @@ def _in_browser(config: Path, address: tuple[str, int], *, waits: bool) -> int:
         make_private_folder(folder)
         pin = None if settings.is_local else make_pin(folder, now_s=time.time())
     except OSError as cause:
-        raise RequestError(f"{folder}: cannot be written: {cause.strerror or cause}: run this with sudo") from None
+        raise cannot_write(folder, cause) from None
 
     async def start_agent(show_home: ShowHome) -> None:
         await make_program(config, None, show_home=show_home).run(None)
 
     print("\n".join(where_lines(settings, pin)), flush=True)
+    wide = f"[{settings.host}]:{settings.port}" if ":" in settings.host else f"{settings.host}:{settings.port}"
     parts = make_parts(config)
+    if not settings.is_local:
+        parts = replace(parts, is_page_wide=True, page_wide=wide)
     setting_up = SetupInBrowser(
         parts,
         settings,
         gate=Gate(folder, now=time.time),
         monotonic=time.monotonic,
-        start_agent=start_agent if waits else None,
+        start_agent=start_agent if waits and not checks else None,
+        only_checks=checks,
     )
     stopped = (
-        "stopped; `commonwatt-agent setup --page` goes on where you stopped;"
+        f"stopped; `{parts.setup_hint} --page` goes on where you stopped;"
         f" the agent of a home that is set up is started so: {parts.start_hint}"
     )
+    if checks:
+        stopped = f"stopped; `{parts.setup_hint} --check-meter --page` compares again"
     try:
         asyncio.run(until_stopped(setting_up.run(), stopped))
     except OSError as cause:
@@ -131,6 +137,8 @@ def make_parts(config: Path) -> SetupParts:
         usual_meter=_usual_meter,
         kept_scan=lambda: kept_scan(config.parent),
         hear_values=partial(_hear_values, config),
+        setup_hint=setup_command(config),
+        unknown_makes=partial(_unknown_makes, config),
         start_hint=commands.start,
         stop_hint=commands.stop,
         restart_hint=commands.restart,
@@ -138,10 +146,18 @@ def make_parts(config: Path) -> SetupParts:
 
 
 async def _find(config: Path, plan: SearchPlan, tell: Tell) -> list[FoundDevice]:
+    return await search(plan, _families(config), tell)
+
+
+def _unknown_makes(config: Path, makes: Sequence[str]) -> list[str]:
+    return unknown_make_lines(_families(config), makes) if makes else []
+
+
+def _families(config: Path) -> list[DeviceMap]:
     own = _own_maps(config)
     folders = (MAPS,) if own is None else (MAPS, config.parent / own)
     state = config.parent / (_named(config, "data") or "data")
-    return await search(plan, known_families(folders, state=state)[0], tell)
+    return known_families(folders, state=state)[0]
 
 
 async def _read(config: Path, devices: Sequence[DeviceChoice]) -> tuple[list[LiveRole], list[str]]:

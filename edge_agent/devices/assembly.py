@@ -20,7 +20,8 @@ from edge_agent.home_broker.address import HomeBroker, open_access
 from edge_agent.maps.files import INSTALLED, FoundMap, find_map
 from edge_agent.settings import DeviceSettings, Settings
 from protocols.errors import SettingsError
-from protocols.maps.model import DeviceMap, MapError
+from protocols.maps.model import DeviceMap, MapError, RoleName
+from protocols.maps.roles import alike_roles
 
 MAPS = INSTALLED
 Pause = Callable[[float], Awaitable[None]]
@@ -35,6 +36,7 @@ def make_fleet(
     `memory`: what devices taught earlier runs; without one, they teach everything again.
     """
     found: dict[str, FoundMap] = {}
+    read: dict[tuple[object, ...], list[tuple[str, RoleName]]] = {}
     together: dict[BusAddress, list[Device]] = {}
     shared = addresses(settings.devices, settings.source)
     for each in settings.devices:
@@ -43,6 +45,7 @@ def make_fleet(
         device_map = _varied(each, found[each.map].map, settings.source)
         _check_roles(each, device_map, settings.source)
         _check_choices(each, device_map, settings.source)
+        _check_alike(each, device_map, settings.source, read=read.setdefault(_unit(each, shared[each.name]), []))
         together.setdefault(shared[each.name], []).append(Device(each, device_map, sleep=pause, memory=memory))
     return [(make_link(devices, settings.source), devices) for devices in together.values()]
 
@@ -68,6 +71,35 @@ def _check_roles(device: DeviceSettings, device_map: DeviceMap, source: str) -> 
                 f"{source}: device {device.name!r}: role: {device.map} has no {role!r}, "
                 f"expected one of {', '.join(device_map.roles)}"
             )
+
+
+def _check_alike(
+    device: DeviceSettings,
+    device_map: DeviceMap,
+    source: str,
+    *,
+    read: list[tuple[str, RoleName]],
+) -> None:
+    """Refuse two roles of one unit that rest on the same counters: their energy would count twice.
+
+    `read`: what is read of this unit already, by the devices' names.
+    """
+    alike = alike_roles(device_map)
+    for role in device.roles:
+        for name, other in read:
+            if (role, other) in alike or (other, role) in alike:
+                named = f"device {name!r}" if name == device.name else f"devices {name!r} and {device.name!r}"
+                raise SettingsError(
+                    f"{source}: {named}: role: {device.map} has one set of counters for {other} and {role}, which would"
+                    " count its energy twice: keep one of them, each role needs a device of its own"
+                )
+        read.append((device.name, role))
+
+
+def _unit(device: DeviceSettings, address: BusAddress) -> tuple[object, ...]:
+    """What is one unit, read with one map, by whatever name its host goes."""
+    told = "" if device.values is None else device.values.counted
+    return address, device.unit, device.instance or 1, device.map, told
 
 
 def _check_choices(device: DeviceSettings, device_map: DeviceMap, source: str) -> None:

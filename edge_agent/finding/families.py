@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Final
 
 from edge_agent.devices.assembly import MAPS
 from edge_agent.maps.coop.kept import coop_maps
+from protocols.maps.identity_plan import is_named
 from protocols.maps.loading import load_map
 from protocols.maps.model import DeviceMap, MapError
 
@@ -32,3 +35,20 @@ def known_families(
             except MapError as cause:
                 broken.append(f"{name}.toml of the co-op: left out: {cause}".splitlines()[0])
     return [found[name] for name in sorted(found)], broken
+
+
+ALIKE: Final = 0.7
+"""How much of a word has to be the same for it to be meant."""
+
+
+def unknown_make_lines(maps: Sequence[DeviceMap], makes: Sequence[str]) -> list[str]:
+    """A line for each of these makes that no family is of, with the maker that is written much like it."""
+    makers = {word.casefold(): word for each in maps for word in each.vendor.replace(",", " ").split() if len(word) > 2}
+    lines = []
+    for make in makes:
+        if any(is_named(each, (make,)) for each in maps):
+            continue
+        near = get_close_matches(make.strip().casefold(), makers, n=1, cutoff=ALIKE)
+        meant = f"did you mean {makers[near[0]]}?" if near else "it changes nothing"
+        lines.append(f"no known family is of the make {make[:40]!r}: {meant}")
+    return lines

@@ -61,5 +61,10 @@ def _record(found: FoundDevice) -> dict[str, Any]:
 def _found(record: dict[str, Any]) -> FoundDevice:
     unit = int(record["unit"])
     sighting = Sighting(unit, IdentityKnowledge(), int(record["answers"]), int(record["requests"]))
-    proposals = tuple(FamilyProposal(**{**each, "roles": tuple(each["roles"])}) for each in record["proposals"])
+    proposals = tuple(map(_proposal, record["proposals"]))
     return FoundDevice(parse_endpoint(record["connect"]), unit, str(record["says"]), sighting, proposals)
+
+
+def _proposal(record: dict[str, Any]) -> FamilyProposal:
+    alike = tuple((one, other) for one, other in record.get("alike", ()))
+    return FamilyProposal(**{**record, "roles": tuple(record["roles"]), "alike": alike})

@@ -9,6 +9,7 @@ from decimal import Decimal
 from protocols.maps.identity_plan import IdentityKnowledge, is_named
 from protocols.maps.model import DeviceMap, IdentifyRule, RoleName
 from protocols.maps.recognition import SunSpecIdentity, checked_value, held_rules
+from protocols.maps.roles import alike_roles
 
 CERTAIN_PERCENT, LIKELY_PERCENT = 90, 60
 NAMED_PERCENT = 8
@@ -19,7 +20,10 @@ _METER_KINDS = frozenset({"grid-meter", "sub-meter", "meter"})
 
 @dataclass(frozen=True, slots=True)
 class FamilyProposal:
-    """One family a device may be of. `roles` begins with the one it most often has."""
+    """One family a device may be of. `roles` begins with the one it most often has.
+
+    `alike`: pairs of roles that rest on the same counters, so that a device is read in one of them.
+    """
 
     map: str
     vendor: str
@@ -27,6 +31,7 @@ class FamilyProposal:
     reason: str
     roles: tuple[RoleName, ...]
     quality: str = "bronze"
+    alike: tuple[tuple[RoleName, RoleName], ...] = ()
 
 
 def proposals_for(
@@ -56,6 +61,7 @@ def proposals_for(
             reason_of(rule, known),
             usual_roles(device_map),
             device_map.quality,
+            alike_roles(device_map),
         )
         for percent, _, device_map, rule in scored
     )

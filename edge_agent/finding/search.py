@@ -15,12 +15,12 @@ from typing import Literal
 
 from edge_agent.devices.line import DeviceReadError, LineSettings
 from edge_agent.devices.modbus_link import ModbusLink
+from edge_agent.finding.families import unknown_make_lines
 from edge_agent.finding.networks import addresses_in
 from edge_agent.finding.probe import Sighting, identify
 from edge_agent.finding.proposals import FamilyProposal, own_words, proposals_for
 from edge_agent.finding.units import units_text
 from edge_agent.settings import Endpoint
-from protocols.maps.identity_plan import is_named
 from protocols.maps.model import DeviceMap, Serial
 
 CONNECT_TIMEOUT_S = 1.0
@@ -87,9 +87,8 @@ async def search(
 ) -> list[FoundDevice]:
     """Find devices, in the order of their addresses; `tell` hears of each as soon as it is known, and of troubles."""
     endpoints = list(plan.endpoints)
-    for make in plan.makes:
-        if not any(is_named(each, (make,)) for each in maps):
-            tell(SearchNote(f"no known family is of the make {make[:40]!r}: it changes nothing", is_trouble=True))
+    for line in unknown_make_lines(maps, plan.makes):
+        tell(SearchNote(line, is_trouble=True))
     if plan.networks:
         tell(SearchNote(f"asking {len(addresses_in(plan.networks))} addresses whether they accept a connection ..."))
         endpoints += await open_endpoints(plan.networks, tcp_ports(maps))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,6 +11,8 @@ from pathlib import Path
 BY_ID = Path("/dev/serial/by-id")
 DEV, PROC = Path("/dev"), Path("/proc")
 _NAMES = ("ttyUSB*", "ttyACM*", "ttyAMA*")
+_LINE = re.compile(r"/dev/(tty[A-Za-z]+[0-9]+|rfcomm[0-9]+|pts/[0-9]+)")
+"""Adapters, built-in ports, Bluetooth, and the ends of a program that brings a port from elsewhere."""
 
 
 def serial_ports(by_id: Path = BY_ID, dev: Path = DEV) -> list[Path]:
@@ -18,6 +21,15 @@ def serial_ports(by_id: Path = BY_ID, dev: Path = DEV) -> list[Path]:
     known = {each.resolve() for each in named}
     others = [port for pattern in _NAMES for port in sorted(dev.glob(pattern)) if port.resolve() not in known]
     return [*named, *others]
+
+
+def is_serial_device(path: str) -> bool:
+    """Whether this is a serial line of this computer, by whatever name: of all else, opening alone can do harm."""
+    try:
+        real = _real(Path(path))
+        return _LINE.fullmatch(real) is not None and Path(real).is_char_device()
+    except (OSError, ValueError):
+        return False  # a name that no file can have
 
 
 def holders_of(port: Path, proc: Path = PROC) -> list[tuple[int, str]]:

@@ -24,6 +24,9 @@ def write_beside(path: Path, content: bytes) -> None:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_durably(path, content, replace=True)
     except OSError as cause:
-        raise RequestError(
-            f"cannot write {path}: {cause.strerror or cause}{_ADVICE.get(cause.errno or 0, '')}"
-        ) from None
+        raise cannot_write(path, cause) from None
+
+
+def cannot_write(path: Path, cause: OSError) -> RequestError:
+    """What stands in the way, and what to do about it."""
+    return RequestError(f"cannot write {path}: {cause.strerror or cause}{_ADVICE.get(cause.errno or 0, '')}")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from protocols.errors import RequestError
+
+_SPACE = re.compile(r"\s")
+NOT_PRINTABLE = "please type it again: it has characters that cannot be shown, as arrow keys send them"
 
 
 class ConversationEndedError(RequestError):
@@ -58,8 +62,10 @@ class Conversation(Protocol):
 
 
 def understand(question: SetupQuestion, answer: str) -> str | None:
-    """What an answer means; None if it is none of the choices."""
-    text = answer.strip()
+    """What an answer means; None if it is none of the choices, or has characters that no key prints."""
+    text = _SPACE.sub(" ", answer).strip()
+    if not text.isprintable():
+        return None
     if not text and question.default is not None:
         return question.default
     if not question.choices:
@@ -68,6 +74,12 @@ def understand(question: SetupQuestion, answer: str) -> str | None:
         return _choice(question, text)
     found = [_choice(question, part.strip()) for part in text.split(",") if part.strip()]
     return ",".join(dict.fromkeys(each for each in found if each)) if found and None not in found else None
+
+
+def shown_text(text: str) -> str:
+    """A text that a device, a broker or a person gave, without what would move a terminal's cursor."""
+    return "\n".join("".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in line)
+                     for line in text.split("\n"))  # fmt: skip
 
 
 def _choice(question: SetupQuestion, text: str) -> str | None:

@@ -42,9 +42,7 @@ async def choose_devices(talk: Conversation, parts: SetupParts, progress: SetupP
     await talk.say("Setup reads your devices and changes nothing in them. It asks only where you say yes.")
     if progress.devices and await _keeps(talk, progress):
         return
-    asked = "Makes written on your inverter, meter and battery, such as Huawei, Eastron?"
-    text = await talk.ask(SetupQuestion(asked, empty="none"))
-    makes = tuple(each.strip() for each in text.split(",") if each.strip())
+    makes = await _makes(talk, parts)
     for each in (kept := await _earlier(talk, parts)):
         await _take(talk, parts, progress, found=each)
     is_enough = bool(kept and progress.devices) and not await _wants_more(talk, progress)
@@ -54,6 +52,19 @@ async def choose_devices(talk: Conversation, parts: SetupParts, progress: SetupP
             is_enough = not await _wants_more(talk, progress)
         else:
             await talk.say("No device is chosen yet. `commonwatt-agent doctor` and the device's own settings may help.")
+
+
+async def _makes(talk: Conversation, parts: SetupParts) -> tuple[str, ...]:
+    """What is printed on the devices; one that no map knows is told while it can be put right."""
+    asked = "Makes written on your inverter, meter and battery, such as Huawei, Eastron?"
+    while True:
+        text = await talk.ask(SetupQuestion(asked, empty="none"))
+        makes = tuple(each.strip() for each in text.split(",") if each.strip())
+        unknown = parts.unknown_makes(makes)
+        for line in unknown:
+            await talk.say(f"  {line}")
+        if not unknown or await is_yes(talk, "  Is it written so on the device?"):
+            return makes
 
 
 async def _wants_more(talk: Conversation, progress: SetupProgress) -> bool:
@@ -171,14 +182,18 @@ async def _take(talk: Conversation, parts: SetupParts, progress: SetupProgress, 
 async def _family(talk: Conversation, parts: SetupParts, found: FoundDevice) -> FamilyProposal | None:
     if found.proposals:
         return await _picked(talk, found.proposals)
-    make = await talk.ask(SetupQuestion("  It answers, but is not recognised. Make written on it?", empty="left out"))
-    if not make:
-        return None
-    again = await parts.find(
-        SearchPlan(endpoints=(found.endpoint,), units=(found.unit,), makes=(make,)), lambda _event: None
-    )
-    proposals = again[0].proposals if again else ()
-    return await _picked(talk, proposals) if proposals else None
+    asked = SetupQuestion("  It answers, but is not recognised. Make written on it?", empty="left out")
+    while make := await talk.ask(asked):
+        if unknown := parts.unknown_makes((make,)):
+            await talk.say(f"  {unknown[0]}")
+            continue
+        plan = SearchPlan(endpoints=(found.endpoint,), units=(found.unit,), makes=(make,))
+        again = await parts.find(plan, lambda _event: None)
+        proposals = again[0].proposals if again else ()
+        if proposals:
+            return await _picked(talk, proposals)
+        await talk.say(f"  it does not answer as a device of {make[:40]} does")
+    return None
 
 
 async def _picked(talk: Conversation, proposals: Sequence[FamilyProposal]) -> FamilyProposal | None:
@@ -272,8 +287,20 @@ async def _roles(talk: Conversation, progress: SetupProgress, family: FamilyProp
     if len(usable) == 1:
         return list(usable)
     labels = tuple(ROLE_WORDS[each] for each in usable)
-    question = SetupQuestion("  What does it measure?", tuple(usable), proposed or None, labels, is_several=True)
-    return (await talk.ask(question)).split(",")
+    alike = [pair for pair in family.alike if set(pair) <= set(usable)]
+    # Where every role is the same counters, there is one answer.
+    is_several = len(alike) < len(usable) * (len(usable) - 1) // 2
+    question = SetupQuestion("  What does it measure?", tuple(usable), proposed or None, labels, is_several=is_several)
+    while True:
+        chosen = (await talk.ask(question)).split(",")
+        both = next((pair for pair in alike if set(pair) <= set(chosen)), None)
+        if both is None:
+            return chosen
+        one, other = (ROLE_WORDS[each] for each in both)
+        await talk.say(
+            f"  {family.map} has one set of counters for {one} and {other}, so the same energy would count twice:"
+            " choose one of them; each needs a device of its own"
+        )
 
 
 def _fits(role: str, usable: Sequence[str]) -> bool:

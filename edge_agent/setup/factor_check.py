@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import replace
 from decimal import Decimal
 
+from edge_agent.finding.writing import write_beside
 from edge_agent.sections.factor import LEAST_FACTOR, MOST_FACTOR, PLACES
 from edge_agent.setup.conversation import Conversation, SetupQuestion, is_yes
 from edge_agent.setup.files import agent_toml, devices_of
 from edge_agent.setup.meter_check import FactorVerdict, factor_verdict
 from edge_agent.setup.parts import SetupParts
 from edge_agent.setup.progress import DeviceChoice, MeterChoice, MeterReading, SetupProgress
-from protocols.durable_files import write_durably
 from protocols.errors import RequestError
 from protocols.toml_text import TomlTextError, read_toml
 
@@ -82,7 +82,7 @@ async def _corrected(
     progress.devices[:] = [changed if each.name == grid.name else each for each in progress.devices]
     progress.reading = None
     await talk.say(f"{parts.config} says factor = {shown} for {grid.name}. Restart the agent: {parts.restart_hint}")
-    await talk.say("Then `commonwatt-agent setup --check-meter` compares again, from a new first reading.")
+    await talk.say(f"Then `{parts.setup_hint} --check-meter` compares again, from a new first reading.")
     return True
 
 
@@ -97,12 +97,12 @@ def _write(parts: SetupParts, changed: DeviceChoice) -> None:
     """Only this device's factor changes. Raises: RequestError."""
     try:
         before = read_toml(parts.config.read_bytes())
-        devices = [changed if each.name == changed.name else each for each in devices_of(before)]
-        write_durably(parts.config, agent_toml(devices, MeterChoice(), before).encode(), replace=True)
     except TomlTextError as cause:
-        raise RequestError(f"{parts.config} is not valid TOML: {cause}: run `commonwatt-agent setup`") from None
+        raise RequestError(f"{parts.config} is not valid TOML: {cause}: run `{parts.setup_hint}`") from None
     except OSError as cause:
-        raise RequestError(f"cannot write {parts.config}: {cause.strerror or cause}: run this with sudo") from None
+        raise RequestError(f"{parts.config}: cannot be read: {cause.strerror or cause}") from None
+    devices = [changed if each.name == changed.name else each for each in devices_of(before)]
+    write_beside(parts.config, agent_toml(devices, MeterChoice(), before).encode())
 
 
 async def _kwh(talk: Conversation, text: str, *, empty: str) -> int | None:

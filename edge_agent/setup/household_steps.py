@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from edge_agent.consent.wording import RESOLUTION_WORDS, measures_words
 from edge_agent.finding.writing import write_beside
@@ -71,9 +72,9 @@ async def describe_meter(talk: Conversation, parts: SetupParts, progress: SetupP
     if await is_yes(talk, "Compare with the legal meter's display, now and again after 1 kWh?", default="n"):
         progress.reading = await take_reading(talk, parts, progress)
         if progress.reading is None:
-            await talk.say("When you stand before it: `commonwatt-agent setup --check-meter` takes the first reading.")
+            await talk.say(f"When you stand before it: `{parts.setup_hint} --check-meter` takes the first reading.")
         else:
-            await talk.say("After at least 1 kWh: `commonwatt-agent setup --check-meter` takes the second reading.")
+            await talk.say(f"After at least 1 kWh: `{parts.setup_hint} --check-meter` takes the second reading.")
 
 
 async def _country(talk: Conversation, before: str | None) -> str:
@@ -103,6 +104,7 @@ async def write_configuration(talk: Conversation, parts: SetupParts, progress: S
     except TomlTextError as cause:
         await talk.say(f"{path} is not valid TOML ({cause}); all of it would be replaced.")
         kept = {}
+    kept = await _with_page(talk, parts, kept)
     text = agent_toml(progress.devices, progress.meter, kept)
     if before:
         lines = difference_lines(before, text)
@@ -113,9 +115,23 @@ async def write_configuration(talk: Conversation, parts: SetupParts, progress: S
         if any(line.startswith("-") and "#" in line for line in lines[2:]):
             await talk.say("Your own comments (#) in the file are not kept; every key of every device is.")
         if not await is_yes(talk, f"Write {path}?"):
-            raise RequestError(f"{path} stays as it is; `commonwatt-agent setup` goes on from here")
+            raise RequestError(f"{path} stays as it is; `{parts.setup_hint}` goes on from here")
     write_beside(path, text.encode())
     await talk.say(f"{path} is written.")
+
+
+async def _with_page(talk: Conversation, parts: SetupParts, kept: dict[str, Any]) -> dict[str, Any]:
+    """Where the home's page is to be seen; what the file says already stays."""
+    page = kept.get("page", {})
+    if not isinstance(page, dict) or "listen" in page:
+        return kept
+    labels = ("this computer only", "your home network too, with a one-time PIN", "nowhere")
+    usual = "n" if parts.is_page_wide else "t"
+    answer = await talk.ask(SetupQuestion("Where may the home's own page be opened?", ("t", "n", "o"), usual, labels))
+    if answer == "n":
+        await talk.say("`commonwatt-agent page` gives the PIN for a browser of your home network.")
+    listen = {"t": parts.page_here, "n": parts.page_wide, "o": "off"}[answer]
+    return {**kept, "page": {**page, "listen": listen}}
 
 
 def _text(path: Path) -> str:
@@ -134,7 +150,7 @@ async def pair_home(talk: Conversation, parts: SetupParts) -> None:
     while home is None:
         answer = await talk.ask(SetupQuestion(f"{text}:", empty="later", is_secret=True))
         if not answer:
-            raise RequestError("not paired yet; `commonwatt-agent setup` goes on here when you have the invitation")
+            raise RequestError(f"not paired yet; `{parts.setup_hint}` goes on here when you have the invitation")
         try:
             home = await parts.pair(_invitation(answer) if parts.may_name_files else answer)
         except CommonwattError as trouble:

@@ -16,8 +16,8 @@ from edge_agent.setup.progress import DeviceChoice, MeterChoice
 from protocols.maps.model import W_PER_UNIT, RoleName
 from protocols.maps.roles import role_values
 
-RATED_POWER = ("rated_power", "nominal_power", "der_rated_power")
-"""Names under which maps hold what the nameplate says."""
+RATED_POWER = ("rated_power", "charging_power", "power_setting")
+"""Names under which maps hold what the nameplate says, the surest first."""
 
 COUNTER_NAMES = ("import_wh", "export_wh", "production_wh", "charge_wh", "discharge_wh")
 _DIRECTION = {
@@ -107,16 +107,15 @@ def _live(device: Device, readout: Readout, role: RoleName, rated_w: int | None)
 
 
 async def _rated(link: RegisterLink, device: Device) -> int | None:
-    """The rated power, where the map knows it and the device gives it."""
-    name = next((each for each in RATED_POWER if each in device.resolved.points), None)
-    if name is None:
-        return None
-    try:
-        readout = await device.read(link, [name])
-    except DeviceReadError:
-        return None
-    value = readout.values.get(name)
-    unit = device.resolved.points[name].point.unit
-    if not isinstance(value, Decimal) or value <= 0 or unit not in W_PER_UNIT:
-        return None
-    return int(value * W_PER_UNIT[unit])
+    """The rated power, by the first of the points that the device answers with a number."""
+    for name in RATED_POWER:
+        if name not in device.resolved.points:
+            continue
+        try:
+            readout = await device.read(link, [name])
+        except DeviceReadError:
+            continue  # this model refuses it: another point may say it
+        value, unit = readout.values.get(name), device.resolved.points[name].point.unit
+        if isinstance(value, Decimal) and value > 0 and unit in W_PER_UNIT:
+            return int(value * W_PER_UNIT[unit])
+    return None

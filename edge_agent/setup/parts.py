@@ -11,6 +11,7 @@ from typing import Any
 from edge_agent.finding.broker_listening import HeardValue
 from edge_agent.finding.kept_scan import KeptScan
 from edge_agent.finding.search import FoundDevice, SearchPlan, Tell
+from edge_agent.finding.serial_ports import is_serial_device
 from edge_agent.settings import Endpoint
 from edge_agent.setup.live import LiveRole
 from edge_agent.setup.progress import DeviceChoice
@@ -58,6 +59,9 @@ class SetupParts:
     start_hint: str = "sudo systemctl start commonwatt-agent"
     stop_hint: str = "sudo systemctl stop commonwatt-agent"
     restart_hint: str = "sudo systemctl restart commonwatt-agent"
+    setup_hint: str = "commonwatt-agent setup"
+    """What the person types to go on, with `--config` where it is needed."""
+
     usual_meter: Callable[[str], tuple[str, str] | None] = lambda _country: None
     """The usual phases and netting of a country's legal meters, if they are known."""
     start: Callable[[], Awaitable[None]] | None = None
@@ -65,6 +69,17 @@ class SetupParts:
 
     may_name_files: bool = True
     """Whether the person may name a file of this computer for the invitation to be read from."""
+
+    is_serial_device: Callable[[str], bool] = is_serial_device
+    unknown_makes: Callable[[Sequence[str]], Sequence[str]] = lambda _makes: ()
+    """A line for each make that no known family is of."""
+
+    page_here: str = "127.0.0.1:8087"
+    page_wide: str = "0.0.0.0:8087"
+    """Where the home's page may be served: for this computer only, and for the home network too."""
+
+    is_page_wide: bool = False
+    """Whether set-up itself is asked in the home network: its page then stays where it was."""
 
     kept_scan: Callable[[], KeptScan | None] = lambda: None
     """What an earlier `scan --save` found."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from edge_agent.setup.conversation import ConversationEndedError, SetupQuestion, understand
+from edge_agent.setup.conversation import NOT_PRINTABLE, ConversationEndedError, SetupQuestion, shown_text, understand
 
 MAX_LINE_CHARS = 4096
 MOST_INLINE_CHARS = 120
@@ -17,9 +17,10 @@ MOST_INLINE_CHARS = 120
 
 
 class TerminalConversation:
-    """Asks on one stream and reads the answers from another, one line each."""
+    """Asks on one stream and reads the answers from another, one line each. `again`: the command that goes on."""
 
-    def __init__(self, answers: TextIO, shown: TextIO) -> None:
+    def __init__(self, answers: TextIO, shown: TextIO, *, again: str = "commonwatt-agent setup") -> None:
+        self._again = again
         self._answers = answers
         self._shown = shown
 
@@ -29,7 +30,7 @@ class TerminalConversation:
 
     async def say(self, text: str) -> None:
         """Show a line."""
-        self._shown.write(text + "\n")
+        self._shown.write(shown_text(text) + "\n")
         self._shown.flush()
 
     def show_work(self, text: str) -> None:
@@ -45,18 +46,19 @@ class TerminalConversation:
                 with _ctrl_c_at_once():
                     # One that the event loop has noted before is heard here.
                     await asyncio.sleep(0)
-                    self._shown.write(f"{words} ")
+                    self._shown.write(shown_text(f"{words} "))
                     self._shown.flush()
                     line = self._answers.readline(MAX_LINE_CHARS)
             except KeyboardInterrupt:
                 self._shown.write("\n")
                 line = ""
             if not line:
-                raise ConversationEndedError("stopped; `commonwatt-agent setup` goes on where you stopped")
+                raise ConversationEndedError(f"stopped; `{self._again}` goes on where you stopped")
             found = understand(question, line.removeprefix("\ufeff"))
             if found is not None:
                 return found
-            await self.say(f"  please answer one of: {', '.join(question.choices)}")
+            again = f"please answer one of: {', '.join(question.choices)}" if question.choices else NOT_PRINTABLE
+            await self.say(f"  {again}")
 
 
 @contextmanager

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from edge_agent.settings import read_settings
-from edge_agent.setup.conversation import Conversation
+from edge_agent.setup.conversation import Conversation, is_yes
 from edge_agent.setup.device_steps import choose_devices
 from edge_agent.setup.factor_check import check_meter
 from edge_agent.setup.files import devices_of, meter_of
 from edge_agent.setup.household_steps import ask_consent, describe_meter, pair_home, write_configuration
 from edge_agent.setup.parts import SetupParts
 from edge_agent.setup.progress import STEP_TITLES, STEPS, SetupProgress, load_progress, save_progress
+from edge_agent.status_text import span_words
 from protocols.errors import RequestError, SettingsError
 from protocols.toml_text import read_toml
 
@@ -29,8 +30,7 @@ async def set_up(talk: Conversation, parts: SetupParts, *, waits: bool = True) -
         progress = await _begun(talk, parts, progress)
     elif progress.done:
         await talk.say("Setup goes on where it stopped.")
-    if progress.reading is not None:
-        await talk.say("A first reading of the legal meter waits for its second: `setup --check-meter` after 1 kWh.")
+    await _second_reading(talk, parts, progress)
     while (step := progress.next_step) is not None:
         await talk.begin_step(STEPS.index(step) + 1, STEP_TITLES[step], of=len(STEPS))
         try:
@@ -42,6 +42,17 @@ async def set_up(talk: Conversation, parts: SetupParts, *, waits: bool = True) -
             return
         progress.done.append(step)
         save_progress(folder, progress)
+
+
+async def _second_reading(talk: Conversation, parts: SetupParts, progress: SetupProgress) -> None:
+    """A first reading of the legal meter waits: the second one may be taken now."""
+    if progress.reading is None or not any("grid" in each.roles for each in progress.devices):
+        return
+    ago = span_words(max(0.0, parts.now() - progress.reading.at_s))
+    text = f"A first reading of the legal meter was taken {ago} ago. Compare now, after at least 1 kWh?"
+    if await is_yes(talk, text, default="n"):
+        await check_meter(talk, parts, progress)
+        save_progress(parts.config.parent, progress)
 
 
 async def _begun(talk: Conversation, parts: SetupParts, progress: SetupProgress) -> SetupProgress:
@@ -74,7 +85,7 @@ async def check_meter_again(talk: Conversation, parts: SetupParts) -> bool:
     if (found := await _written(talk, parts)) is not None:
         progress.devices = found.devices
     if not progress.devices:
-        raise RequestError("setup has not chosen any device yet: run `commonwatt-agent setup` first")
+        raise RequestError(f"setup has not chosen any device yet: run `{parts.setup_hint}` first")
     is_good = await check_meter(talk, parts, progress)
     save_progress(folder, progress)
     return is_good

@@ -6,9 +6,20 @@ Grid + is import, pv and wind + is generation, battery + is charge, load + is co
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import combinations
 from types import MappingProxyType
 
-from protocols.maps.model import POWER_SIGN, W_PER_UNIT, WH_PER_UNIT, MapError, MapPoint, MapRole, PointValues, RoleName
+from protocols.maps.model import (
+    POWER_SIGN,
+    W_PER_UNIT,
+    WH_PER_UNIT,
+    DeviceMap,
+    MapError,
+    MapPoint,
+    MapRole,
+    PointValues,
+    RoleName,
+)
 from protocols.maps.placement import ResolvedMap
 from protocols.maps.registers import EXACT
 
@@ -74,6 +85,15 @@ def role_of(resolved: ResolvedMap, role: RoleName) -> MapRole:
     if role not in roles:
         raise MapError(f"{resolved.device_map.id}: role {role!r}: expected one of {', '.join(roles)}")
     return roles[role]
+
+
+def alike_roles(device_map: DeviceMap) -> tuple[tuple[RoleName, RoleName], ...]:
+    """The pairs of roles that rest on one point: a unit read in both would have the same energy counted twice."""
+    rest_on = {
+        name: {*role.counters.values(), *role.swapped.values(), *((role.power,) if role.power else ())}
+        for name, role in device_map.roles.items()
+    }
+    return tuple(pair for pair in combinations(rest_on, 2) if rest_on[pair[0]] & rest_on[pair[1]])
 
 
 def role_names(resolved: ResolvedMap, role: RoleName) -> tuple[str, ...]:

@@ -16,10 +16,10 @@ from protocols.maps.official.layout import type_words
 MODELS = Path(sunspec2.__file__).parent / "models" / "json"
 TARGET = Path(__file__).resolve().parents[2] / "protocols" / "maps" / "official" / "definitions.py"
 COMPILED = (
-    *(1, 101, 102, 103, 111, 112, 113, 120, 124, 160, 201, 202, 203, 204, 211, 212, 213, 214),
+    *(1, 101, 102, 103, 111, 112, 113, 120, 121, 124, 160, 201, 202, 203, 204, 211, 212, 213, 214),
     *(701, 702, 713, 714, 802),
 )
-"""What the maps read: nameplate, inverters, storage, meters, and of the 7xx models those with measurements."""
+"""What the maps read: nameplate and most power, inverters, storage, meters, and the 7xx models with measurements."""
 
 HEAD = '''"""Official SunSpec model definitions, compiled from the JSON files of pysunspec2 (Apache-2.0). Do not edit.
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 HUB4, HUB6 = "203.0.113.10", "2001:db8:1::10"
+PI4, PHONE4 = "192.168.77.2", "192.168.77.3"
 NEEDED = ("ip", "nft", "unshare", "mosquitto")
 _NAT = """table ip nat {
   chain post {
@@ -22,11 +23,11 @@ _NAT = """table ip nat {
 """
 
 
-def why_not() -> str | None:
+def why_not(needed: Sequence[str] = NEEDED) -> str | None:
     """Why no namespaces can be made here; None if they can."""
     if os.geteuid() != 0:
         return "only root can make network namespaces"
-    missing = [name for name in NEEDED if shutil.which(name) is None]
+    missing = [name for name in needed if shutil.which(name) is None]
     return f"not installed: {', '.join(missing)}" if missing else None
 
 
@@ -68,6 +69,20 @@ def neighbourhood(folder: Path, *, behind_nat: Sequence[str], six_only: Sequence
             six = (f"2001:db8:2:{number}::2/64", f"2001:db8:2:{number}::1")
             _connect(net, places[role], role, six=six)
         yield places
+
+
+@contextmanager
+def home_network(folder: Path) -> Iterator[tuple[Place, Place]]:
+    """Two computers of one home, at PI4 and PHONE4, connected with each other and with nothing else."""
+    with ExitStack() as stack:
+        (folder / "hosts-home").write_text("127.0.0.1 localhost\n")
+        pi, phone = (Place(f"cw{os.getpid()}-{name}", folder / "hosts-home") for name in ("pi", "phone"))
+        for place in (pi, phone):
+            _run("ip", "netns", "add", place.name)
+            stack.callback(_run, "ip", "netns", "del", place.name)
+            _in(place, "ip", "link", "set", "lo", "up")
+        _connect(pi, phone, "home", four=(f"{PHONE4}/24", PI4))
+        yield pi, phone
 
 
 def _connect(

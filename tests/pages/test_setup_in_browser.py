@@ -75,6 +75,7 @@ REPLIES = {
     "does your legal meter net them": "",
     "set off against each other": "",
     "Compare with the legal meter": "",
+    "own page be opened": "",
 }
 
 

@@ -87,6 +87,15 @@ FAULTS = [
 ]
 
 
+def test_what_a_file_or_an_argument_says_moves_no_cursor(capfd: pytest.CaptureFixture[str]) -> None:
+    """An error repeats what it found: a text with an escape sequence could hide the line, or pretend another."""
+    assert raised_by(RequestError("map \x1b[2J\x9b1A\u202e is not there")) == FAILED
+    assert capfd.readouterr().err == "hub: map \\x1b[2J\\x9b1A\\u202e is not there\n"
+    with pytest.raises(SystemExit):
+        make_parser().parse_args(["\x1b[2J"])
+    assert "\x1b" not in capfd.readouterr().err
+
+
 @pytest.mark.parametrize("error", FAULTS)
 def test_a_fault_of_the_program_is_not_hidden(error: Exception, capfd: pytest.CaptureFixture[str]) -> None:
     with capfd.disabled(), pytest.raises(type(error)):

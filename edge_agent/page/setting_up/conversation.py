@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from edge_agent.setup.conversation import SetupQuestion, ValueRows, understand
+from edge_agent.setup.conversation import SetupQuestion, ValueRows, shown_text, understand
 from protocols.errors import CommonwattError
 
 READ_AGAIN_S = 5.0
@@ -73,15 +73,15 @@ class PageConversation:
         shown = self.picture
         self._leave_topic(text)
         if text.startswith("\n"):
-            shown.topic = text.strip()
+            shown.topic = shown_text(text.strip())
         else:
-            shown.lines = [*shown.lines, text.strip()][-MOST_LINES:]
+            shown.lines = [*shown.lines, shown_text(text.strip())][-MOST_LINES:]
         shown.working = ""
         shown.change += 1
 
     def show_work(self, text: str) -> None:
         """Show what goes on meanwhile."""
-        self.picture.working = text.strip()
+        self.picture.working = shown_text(text.strip())
         self.picture.change += 1
 
     async def ask(self, question: SetupQuestion) -> str:
@@ -140,7 +140,7 @@ class PageConversation:
 
     def end(self, trouble: str) -> None:
         """Set-up stopped with this sentence, or is done where it is empty."""
-        self.picture.stopped, self.picture.is_done = trouble, not trouble
+        self.picture.stopped, self.picture.is_done = shown_text(trouble), not trouble
         self.picture.working = ""
         self.picture.change += 1
 

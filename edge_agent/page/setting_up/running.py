@@ -17,7 +17,7 @@ from edge_agent.page.setting_up.site import HEAD, SetupSite
 from edge_agent.page.site import PageSite
 from edge_agent.page_settings import PageSettings
 from edge_agent.setup.parts import SetupParts
-from edge_agent.setup.walk import set_up
+from edge_agent.setup.walk import check_meter_again, set_up
 from protocols.errors import CommonwattError
 
 LAST_PAGE_S = 60.0
@@ -28,17 +28,21 @@ StartAgent = Callable[[ShowHome], Coroutine[Any, Any, None]]
 
 
 class SetupInBrowser:
-    """One set-up in the browser. `start_agent` runs the agent, whose page takes this one's place, if it is given."""
+    """One set-up in the browser. `start_agent` runs the agent, whose page takes this one's place, if it is given.
+
+    `only_checks`: nothing is set up, only the legal meter's display is compared.
+    """
 
     def __init__(
         self, parts: SetupParts, settings: PageSettings, *, gate: Gate, monotonic: Callable[[], float],
-        start_agent: StartAgent | None,
+        start_agent: StartAgent | None, only_checks: bool = False,
     ) -> None:  # fmt: skip
         self._names = own_hosts(settings.names)
         self._gate = gate
         self._talk = PageConversation(monotonic=monotonic)
         door = PageDoor(gate, names=self._names, home=HEAD, tz="UTC")
-        self.site = SetupSite(self._talk, door, go_on=self._go_on)
+        self.site = SetupSite(self._talk, door, go_on=self._go_on, only_checks=only_checks)
+        self._only_checks = only_checks
         self.server = PageServer(settings, answer=self.site.answer, refuse=self.site.refuse)
         self._start_agent = start_agent
         start = None if start_agent is None else self._start
@@ -66,7 +70,7 @@ class SetupInBrowser:
     async def _work(self) -> None:
         while True:
             self._talk.begin()
-            self._walk = asyncio.create_task(set_up(self._talk, self._parts, waits=self._start_agent is not None))
+            self._walk = asyncio.create_task(self._walked())
             try:
                 await self._walk
                 break
@@ -87,6 +91,12 @@ class SetupInBrowser:
             await self._agent
         else:
             await self._show_last_page()
+
+    async def _walked(self) -> None:
+        if self._only_checks:
+            await check_meter_again(self._talk, self._parts)
+        else:
+            await set_up(self._talk, self._parts, waits=self._start_agent is not None)
 
     async def _show_last_page(self) -> None:
         with suppress(TimeoutError):

@@ -21,9 +21,15 @@ PLACE = "/setup"
 
 
 class SetupSite:
-    """Answers requests while the home is set up. `go_on` begins again where set-up stopped."""
+    """Answers requests while the home is set up. `go_on` begins again where set-up stopped.
 
-    def __init__(self, talk: PageConversation, door: PageDoor, *, go_on: Callable[[], None]) -> None:
+    `only_checks`: it is only the comparison with the legal meter, which has no steps.
+    """
+
+    def __init__(
+        self, talk: PageConversation, door: PageDoor, *, go_on: Callable[[], None], only_checks: bool = False
+    ) -> None:
+        self._only_checks = only_checks
         self._talk = talk
         self._door = door
         self._go_on = go_on
@@ -60,8 +66,12 @@ class SetupSite:
         if taken is None:
             return moved(f"{PLACE}?late=1")
         if not taken:
-            shown.typed = form.get("answer", "")
-            return self._drawn(request, words, status=422, note=words.text("Please choose one of the answers."))
+            is_text = shown.question is not None and not shown.question.choices
+            shown.typed = "" if is_text else form.get("answer", "")
+            note = words.text("Please choose one of the answers.")
+            if is_text:
+                note = words.text("Please type it again: it has characters that cannot be shown.")
+            return self._drawn(request, words, status=422, note=note)
         await self._talk.next_question()
         return moved(PLACE)
 
@@ -75,7 +85,8 @@ class SetupSite:
         shown, token = self._talk.picture, self._door.gate.form_token(request)
         if shown.is_done:
             self.end_seen.set()
-        title, main = setup_view(words, shown, token=token, note=note, steps=tuple(STEP_TITLES.values()))
+        steps = () if self._only_checks else tuple(STEP_TITLES.values())
+        title, main = setup_view(words, shown, token=token, note=note, steps=steps)
         around = PageAround(HEAD, refresh_s=refresh_s(shown), sign_out=self._door.sign_out_token(request))
         return PageAnswer(status, whole_page(words, around, title=title, main=main))
 

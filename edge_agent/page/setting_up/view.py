@@ -36,15 +36,20 @@ def live_texts(picture: SetupPicture) -> dict[str, str]:
 def setup_view(
     words: PageWords, picture: SetupPicture, *, token: str, note: str = "", steps: tuple[str, ...] = ()
 ) -> tuple[str, Html]:
-    """The page's title and content. `note`: what was wrong with the form that came; `steps`: their titles."""
+    """The page's title and content. `note`: what was wrong with the form that came; `steps`: their titles.
+
+    Without steps it is only the comparison with the legal meter.
+    """
     number, of, step = picture.step or (0, 0, "")
-    place = words.text("Step %(number)s of %(of)s", number=number, of=of) if number else words.text("Set-up")
-    title = words.text("Everything is set up") if picture.is_done else _begun_large(step) or words.text("Set-up")
+    general = words.text("Set-up") if steps else words.text("Your legal meter")
+    place = words.text("Step %(number)s of %(of)s", number=number, of=of) if number else general
+    end = words.text("Everything is set up") if steps else words.text("The comparison ends here")
+    title = end if picture.is_done else _begun_large(step) or general
     head = filled('<p class="lede">{place}</p>\n<h1>{title}</h1>\n', place=place, title=title)
     parts = [filled('<p class="alert" role="alert">{note}</p>\n', note=note) if note else NOTHING]
     parts.append(_lines(picture))
     if picture.is_done:
-        parts.append(_end(words))
+        parts.append(_end(words) if steps else NOTHING)
     elif picture.stopped:
         parts.append(_stopped(words, picture, token))
     elif picture.question is None:
@@ -175,6 +180,8 @@ def _end(words: PageWords) -> Html:
 
 
 def _steps(words: PageWords, steps: tuple[str, ...], *, number: int, is_done: bool) -> Html:
+    if not steps:
+        return NOTHING
     rows = []
     for at, title in enumerate(steps, 1):
         if at < number or is_done:

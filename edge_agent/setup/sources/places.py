@@ -63,14 +63,14 @@ async def ask_places(talk: Conversation, parts: SetupParts) -> Places:
                 places.listening.append(Endpoint("rtu", path=str(path)))
         await talk.say(EXAMPLES)
         asked = SetupQuestion("Another address, such as 192.168.1.20 or /dev/ttyUSB0?", empty="none")
-        for complaint in _add_typed(places, await talk.ask(asked)):
+        for complaint in _add_typed(parts, places, await talk.ask(asked)):
             await talk.say(complaint)
         if not places.is_empty:
             return places
         await talk.say("  nothing to search: say yes to one, or type an address")
 
 
-def _add_typed(places: Places, text: str) -> Iterator[str]:
+def _add_typed(parts: SetupParts, places: Places, text: str) -> Iterator[str]:
     """Take the addresses in a text; a line for each that is none."""
     newest: Endpoint | None = None
     expects_units = False
@@ -93,7 +93,22 @@ def _add_typed(places: Places, text: str) -> Iterator[str]:
                 newest = None
                 yield f"  {word[:60]}: not an address, left out"
             else:
-                places.add(newest)
+                if (refusal := _refusal(parts, newest)) is None:
+                    places.add(newest)
+                else:
+                    newest = None
+                    yield f"  {word[:60]}: {refusal}"
+
+
+def _refusal(parts: SetupParts, endpoint: Endpoint) -> str | None:
+    """Why a browser may not name this: whoever sits there is not the one who started set-up at this computer."""
+    if parts.may_name_files:
+        return None
+    if endpoint.certificate:
+        return "names a file of this computer, which only `setup` in its terminal takes: left out"
+    if endpoint.is_serial and not parts.is_serial_device(endpoint.path):
+        return "not a serial port of this computer, left out"
+    return None
 
 
 def _words(text: str) -> list[str]:

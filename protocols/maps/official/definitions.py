@@ -38,6 +38,15 @@ DEFINITIONS: Final[Mapping[int, str]] = {
         "AhrRtg:uint16:AhrRtg_SF AhrRtg_SF:sunssf MaxChaRte:uint16:MaxChaRte_SF MaxChaRte_SF:sunssf "
         "MaxDisChaRte:uint16:MaxDisChaRte_SF MaxDisChaRte_SF:sunssf Pad:pad"
     ),
+    121: (
+        "WMax:uint16:WMax_SF VRef:uint16:VRef_SF VRefOfs:int16:VRefOfs_SF VMax:uint16:VMinMax_SF "
+        "VMin:uint16:VMinMax_SF VAMax:uint16:VAMax_SF VArMaxQ1:int16:VArMax_SF VArMaxQ2:int16:VArMax_SF "
+        "VArMaxQ3:int16:VArMax_SF VArMaxQ4:int16:VArMax_SF WGra:uint16:WGra_SF PFMinQ1:int16:PFMin_SF "
+        "PFMinQ2:int16:PFMin_SF PFMinQ3:int16:PFMin_SF PFMinQ4:int16:PFMin_SF VArAct:enum16 ClcTotVA:enum16 "
+        "MaxRmpRte:uint16:MaxRmpRte_SF ECPNomHz:uint16:ECPNomHz_SF ConnPh:enum16 WMax_SF:sunssf "
+        "VRef_SF:sunssf VRefOfs_SF:sunssf VMinMax_SF:sunssf VAMax_SF:sunssf VArMax_SF:sunssf WGra_SF:sunssf "
+        "PFMin_SF:sunssf MaxRmpRte_SF:sunssf ECPNomHz_SF:sunssf"
+    ),
     124: (
         "WChaMax:uint16:WChaMax_SF WChaGra:uint16:WChaDisChaGra_SF WDisChaGra:uint16:WChaDisChaGra_SF "
         "StorCtl_Mod:bitfield16 VAChaMax:uint16:VAChaMax_SF MinRsvPct:uint16:MinRsvPct_SF "

@@ -142,7 +142,7 @@ def test_the_hubs_key_is_printed_as_its_pages_show_it(home: Path, capsys: pytest
 
 def test_status_says_what_is_not_limited(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     second = CONFIG[CONFIG.index("[[device]]") :].replace('"meter"', '"inverter"').replace("unit = 1", "unit = 2")
-    both = second.replace('"grid"', '["pv", "battery"]')
+    both = second.replace('"grid"', '["pv", "battery"]').replace("eastron-sdm630", "huawei-sun2000")
     assert enrol(home) == 0
     (home / "agent.toml").write_text(CONFIG.replace("15000", "200000") + both)
     capsys.readouterr()
@@ -157,7 +157,8 @@ def test_status_says_what_is_not_limited(home: Path, capsys: pytest.CaptureFixtu
     assert grid.startswith("meter (grid): not limited here, max_power_w = 200000 is more than a home carries; the hub")
     assert grid.endswith("the board's figure for your connection")
     assert [line.split(": ")[:3] for line in maps] == [
-        [name, "map eastron-sdm630", find_map("eastron-sdm630").map.quality] for name in ("meter", "inverter")
+        [name, f"map {family}", find_map(family).map.quality]
+        for name, family in (("meter", "eastron-sdm630"), ("inverter", "huawei-sun2000"))
     ]
     for line, role in ((pv, "pv"), (battery, "battery")):
         assert line.startswith(f"inverter ({role}): no limit of its own, max_power_w = 15000 is for all roles")

@@ -15,7 +15,7 @@ def interrupted(*_given: object, **_named: object) -> None:
 @pytest.mark.parametrize(
     ("module", "arguments", "words"),
     [
-        (setup, ["setup"], "stopped; `commonwatt-agent setup` goes on where you stopped"),
+        (setup, ["setup"], "agent.toml` goes on where you stopped"),
         (scan, ["scan", "--connect", "192.0.2.1"], "stopped; nothing was changed"),
     ],
 )

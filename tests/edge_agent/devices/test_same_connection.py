@@ -99,3 +99,20 @@ async def test_a_device_that_takes_one_client_is_opened_once_under_two_names(tmp
 def test_a_name_that_nobody_knows_is_not_found() -> None:
     assert look_up("localhost") in ("127.0.0.1", "::1")
     assert look_up("no such name") is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "words"),
+    [
+        ('"grid"', '"pv"', "devices 'd0' and 'd1': role: eastron-sdm630 has one set of counters for grid and pv"),
+        ('["grid", "load"]', '"load"', "device 'd0': role: eastron-sdm630 has one set of counters for grid and load"),
+    ],
+)
+def test_one_meter_in_two_roles_is_refused(tmp_path: Path, one: str, other: str, words: str) -> None:
+    """The energy of the same counters would be drawn from the grid and produced as well."""
+    text = '[hub]\nurl = "http://127.0.0.1:1"\ncoop = "c"\n' + "".join(
+        DEVICE.format(at=at, role="ROLE", connect=f"tcp://{host}:502", unit=1).replace('"ROLE"', role)
+        for at, (host, role) in enumerate((("localhost", one), ("127.0.0.1", other)))
+    )
+    with pytest.raises(SettingsError, match=words):
+        make_fleet(parse_settings(text.encode(), name="agent.toml", folder=tmp_path))

@@ -1,5 +1,7 @@
 """What a scan kept is what set-up gets, and a damaged file is none."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,18 @@ def test_the_lines_to_paste_are_toml_with_one_grid_meter() -> None:
     ]  # fmt: skip
     assert "not certain" in text
     assert paste_lines([found()]) == []
+
+
+def test_a_scan_that_an_earlier_agent_kept_is_read(tmp_path: Path) -> None:
+    path = keep_scan(tmp_path, [found(METER)], now_s=5.0)
+    record = json.loads(path.read_text())
+    for each in record["found"][0]["proposals"]:
+        del each["alike"]
+    path.write_text(json.dumps(record))
+    kept = kept_scan(tmp_path)
+    assert kept is not None
+    assert kept.found[0].proposals == (METER,)
+    path = keep_scan(tmp_path, [found(replace(METER, alike=(("grid", "pv"),)))], now_s=5.0)
+    kept = kept_scan(tmp_path)
+    assert kept is not None
+    assert kept.found[0].proposals[0].alike == (("grid", "pv"),)

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from edge_agent.finding.serial_ports import holders_of, serial_ports
+from edge_agent.finding.serial_ports import holders_of, is_serial_device, serial_ports
 
 
 def test_a_port_is_listed_once_by_its_lasting_name(tmp_path: Path) -> None:
@@ -31,3 +31,16 @@ def test_who_holds_a_port(tmp_path: Path) -> None:
     (proc / "71" / "comm").unlink()
     assert holders_of(port, proc) == [(71, "a program")]
     assert holders_of(port, tmp_path / "none") == []
+
+
+def test_only_a_serial_line_is_one_whatever_it_is_called(tmp_path: Path) -> None:
+    near, far = os.openpty()
+    line = tmp_path / "adapter"
+    line.symlink_to(os.ttyname(far))
+    assert is_serial_device(str(line))
+    for path in ("/dev/null", "/dev/mem", "/dev/watchdog", "/etc/passwd", "/dev/ttyUSB999", str(tmp_path), "/dev/\0"):
+        assert not is_serial_device(path), path
+    (tmp_path / "dev").write_text("")
+    assert not is_serial_device(f"/dev/pts/../..{tmp_path}/dev")
+    os.close(near)
+    os.close(far)

@@ -81,6 +81,7 @@ class InventedHome:
     known_only_with_make: bool = False
     networks: tuple[IPv4Network, ...] = ()
     ports: tuple[Path, ...] = ()
+    unknown_makes: dict[str, str] = field(default_factory=dict)
 
     def shows(self, role: str, power_w: int | None, *, rated_w: int | None = None, **counters_wh: int) -> None:
         self.live[role] = LiveRole("", role, power_w, counters_wh, rated_w)  # type: ignore[arg-type]
@@ -126,6 +127,7 @@ class InventedHome:
             receipts=lambda: self.receipts.pop(0) if len(self.receipts) > 1 else self.receipts[0],
             now=lambda: NOW_S,
             pause=self._pause,
+            unknown_makes=lambda makes: [self.unknown_makes[each] for each in makes if each in self.unknown_makes],
             kept_scan=lambda: kept_scan(self.folder),
             usual_meter=lambda country: ("netted", "none") if country == "DE" else None,
         )

@@ -1,5 +1,6 @@
 """Choosing devices: nothing is searched without a yes, values are compared, and a wrong direction is found."""
 
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from edge_agent.setup.device_steps import choose_devices
 from edge_agent.setup.progress import DeviceChoice, SetupProgress
+from edge_agent.setup.sources.places import ask_places
 from tests.edge_agent.setup.scripted import INVERTER, METER, OTHER_METER, InventedHome, Script, found
 
 MAKES, ELSE, MORE = ("Makes", ""), ("Another address", "192.168.1.20"), ("Search for more", "")
@@ -159,6 +161,52 @@ async def test_a_device_that_is_not_recognised_is_asked_again_with_its_make(home
     )  # fmt: skip
     assert devices[0].map == "eastron-sdm630"
     assert home.plans[1].makes == ("Eastron",)
+
+
+async def test_a_make_that_no_map_knows_is_told_at_once(home: InventedHome) -> None:
+    home.unknown_makes = {"Esatron": "no known family is of the make 'Esatron': did you mean Eastron?"}
+    answers = (ELSE, ("Which", ""), ("What", ""), SAME, SKIP_SIGN, ("kW", ""), MORE)
+    _, script = await chosen(home, ("Makes", "Esatron, Huawei"), ("written so", "n"), ("Makes", "Eastron"), *answers)
+    assert "did you mean Eastron?" in script.text
+    assert home.plans[-1].makes == ("Eastron",)
+    await chosen(home, ("Makes", "Esatron"), ("written so", "y"), *answers)
+    home.devices, home.known_only_with_make = [found()], True
+    makes = (("Make written on it", "Esatron"), ("Make written on it", "Eastron"))
+    devices, _ = await chosen(home, MAKES, ELSE, *makes, *answers[1:])
+    assert [each.map for each in devices] == ["eastron-sdm630"]
+
+
+async def test_one_meter_is_not_both_the_grid_and_the_panels(home: InventedHome) -> None:
+    """Its counters are one set: read in both roles, the same energy would be drawn and produced."""
+    every = replace(METER, alike=(("grid", "pv"), ("grid", "load"), ("pv", "load")))
+    home.devices = [found(every)]
+    with pytest.raises(AssertionError, match="is none of"):
+        await chosen(home, MAKES, ELSE, ("Which", ""), ("What does it measure", "grid,pv"))
+    turbine = replace(INVERTER, roles=("pv", "wind", "battery"), alike=(("pv", "wind"),))
+    home.devices = [found(turbine)]
+    home.shows("pv", 100, production_wh=1)
+    home.shows("battery", 100, charge_wh=1, discharge_wh=1)
+    devices, script = await chosen(
+        home, MAKES, ELSE, ("Which", ""), ("What does", "pv,wind"), ("What does", "pv,battery"), SAME,
+        ("kW", ""), ("kW", ""), MORE,
+    )  # fmt: skip
+    assert [each.role for each in devices] == ["pv", "battery"]
+    assert "one set of counters for solar panels and wind turbine" in script.text
+
+
+async def test_a_browser_names_no_file_of_this_computer(home: InventedHome) -> None:
+    """What opens as a serial port from the page is one: opening a watchdog or somebody's file does harm by itself."""
+    parts = replace(home.parts(), may_name_files=False, is_serial_device=lambda path: path == "/dev/ttyUSB0")
+    script = Script(
+        ("Another", "/etc/passwd ascii:///dev/watchdog p1:///dev/mem tls+tcp://pi?certificate=/etc/shadow"),
+        ("Another", "/dev/ttyUSB0 unit 7"),
+    )
+    places = await ask_places(script, parts)
+    assert [(each.path, places.units_at[each]) for each in places.endpoints] == [("/dev/ttyUSB0", (7,))]
+    assert script.text.count("not a serial port of this computer, left out") == 3
+    assert "names a file of this computer" in script.text
+    typed = await ask_places(Script(("Another", "/dev/anything")), home.parts())
+    assert [each.path for each in typed.endpoints] == ["/dev/anything"], "in the terminal they are the household's"
 
 
 async def test_with_no_device_it_asks_again_and_a_device_without_values_can_be_read_again(home: InventedHome) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.page_settings import PageSettings
 from edge_agent.settings import read_settings
 from edge_agent.setup.factor_check import check_meter
 from edge_agent.setup.files import agent_toml
@@ -15,7 +16,7 @@ from edge_agent.setup.household_steps import (
     write_configuration,
 )
 from edge_agent.setup.parts import ReceiptCount
-from edge_agent.setup.progress import DeviceChoice, MeterChoice, SetupProgress, load_progress
+from edge_agent.setup.progress import DeviceChoice, MeterChoice, SetupProgress, load_progress, save_progress
 from edge_agent.setup.walk import check_meter_again, set_up
 from protocols.consent.purposes import HEALTH
 from protocols.consent.reduction import finest_spans
@@ -111,10 +112,11 @@ async def test_a_factor_is_written_with_a_yes_and_the_comparison_begins_again(ho
 
 async def test_a_blank_folder_gets_a_file_that_the_agent_reads(home: InventedHome) -> None:
     progress = SetupProgress([GRID], MeterChoice("DE", "netted", "none"))
-    await write_configuration(Script(), home.parts(), progress)
+    await write_configuration(Script(("own page be opened", "")), home.parts(), progress)
     settings = read_settings(home.folder / "agent.toml")
     assert [(each.name, each.roles, each.max_power_w) for each in settings.devices] == [("meter", ("grid",), 17_250)]
     assert settings.legal_meter.phases == "netted"
+    assert settings.page == PageSettings()
     assert settings.consent == home.folder / "consent.toml"
     script = Script()
     await write_configuration(script, home.parts(), progress)
@@ -137,7 +139,7 @@ async def test_a_file_that_is_there_is_replaced_only_after_its_difference_was_sh
         home.folder / "mine", "sonne", None, 20,
     )  # fmt: skip
     path.write_text("data = \n")
-    script = Script(("Write", "y"))
+    script = Script(("own page", "o"), ("Write", "y"))
     await write_configuration(script, home.parts(), progress)
     assert "not valid TOML" in script.text
 
@@ -204,7 +206,7 @@ async def test_the_walk_goes_on_where_it_stopped_and_ends_with_the_first_receipt
     assert load_progress(home.folder).done == ["devices"]
     meter = [("Country", ""), ("net them", ""), ("set off", ""), ("Compare", "")]
     with pytest.raises(RequestError, match="not paired yet"):
-        await set_up(Script(*meter, ("Paste", "")), home.parts())
+        await set_up(Script(*meter, ("own page", ""), ("Paste", "")), home.parts())
     assert load_progress(home.folder).done == ["devices", "meter", "files"]
     script = Script(("Paste", "good"), *[("May the co-op", "")] * 5)
     await set_up(script, home.parts(), waits=False)
@@ -234,6 +236,35 @@ async def test_a_folder_that_is_not_there_is_made(home: InventedHome) -> None:
     assert (config.parent / "setup-progress.json").exists()
 
 
+@pytest.mark.parametrize(
+    ("is_wide", "answer", "listens"),
+    [(False, "", "127.0.0.1"), (False, "n", "0.0.0.0"), (True, "", "192.168.1.4"), (True, "t", "127.0.0.1")],
+)
+async def test_the_homes_page_stays_where_set_up_was_asked(
+    home: InventedHome, is_wide: bool, answer: str, listens: str
+) -> None:
+    """Whoever set the home up from the phone finds its page there after the agent's next start too."""
+    parts = replace(home.parts(), is_page_wide=is_wide)
+    parts = replace(parts, page_wide="192.168.1.4:8087") if is_wide else parts
+    script = Script(("own page be opened", answer))
+    await write_configuration(script, parts, SetupProgress([GRID]))
+    page = read_settings(home.folder / "agent.toml").page
+    assert page is not None
+    assert (page.host, page.port) == (listens, 8087)
+    assert ("gives the PIN" in script.text) == (listens != "127.0.0.1")
+
+
+async def test_a_first_reading_that_waits_may_get_its_second_when_set_up_goes_on(home: InventedHome) -> None:
+    progress = SetupProgress([GRID], done=["devices", "meter", "files"])
+    assert await check_meter(Script(("drawn", "50.0"), ("fed in", "")), home.parts(), progress)
+    save_progress(home.folder, progress)
+    home.shows("grid", 500, import_wh=1_002_000, export_wh=200_000)
+    script = Script(("Compare now", "y"), ("drawn", "52.0"), ("fed in", ""), ("Paste", ""))
+    with pytest.raises(RequestError, match="not paired yet"):
+        await set_up(script, home.parts())
+    assert "they agree" in script.text
+
+
 async def test_a_running_agent_keeps_its_devices(home: InventedHome) -> None:
     home.receipts = [ReceiptCount(True, 5, 5)]
     with pytest.raises(RequestError, match="stop it first"):
@@ -252,7 +283,7 @@ async def test_every_key_of_every_device_is_kept(home: InventedHome) -> None:
     )
     before, home.receipts = read_settings(path), [ReceiptCount(False, 0, 0)]
     script = Script(("Chosen: sun (huawei-sun2000, pv and battery), meter", "k"), ("Country", ""), ("net them", ""),
-                    ("set off", ""), ("Compare", "n"), ("Write", "y"), ("Paste", ""))  # fmt: skip
+                    ("set off", ""), ("Compare", "n"), ("own page", ""), ("Write", "y"), ("Paste", ""))  # fmt: skip
     with pytest.raises(RequestError, match="not paired yet"):
         await set_up(script, home.parts())
     assert read_settings(path).devices == before.devices

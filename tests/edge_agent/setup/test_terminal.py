@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.checkup.service import setup_command
 from edge_agent.setup.conversation import ConversationEndedError, SetupQuestion, understand, yes_or_no
 from edge_agent.setup.progress import SetupProgress, load_progress, save_progress
 from edge_agent.setup.terminal import TerminalConversation
@@ -28,6 +29,26 @@ async def test_a_wrong_answer_is_asked_again() -> None:
     answer, shown = await asked(yes_or_no("Go on?"), "maybe\n\nYES\n")
     assert answer == "y"
     assert shown.count("please answer one of: y, n") == 2
+
+
+async def test_what_no_key_prints_is_neither_taken_nor_shown() -> None:
+    """An arrow key, or a text that somebody meant for the terminal: it could hide what stands there."""
+    answer, shown = await asked(SetupQuestion("Name \x9b2J?", values=[("a", "\x1b[2J")]), "\x1b[A\nA\u202eda\nAda\t1\n")
+    assert answer == "Ada 1"
+    assert shown.count("it has characters that cannot be shown") == 2
+    assert not any(each in shown for each in "\x1b\x9b\u202e")
+    out = io.StringIO()
+    await TerminalConversation(io.StringIO(), out).say("it says \x1b]0;x\x07\nand more")
+    assert out.getvalue() == "it says \ufffd]0;x\ufffd\nand more\n"
+
+
+async def test_the_command_that_goes_on_is_the_one_that_works_here() -> None:
+    talk = TerminalConversation(io.StringIO(), io.StringIO(), again=setup_command(Path("/srv/a b/agent.toml")))
+    with pytest.raises(
+        ConversationEndedError, match=r"`commonwatt-agent setup --config '/srv/a b/agent\.toml'` goes on"
+    ):
+        await talk.ask(yes_or_no("Go on?"))
+    assert setup_command(Path("agent.toml")) == "commonwatt-agent setup"
 
 
 async def test_the_end_of_the_input_stops_and_says_how_to_go_on() -> None:

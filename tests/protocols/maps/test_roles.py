@@ -9,7 +9,7 @@ from protocols.maps.loading import load_map, resolve_map
 from protocols.maps.model import MapError, RoleName, Sign
 from protocols.maps.placement import ResolvedMap
 from protocols.maps.registers import Value
-from protocols.maps.roles import role_names, role_values, state_names
+from protocols.maps.roles import alike_roles, role_names, role_values, state_names
 from protocols.maps.sunspec import SunSpecModel
 
 MAPS = Path(__file__).parents[3] / "firmware_configs" / "devices"
@@ -147,3 +147,18 @@ def test_a_state_that_is_none_is_refused_in_a_map() -> None:
         load_map(
             text.replace('only_while = { point = "meter.status"', 'only_while = { point = "battery_soc"'), name="x"
         )
+
+
+@pytest.mark.parametrize(
+    ("family", "alike"),
+    [
+        ("huawei-sun2000", ()),
+        ("p1-dsmr", ()),
+        ("sunspec-inverter", (("pv", "wind"),)),
+        ("victron-gx-pvinverter", (("pv", "wind"),)),
+    ],
+)
+def test_roles_that_rest_on_the_same_counters_are_known(family: str, alike: tuple[tuple[RoleName, RoleName]]) -> None:
+    assert alike_roles(_resolved(family).device_map) == alike
+    meter = _resolved("eastron-sdm630").device_map
+    assert len(alike_roles(meter)) == len(meter.roles) * (len(meter.roles) - 1) // 2, "a meter counts at one place"

@@ -37,7 +37,7 @@ def test_a_scan_takes_the_fewest_possible_requests(resolved: ResolvedMap) -> Non
 @pytest.mark.parametrize(
     ("family", "requests"),
     [("sunspec-inverter-101", 1), ("sunspec-inverter-113", 1), ("sunspec-inverter-701", 2), ("sunspec-meter-203", 1),
-     ("sunspec-meter-213", 2), ("eastron-sdm630", 3), ("huawei-sun2000", 4), ("shelly-pro3em", 3),
+     ("sunspec-meter-213", 2), ("eastron-sdm630", 3), ("huawei-sun2000", 5), ("shelly-pro3em", 3),
      ("bornay-wind-plus", 1)],
 )  # fmt: skip
 def test_requests_of_a_whole_scan_are_as_documented(family: str, requests: int) -> None:

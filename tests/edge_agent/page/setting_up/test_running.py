@@ -14,8 +14,10 @@ from edge_agent.page.guard import Gate
 from edge_agent.page.setting_up import running
 from edge_agent.page.setting_up.running import SetupInBrowser, ShowHome
 from edge_agent.page_settings import PageSettings
+from edge_agent.settings import read_settings
+from edge_agent.setup.files import agent_toml
 from edge_agent.setup.parts import PairedHome, ReceiptCount
-from edge_agent.setup.progress import DeviceChoice, SetupProgress, load_progress, save_progress
+from edge_agent.setup.progress import DeviceChoice, MeterChoice, SetupProgress, load_progress, save_progress
 from protocols.errors import RequestError, SettingsError
 from tests.edge_agent.page.page_home import PageHome, get, post
 from tests.edge_agent.setup.scripted import InventedHome
@@ -52,14 +54,15 @@ class Agent:
             self.home.receipts = [ReceiptCount(True, 1, 1)]
 
 
-def in_browser(home: InventedHome, agent: Agent | None) -> SetupInBrowser:
+def in_browser(home: InventedHome, agent: Agent | None, *, only_checks: bool = False) -> SetupInBrowser:
     gate = Gate(home.folder, now=lambda: 1_000_000.0)
     settings = PageSettings("127.0.0.1", 0)
     # The invented home waits for nothing, and would let nobody else have a turn.
     parts = replace(home.parts(), pause=lambda _seconds: asyncio.sleep(0.01))
     return SetupInBrowser(
-        parts, settings, gate=gate, monotonic=lambda: 0.0, start_agent=None if agent is None else agent.run
-    )
+        parts, settings, gate=gate, monotonic=lambda: 0.0, start_agent=None if agent is None else agent.run,
+        only_checks=only_checks,
+    )  # fmt: skip
 
 
 @asynccontextmanager
@@ -176,3 +179,25 @@ async def test_an_address_that_is_taken_is_one_line(home: InventedHome, tmp_path
     with pytest.raises(RequestError, match=r"stop it first \(sudo systemctl stop commonwatt-agent\), or name another"):
         await asyncio.wait_for(setting_up.run(), MOST_S)
     server.close()
+
+
+async def test_the_legal_meter_is_compared_on_the_page_over_a_kilowatt_hour(home: InventedHome, tmp_path: Path) -> None:
+    """Two visits with forms alone: the first reading is kept between them, and the factor is written with a yes."""
+    grid = replace(DEVICE, name="meter", role="grid")
+    save_progress(tmp_path, SetupProgress(devices=[grid]))
+    (tmp_path / "agent.toml").write_text(agent_toml([grid], MeterChoice(), {}))
+    for at_wh, display, ends_with in ((1_000, "7000.0", "the first reading"), (1_400, "7008.0", "says factor = 20")):
+        home.shows("grid", 100, import_wh=at_wh)
+        setting_up = in_browser(home, None, only_checks=True)
+        async with running_setup(setting_up):
+            page = await shown(setting_up, "Legal meter now: kWh drawn from the grid?")
+            assert "The steps" not in page
+            await send(setting_up, page, f"answer={display}")
+            await send(setting_up, await shown(setting_up, "Legal meter now: kWh fed in?"), "answer=")
+            if at_wh > 1_000:
+                page = await shown(setting_up, "Multiply all that meter shows by 20")
+                assert "the legal meter counted 8.0 kWh drawn, the device 0.4 kWh" in page
+                await send(setting_up, page, "answer=y")
+            assert ends_with in await shown(setting_up, "The comparison ends here")
+    assert read_settings(tmp_path / "agent.toml").devices[0].factor == 20
+    assert load_progress(tmp_path).next_step == "devices", "nothing else was asked or done"

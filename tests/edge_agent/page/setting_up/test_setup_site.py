@@ -99,6 +99,16 @@ async def test_what_was_typed_stands_there_again_when_it_was_wrong(page: SetupPa
         assert await task == "DE"
 
 
+async def test_what_cannot_be_shown_is_not_taken(page: SetupPage) -> None:
+    async with page.of(lambda talk: talk.ask(COUNTRY)) as task:
+        answer = await page.send("answer=D%1b%5b2JE")
+        assert answer.status == 422
+        assert "it has characters that cannot be shown" in answer.body.decode()
+        assert "\x1b" not in await page.read()
+        await page.send("answer=DE")
+        assert await task == "DE"
+
+
 async def test_a_secret_is_on_no_page(page: SetupPage) -> None:
     async def walk(talk: PageConversation) -> None:
         await talk.begin_step(4, "your co-op", of=6)
