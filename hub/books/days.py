@@ -33,6 +33,7 @@ from hub.storage.access_records import AccessLog
 from hub.storage.audit_records import RestoreStore
 from hub.storage.contract import AttestationStore, BookStore, FindingStore, MemberStore, ReadingStore
 from hub.storage.errors import StaleInputsError
+from hub.storage.fleet_records import MeterNoticeStore
 from hub.storage.records import Access, Coop, EntryRow, RunRow, SettledThrough
 from protocols.slots import slots_of_day
 
@@ -42,7 +43,15 @@ MEMBERS_TAG: Final = b"commonwatt members of a day v1\n"
 
 
 class SettlementStores(
-    MemberStore, ReadingStore, BookStore, AttestationStore, AccessLog, FindingStore, RestoreStore, Protocol
+    MemberStore,
+    ReadingStore,
+    BookStore,
+    AttestationStore,
+    AccessLog,
+    FindingStore,
+    RestoreStore,
+    MeterNoticeStore,
+    Protocol,
 ):
     """The parts of the store that a settlement reads and writes."""
 

@@ -5,7 +5,7 @@ have approved it. The calendar says which run is due next; hub.core.ledger.month
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -30,6 +30,7 @@ from hub.books.retry import retry_on_conflict
 from hub.books.settled_readings import reach_of, weeks_back
 from hub.books.signing import as_row, sign_older_runs
 from hub.books.view import BookHeads, Books, read_books
+from hub.core.homes.meter_trust import ToldMeter
 from hub.core.ledger.attestations import MONTH_RUN, attest, read_attestation
 from hub.core.ledger.entries import Entry, book_difference, sum_settlement
 from hub.core.ledger.month_preview import MarkedDay, MonthPreview, sum_changes
@@ -42,9 +43,9 @@ from hub.core.settlement.period import check_inputs, settle
 from hub.storage.contract import ReadingStore
 from hub.storage.errors import StaleInputsError
 from hub.storage.finding_records import SlotDecision
-from hub.storage.records import Access
+from hub.storage.records import Access, RunRow
 from protocols.errors import CommonwattError
-from protocols.slots import Slot, day_of, slots_of_day
+from protocols.slots import Slot, day_of, slot_of, slots_of_day
 
 PREVIEW_ACCESS: Final = Access(actor="job:settlement-preview", role="job", purpose="settle.share")
 NO_READINGS: Final = "no_readings"
@@ -55,6 +56,7 @@ NO_READINGS_WORDS: Final = (
 NEVER_SETTLED: Final = "never settled"
 NEW_READINGS: Final = "new readings"
 NEW_MEMBERS: Final = "members changed"
+NEW_METER: Final = "a meter was told of late"
 NEW_RULE: Final = "another rule"
 NEW_DECISIONS: Final = "the board decided"
 
@@ -97,6 +99,7 @@ async def marked_days(store: SettlementStores, heads: BookHeads, days: Sequence[
     members, present = await store.settlement_members(slots=slots)
     held = await store.held_slots(slots=slots)
     errors = await store.stated_errors(slots=slots)
+    told = await store.told_meters()
     rules = await store.rule_hashes([day.isoformat() for day in days])
     read = await _read_rules(store, rules)
     reach = min((reach_of(rule.estimate, slots) for rule in read.values()), key=lambda each: each.start, default=slots)
@@ -121,12 +124,18 @@ async def marked_days(store: SettlementStores, heads: BookHeads, days: Sequence[
         elif _newest_decision(decisions, looked_at) > seen[name].decision:
             why = NEW_DECISIONS
         elif seen[name].members_digest != _digest_once(digests, members, here, held[place], stated):
-            why = NEW_MEMBERS
+            why = NEW_METER if _is_told_since(told, current[name], mine) else NEW_MEMBERS
         elif current[name].rule_hash != rules.get(name):
             why = NEW_RULE
         if why is not None:
             marked.append(MarkedDay(day, why))
     return tuple(marked)
+
+
+def _is_told_since(told: Iterable[ToldMeter], run: RunRow, slots: range) -> bool:
+    """Whether an agent has told since this run what its meter was in these slots."""
+    since = slot_of(run.made_at)
+    return any(each.told_slot >= since and each.from_slot < slots.stop for each in told)
 
 
 async def _read_rules(store: SettlementStores, rules: Mapping[str, str]) -> dict[str, Rule]:

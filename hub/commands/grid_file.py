@@ -5,18 +5,28 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from hub.books.counted_readings import DayRule, counted_inputs, rules_of_days
 from hub.commands.members.named_look import add_by, look_at_all
 from hub.console.output_files import read_file, read_json_table, write_new
 from hub.core.grid.austria import MeteringPoints, austrian_series, write_austrian_csv
 from hub.core.grid.comparison import compare_sources
-from hub.core.grid.files import GridReadings, QuarterHours, quarter_hours, read_quarter_hours
+from hub.core.grid.files import (
+    MICRO_PER_WH,
+    Direction,
+    GridReadings,
+    QuarterHours,
+    quarter_hours,
+    read_quarter_hours,
+)
 from hub.core.grid.netted_series import NettedPoints, netted_series
 from hub.core.grid.pairs import pairs_of_settlement, write_pairs
 from hub.core.grid.spain import CoefficientFileError, read_coefficients, write_coefficients
@@ -78,17 +88,29 @@ def run(args: argparse.Namespace) -> int:
         raise RequestError(f"grid-file: not settled ({refusal.code}): {refusal.detail}") from None
 
 
-def own_series(inputs: SettlementInputs, points: Mapping[str, MeteringPoints]) -> tuple[QuarterHours, ...]:
-    """The hub's readings as series by metering point; members without a point are left out."""
+def own_series(
+    inputs: SettlementInputs, points: Mapping[str, MeteringPoints], errors: NDArray[np.int64]
+) -> tuple[QuarterHours, ...]:
+    """The hub's readings as series by metering point; members without a point are left out.
+
+    `errors` are those that agents state of what they derive, in Wh and percent of both directions together.
+    Shape: `errors` is (slots, members, 2).
+    """
+    both_wh = np.maximum(inputs.demand_wh, 0) + np.maximum(inputs.surplus_wh, 0)
+    most_micro_kwh = np.maximum(errors[..., 0] * MICRO_PER_WH, both_wh * MICRO_PER_WH * errors[..., 1] // 100)
+    error = np.where(inputs.derived, most_micro_kwh, 0)
     series = []
     for column, member in enumerate(inputs.members):
         mine = points.get(member, MeteringPoints(None))
-        if mine.consumption is not None:
-            wh = inputs.demand_wh[:, column].tolist()
-            series.append(quarter_hours(mine.consumption, "consumption", first_slot=inputs.first_slot, energy_wh=wh))
-        if mine.generation is not None:
-            wh = inputs.surplus_wh[:, column].tolist()
-            series.append(quarter_hours(mine.generation, "generation", first_slot=inputs.first_slot, energy_wh=wh))
+        sides: tuple[tuple[str | None, Direction, NDArray[np.int64]], ...] = (
+            (mine.consumption, "consumption", inputs.demand_wh),
+            (mine.generation, "generation", inputs.surplus_wh),
+        )
+        for point, way, energy in sides:
+            if point is not None:
+                wh = energy[:, column].tolist()
+                found = quarter_hours(point, way, first_slot=inputs.first_slot, energy_wh=wh)
+                series.append(replace(found, error_micro_kwh=error[:, column]))
     return tuple(series)
 
 
@@ -208,7 +230,8 @@ async def _from_hub(
         await store.log_access(access, homes, fields=GRID_FIELDS, rows=len(slots))
         rules = await rules_of_days(store, slots, tz=settings.coop.tz)
         inputs = await counted_inputs(store, slots, rules=rules, access=access)
-        return grid, own_series(inputs, points), netted_points(points, rules)
+        own = own_series(inputs, points, await store.stated_errors(slots=slots))
+        return grid, own, netted_points(points, rules)
     finally:
         await store.close()
 

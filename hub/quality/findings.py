@@ -113,7 +113,7 @@ async def check_day_quality(
         found += [each for each in find_all(known, place_deg=place_deg) if each.code != "gap"]
     found += await scale_findings(store, day, slots, allowed=_allowed(consents, slots.start))
     netting_of = {home_of[member]: time for member, time in rule.netting_of.items() if member in home_of}
-    found += await meter_findings(store, slots, netting=rule.netting, netting_of=netting_of)
+    found += await meter_findings(store, slots, rule=rule, netting_of=netting_of)
     if day.weekday() == SUNDAY and nameplates:
         first = slots_of_day(day - timedelta(days=LOOK_BACK_DAYS), tz).start
         found += await _among_neighbours(store, consents, range(first, slots.stop), nameplates=nameplates)

@@ -21,7 +21,6 @@ from hub.core.quality.home_checks import Finding
 from hub.core.quality.scale_changes import DAYS, DAYS_BEFORE, MANY_DAYS, StreetDays, find_scale_changes
 from hub.core.settlement.prepared_readings import membership
 from hub.storage.contract import ForecastStore
-from hub.storage.fleet_records import MeterNoticeStore
 from hub.storage.records import Access, HomeSeries
 from protocols.quantities import Mark, Measure
 from protocols.slots import SLOT_S, SLOTS_PER_HOUR, SLOTS_PER_UTC_DAY, start_of
@@ -40,7 +39,7 @@ MADE: Final = {
 """What each measure adds to a home's own production."""
 
 
-class QualityStores(SettlementStores, ForecastStore, MeterNoticeStore, Protocol):
+class QualityStores(SettlementStores, ForecastStore, Protocol):
     """The parts of the store that the quality check reads and writes."""
 
 

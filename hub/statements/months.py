@@ -47,7 +47,6 @@ from hub.statements.publication import RunPublication
 from hub.statements.script import script_text
 from hub.storage.access_records import AccessLog
 from hub.storage.contract import FindingStore, ObjectionStore, StreetStore
-from hub.storage.fleet_records import MeterNoticeStore
 from hub.storage.records import Access, AttestationRow, EntryRow, Home, Member, RunRow
 from hub.storage.rule_records import StoredRule
 from hub.storage.rule_records import day_of as rule_day_of
@@ -63,9 +62,7 @@ NEXT_RUN: Final = "a newer run that is not published yet"
 HELD_BACK: Final = "a correction of fewer than five homes"
 
 
-class StatementStores(
-    SettlementStores, AccessLog, ObjectionStore, FindingStore, StreetStore, MeterNoticeStore, Protocol
-):
+class StatementStores(SettlementStores, AccessLog, ObjectionStore, FindingStore, StreetStore, Protocol):
     """The parts of the store that a statement reads."""
 
 

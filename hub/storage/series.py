@@ -96,7 +96,7 @@ def errors_table(spans: Iterable[MeterSpan], slots: range, homes: Sequence[str])
         if span.meter.home in homes:
             end = slots.stop if span.until is None else span.until
             here = slice(max(span.first_slot - slots.start, 0), max(end - slots.start, 0))
-            errors[here, homes.index(span.meter.home)] = span.meter.within_wh, span.meter.within_percent
+            errors[here, homes.index(span.meter.home)] = span.meter.stated_error
     return errors
 
 

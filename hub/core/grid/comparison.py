@@ -12,8 +12,9 @@ from hub.core.grid.files import MEASURED, MICRO_PER_WH, MISSING, NO_VALUE, Energ
 from protocols.slots import SLOTS_PER_HOUR, Slot, format_slot
 
 DifferenceKind = Literal[
-    "differs", "shifted", "only_own", "only_grid", "not_measured", "no_own_series", "no_grid_series", "no_grid_data"
-]
+    "differs", "beyond_error", "shifted", "only_own", "only_grid", "not_measured", "no_own_series", "no_grid_series",
+    "no_grid_data",
+]  # fmt: skip
 
 MAX_SHIFT_SLOTS: Final = 8
 SHIFT_EVIDENCE_SLOTS: Final = 16
@@ -23,8 +24,9 @@ SHIFT_EVIDENCE_SLOTS: Final = 16
 class SourceFinding:
     """A difference in `slots` slots from `first_slot` on, for one point and direction. Units: micro-kWh in sums.
 
-    differs: both sources have a value, and the two differ by more than the tolerance. shifted: the sources agree once
-    ours is moved by `shift_slots`. only_own, only_grid: the other source has no value. not_measured: the grid
+    differs: both sources have a value, and the two differ by more than the tolerance. beyond_error: ours was derived,
+    and differs by more than the error that its agent states and the tolerance. shifted: the sources agree once ours is
+    moved by `shift_slots`. only_own, only_grid: the other source has no value. not_measured: the grid
     operator's value is a substitute or an estimate. no_own_series, no_grid_series: that source has no values for the
     point at all. no_grid_data: the file names the point, but has no value of it, and neither have we.
     """
@@ -52,6 +54,7 @@ class SourceFinding:
 
 WORDS: Final[dict[DifferenceKind, str]] = {
     "differs": "the two differ",
+    "beyond_error": "what the agent derived is off by more than it states",
     "only_own": "the grid operator has no value",
     "only_grid": "we have no reading",
     "not_measured": "the grid operator's value is a substitute",
@@ -83,7 +86,9 @@ def compare_sources(
 def _compare_series(mine: QuarterHours, other: QuarterHours, *, tolerance: int) -> Iterator[SourceFinding]:
     own = _values_at(mine, other.first_slot, count=len(other.energy_micro_kwh))
     grid = other.energy_micro_kwh
-    kinds = _kinds(own, grid, other.quality, tolerance=tolerance)
+    error = _errors_at(mine, other.first_slot, count=len(grid))
+    kinds = _kinds(own, grid, other.quality, tolerance=tolerance + error)
+    kinds = np.where((kinds == "differs") & (error > 0), "beyond_error", kinds)
     shift = _shift(mine, other, differing=kinds == "differs", tolerance=tolerance)
     if shift:
         kinds = np.where(kinds == "differs", "", kinds)
@@ -98,7 +103,7 @@ def _compare_series(mine: QuarterHours, other: QuarterHours, *, tolerance: int) 
             yield _finding(named, other, places[0], places[-1] + 1, own=own)
 
 
-def _kinds(own: Energy, grid: Energy, quality: NDArray[np.int8], *, tolerance: int) -> NDArray[np.str_]:
+def _kinds(own: Energy, grid: Energy, quality: NDArray[np.int8], *, tolerance: Energy) -> NDArray[np.str_]:
     """The kind of difference in each slot; empty where there is none."""
     has_own, has_grid = own != MISSING, grid != MISSING
     conditions = [
@@ -118,7 +123,8 @@ def _shift(mine: QuarterHours, other: QuarterHours, *, differing: NDArray[np.boo
         for shift in (size, -size):
             own = _values_at(mine, other.first_slot + shift, count=len(differing))
             both = (own != MISSING) & (other.energy_micro_kwh != MISSING)
-            apart = both & (np.abs(own - other.energy_micro_kwh) > tolerance)
+            may_differ = tolerance + _errors_at(mine, other.first_slot + shift, count=len(differing))
+            apart = both & (np.abs(own - other.energy_micro_kwh) > may_differ)
             if int(both.sum()) >= SHIFT_EVIDENCE_SLOTS and not apart.any():
                 return shift
     return 0
@@ -126,11 +132,22 @@ def _shift(mine: QuarterHours, other: QuarterHours, *, differing: NDArray[np.boo
 
 def _values_at(series: QuarterHours, first_slot: Slot, *, count: int) -> Energy:
     """The values from `first_slot` on, MISSING outside the series."""
-    values: Energy = np.full(count, MISSING, dtype=np.int64)
+    return _part(series, series.energy_micro_kwh, first_slot=first_slot, count=count, outside=MISSING)
+
+
+def _errors_at(series: QuarterHours, first_slot: Slot, *, count: int) -> Energy:
+    """How far the values from `first_slot` on may be off, 0 where they are measured."""
+    if series.error_micro_kwh is None:
+        return np.zeros(count, dtype=np.int64)
+    return _part(series, series.error_micro_kwh, first_slot=first_slot, count=count, outside=0)
+
+
+def _part(series: QuarterHours, numbers: Energy, *, first_slot: Slot, count: int, outside: int) -> Energy:
+    values: Energy = np.full(count, outside, dtype=np.int64)
     start = max(first_slot, series.first_slot)
     stop = min(first_slot + count, series.slots.stop)
     if start < stop:
-        part = series.energy_micro_kwh[start - series.first_slot : stop - series.first_slot]
+        part = numbers[start - series.first_slot : stop - series.first_slot]
         values[start - first_slot : stop - first_slot] = part
     return values
 

@@ -76,7 +76,8 @@ class QuarterHours:
     Units: micro-kWh (a thousandth of a watt-hour), exactly what six decimals of a kWh can express.
     Shape: energy_micro_kwh and quality are (slots,). `code` says which figure of the point it is; TOTAL is the meter's.
     In an hourly file (`is_hourly`) each hour's energy is at its first slot, and the others are missing. `hours` are the
-    first slots of hours that are told as a whole, at that slot: see netted_series.
+    first slots of hours that are told as a whole, at that slot: see netted_series. `error_micro_kwh` is how far each
+    value may be off by what its agent states, 0 for a measured one; None: all are measured.
     """
 
     point: str
@@ -87,6 +88,7 @@ class QuarterHours:
     code: str = TOTAL
     is_hourly: bool = False
     hours: frozenset[Slot] = frozenset()
+    error_micro_kwh: Energy | None = None
 
     @property
     def key(self) -> Key:

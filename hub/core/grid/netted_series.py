@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hub.core.grid.files import MISSING, TOTAL, Energy, Key, QuarterHours
 from hub.core.grid.tables import GridFileError
@@ -61,6 +62,7 @@ def _fold(series: QuarterHours, hours: frozenset[Slot]) -> QuarterHours:
     if series.is_hourly:
         _require_hours(series, hours)
     energy, quality = series.energy_micro_kwh.copy(), series.quality.copy()
+    error = None if series.error_micro_kwh is None else series.error_micro_kwh.copy()
     mine = sorted(hours & set(series.slots))
     for hour in mine:
         here = slice(hour - series.first_slot, hour - series.first_slot + SLOTS_PER_HOUR)
@@ -70,7 +72,10 @@ def _fold(series: QuarterHours, hours: frozenset[Slot]) -> QuarterHours:
         energy[here] = MISSING if known == MISSING else 0
         energy[here.start] = known
         quality[here] = quality[here].max()
-    return replace(series, energy_micro_kwh=energy, quality=quality, hours=frozenset(mine), is_hourly=False)
+        if error is not None:
+            error[here.start], error[here.start + 1 : here.stop] = error[here].sum(), 0
+    folded = replace(series, energy_micro_kwh=energy, quality=quality, error_micro_kwh=error)
+    return replace(folded, hours=frozenset(mine), is_hourly=False)
 
 
 def _require_hours(series: QuarterHours, hours: frozenset[Slot]) -> None:
@@ -80,11 +85,14 @@ def _require_hours(series: QuarterHours, hours: frozenset[Slot]) -> None:
 
 
 def _net(pair: Sequence[QuarterHours], slots: Sequence[Slot]) -> list[QuarterHours]:
-    """Both series with the lesser of the two taken off both in these slots, where both are known."""
+    """Both series with the lesser of the two taken off both in these slots, where both are known.
+
+    What is derived is off by the same in both directions, so that nothing of its error is left.
+    """
     sides = [_at(each, slots) for each in pair]
     lesser = np.minimum(*sides)
-    lesser[lesser == MISSING] = 0
-    return [_less(each, slots, lesser) for each in pair]
+    is_known = lesser != MISSING
+    return [_less(each, slots, lesser=np.where(is_known, lesser, 0), is_known=is_known) for each in pair]
 
 
 def _at(series: QuarterHours, slots: Sequence[Slot]) -> Energy:
@@ -95,9 +103,12 @@ def _at(series: QuarterHours, slots: Sequence[Slot]) -> Energy:
     return values
 
 
-def _less(series: QuarterHours, slots: Sequence[Slot], lesser: Energy) -> QuarterHours:
+def _less(series: QuarterHours, slots: Sequence[Slot], *, lesser: Energy, is_known: NDArray[np.bool_]) -> QuarterHours:
     places = np.array(slots, dtype=np.int64) - series.first_slot
     is_inside = (places >= 0) & (places < len(series.energy_micro_kwh))
     energy = series.energy_micro_kwh.copy()
     energy[places[is_inside]] -= lesser[is_inside]
-    return replace(series, energy_micro_kwh=energy)
+    error = None if series.error_micro_kwh is None else series.error_micro_kwh.copy()
+    if error is not None:
+        error[places[is_inside]] = np.where(is_known[is_inside], 0, error[places[is_inside]])
+    return replace(series, energy_micro_kwh=energy, error_micro_kwh=error)

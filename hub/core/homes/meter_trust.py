@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from hub.core.rules.derived_energy import DerivedRule
 from protocols.maps.model import Metrology, Phases
 from protocols.slots import Slot
 from protocols.wire.meter_notices import RELEASED, NettingTime, ToldQuality
@@ -18,12 +19,24 @@ UNPROVEN_METER: Final = "unproven_meter"
 OTHER_NETTING: Final = "other_netting"
 """The code of the finding on a home that says its grid operator nets within another time than the rulebook does."""
 
+LATE_NOTICE: Final = "late_notice"
+"""The code of the finding on a home that told of its meter late, so that days settled before are settled again."""
+
+WAITING: Final[frozenset[ToldQuality]] = frozenset({"bronze", RELEASED})
+"""What waits for the board, or for a bundle of its."""
+
+DERIVABLE: Final[frozenset[tuple[Phases, Phases]]] = frozenset({("separate", "netted"), ("netted", "separate")})
+"""How device and legal meter count where the agent derives: see the agent's phase_step."""
+
 CERTIFIED: Final[frozenset[str]] = frozenset({"MID A", "MID B", "MID C"})
 
 
 @dataclass(frozen=True, slots=True)
 class ToldMeter:
-    """A home's grid meter from a slot on, as the agent in this seat told it: see MeterNotice."""
+    """A home's grid meter from a slot on, as the agent in this seat told it: see MeterNotice.
+
+    `told_slot` is when the hub heard of it.
+    """
 
     home: str
     seat: int
@@ -36,6 +49,16 @@ class ToldMeter:
     netting: NettingTime = "unknown"
     within_wh: int = 0
     within_percent: int = 0
+    told_slot: Slot = 0
+
+    @property
+    def stated_error(self) -> tuple[int, int]:
+        """How far what it derives may be off, in Wh and percent; 0 and 0 if it says so of a meter that derives nothing.
+
+        Whether it is so in a single quarter hour, only the grid operator's readings show.
+        """
+        derives = self.is_derived and (self.phases, self.legal_phases) in DERIVABLE
+        return (self.within_wh, self.within_percent) if derives else (0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,17 +78,51 @@ def meter_spans(told: Iterable[ToldMeter]) -> list[MeterSpan]:
     >>> [(each.meter.quality, each.first_slot, each.until) for each in meter_spans([old, new])]
     [('bronze', 100, 200), ('silver', 200, None)]
     """
+    return [span for span, _ in _followed_spans(told) if span.first_slot != span.until]
+
+
+def _followed_spans(told: Iterable[ToldMeter]) -> Iterator[tuple[MeterSpan, ToldMeter | None]]:
+    """Each meter's span, perhaps an empty one, with the meter that was told after it in its seat."""
     of_seat: dict[tuple[str, int], list[ToldMeter]] = defaultdict(list)
     for each in told:
         of_seat[each.home, each.seat].append(each)
-    spans = []
     for meters in of_seat.values():
         starts: list[Slot] = []
         for meter in meters:
             starts.append(max(meter.from_slot, starts[-1] if starts else meter.from_slot))
         ends: list[Slot | None] = [*starts[1:], None]
-        spans += [MeterSpan(*each) for each in zip(meters, starts, ends, strict=True) if each[1] != each[2]]
-    return spans
+        following: list[ToldMeter | None] = [*meters[1:], None]
+        yield from zip(map(MeterSpan, meters, starts, ends), following, strict=True)
+
+
+def _held_spans(told: Iterable[ToldMeter]) -> Iterator[MeterSpan]:
+    """The spans of meters that may wait. No later word of their agent's frees what waited when the hub heard of it."""
+    for span, after in _followed_spans(told):
+        until = span.until
+        if until is not None and after is not None and after.quality not in WAITING:
+            until = max(until, after.told_slot)
+        if span.meter.quality in WAITING and span.first_slot != until:
+            yield MeterSpan(span.meter, span.first_slot, until)
+
+
+def late_notices(told: Iterable[ToldMeter], rule: DerivedRule) -> list[MeterSpan]:
+    """The meters told after their first slot, by which what counts before is another than by what was told until then.
+
+    >>> old = ToldMeter("h01", 1, 100, "silver", "netted", "netted", False, "none", told_slot=100)
+    >>> new = ToldMeter("h01", 1, 200, "bronze", "unknown", "netted", False, "none", told_slot=300)
+    >>> [span.first_slot for span in late_notices([old, new], DerivedRule())]
+    [200]
+    """
+    found = []
+    before: dict[tuple[str, int], ToldMeter] = {}
+    for span, _ in _followed_spans(told):
+        meter, last = span.meter, before.get((span.meter.home, span.meter.seat))
+        waits = meter.quality in WAITING and (last is None or last.quality not in WAITING)
+        counts = rule.lets_count(meter.stated_error) != (last is not None and rule.lets_count(last.stated_error))
+        if meter.told_slot > span.first_slot and (waits or counts):
+            found.append(span)
+        before[meter.home, meter.seat] = meter
+    return found
 
 
 def unproven_spans(
@@ -80,7 +137,7 @@ def unproven_spans(
     which a bundle of the board's had bronze maps: an agent that tells of a released map is believed in these alone.
     """
     released, times = list(accepted), list(bundles)
-    waiting = _joined(part for whole in meter_spans(told) for part in _waiting_parts(whole, times))
+    waiting = _joined(part for whole in _held_spans(told) for part in _waiting_parts(whole, times))
     return [span for span in waiting if not any(_is_in(span, home, slot) for home, slot in released)]
 
 

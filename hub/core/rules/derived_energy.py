@@ -26,6 +26,15 @@ class DerivedRule:
         """Whether nothing derived counts."""
         return self.within_wh == 0
 
+    def lets_count(self, error: tuple[int, int]) -> bool:
+        """Whether derived energy with this stated error, in Wh and percent, counts; (0, 0) states none.
+
+        >>> DerivedRule(50, 10).lets_count((50, 10)), DerivedRule(50, 10).lets_count((0, 0))
+        (True, False)
+        """
+        within_wh, percent = error
+        return 0 < within_wh <= self.within_wh and percent <= self.within_percent
+
 
 NO_DERIVED: Final = DerivedRule()
 

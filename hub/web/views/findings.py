@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hub.core.homes.meter_trust import OTHER_NETTING, UNPROVEN_METER
+from hub.core.homes.meter_trust import LATE_NOTICE, OTHER_NETTING, UNPROVEN_METER
 from hub.storage.finding_records import FindingDecision, FindingRow
 from hub.storage.records import Home, Member
 from hub.web.frame.translation import Localizer
@@ -77,6 +77,7 @@ def what_words(row: FindingRow, words: Localizer) -> str:
         "odd_yield": words.text("The panels' yield differs from the neighbours'"),
         OTHER_NETTING: words.text("Netting differs from the rulebook"),
         UNPROVEN_METER: words.text("A meter whose device map is not proven"),
+        LATE_NOTICE: words.text("The home told late what its grid meter is"),
         "clock_shift": words.text("The clock may be wrong"),
     }.get(row.found.code, row.found.code)
 
@@ -98,6 +99,12 @@ def explain(row: FindingRow, words: Localizer) -> str:
     energy, most = words.number(numbers.get("energy_wh", 0)), words.number(numbers.get("most_wh", 0))
     if code == "gap":
         return _gap(numbers, words)
+    if code == LATE_NOTICE:
+        return words.plural(
+            "What the home's agent told of its meter changes what counts of %(n)s day before; it is settled again.",
+            "What the home's agent told of its meter changes what counts of %(n)s days before; they are settled again.",
+            numbers.get("days", 1),
+        )
     sentences = {
         "frozen": words.text(
             "The meter counted nothing all day in either direction, but a home with a running agent draws power."
@@ -208,7 +215,7 @@ def _meanwhile(row: FindingRow, words: Localizer) -> str:
             "The readings are kept, but the credits are on hold. Until the board decides, these quarter hours do not"
             " count."
         )
-    if row.found.severity == "hold" or row.decisions or row.closed is not None:
+    if row.found.severity == "hold" or row.decisions or row.closed is not None or row.found.code == LATE_NOTICE:
         return ""
     return words.text("Your credits are not affected.")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hub.books.counted_readings import counted_inputs, rules_of_days
-from hub.commands.grid_file import netted_points
+from hub.commands.grid_file import netted_points, own_series
 from hub.core.grid.austria import MeteringPoints
 from hub.core.grid.netted_series import NettedPoints
 from hub.core.rules.rulebook import Rule
@@ -39,5 +39,23 @@ async def test_each_point_is_netted_as_the_rule_of_the_day_says_for_its_member(t
             NettedPoints("in2", None, quarters=frozenset(SLOTS)),
             NettedPoints("in3", None),
         ]
+    finally:
+        await street.store.close()
+
+
+async def test_the_stated_error_is_of_what_was_derived_alone(tmp_path: Path) -> None:
+    street = await opened(tmp_path, COUNTS)
+    try:
+        await tell(street, within_wh=50, percent=10)
+        rules = await rules_of_days(street.store, SLOTS, tz=COOP.tz)
+        access = Access("m01", "board", "settle.share", "grid-file")
+        inputs = await counted_inputs(street.store, SLOTS, rules=rules, access=access)
+        errors = await street.store.stated_errors(slots=SLOTS)
+        (series,) = own_series(inputs, {"m01": MeteringPoints("in1", None)}, errors)
+        assert series.error_micro_kwh is not None
+        here = [SLOTS.start + place for place in series.error_micro_kwh.nonzero()[0].tolist()]
+        assert here == list(NOON)
+        both_wh = (inputs.demand_wh + inputs.surplus_wh)[NOON.start - SLOTS.start, 0]
+        assert series.error_micro_kwh[NOON.start - SLOTS.start] == max(50_000, int(both_wh) * 100)
     finally:
         await street.store.close()

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hub.books.runs import has_readings
+from hub.books.runs import NEW_METER, has_readings, marked_days
+from hub.books.view import read_books
+from hub.core.homes.meter_trust import LATE_NOTICE
 from hub.core.quality.scale_changes import ScaleChange, StreetDays
 from hub.core.rules.derived_energy import DerivedRule
 from hub.core.rules.rulebook import Rule
@@ -21,7 +23,7 @@ from hub.storage.rule_records import NewProposal, RuleAdoption
 from hub.storage.sqlite.store import SqliteStore
 from hub.verify.books import check_books
 from protocols.quantities import Mark
-from protocols.slots import Slot, slots_of_day
+from protocols.slots import Slot, slots_of_day, start_of
 from protocols.wire.meter_notices import MeterNotice
 from tests.hub.books.test_runs import night
 from tests.hub.quality.test_findings import findings, job_on
@@ -59,11 +61,13 @@ async def street(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterato
 without_the_rule = pytest.mark.parametrize("street", [RULE], indirect=True)
 
 
-async def tell(street: Street, *, within_wh: int, percent: int, from_slot: Slot = SLOTS.start) -> None:
+async def tell(
+    street: Street, *, within_wh: int, percent: int, from_slot: Slot = SLOTS.start, told_at: int = 1
+) -> None:
     notice = MeterNotice(
         "a-01", 1, from_slot, "silver", "separate", "netted", True, "none", "15min", within_wh, percent
     )
-    await street.store.note_meters([ReceivedNotice(notice, b"sealed", 1)])
+    await street.store.note_meters([ReceivedNotice(notice, b"sealed", told_at)])
 
 
 async def settled(street: Street, *, day: date = DAY) -> tuple[str, SlotMarks, list[Slot]]:
@@ -105,6 +109,34 @@ async def test_a_notice_that_comes_later_settles_the_day_again(street: Street) -
     assert (await settled(street))[2] == list(NOON)
     await tell(street, within_wh=50, percent=10)
     assert await settled(street) == ("complete", SlotMarks(derived=((NOON.start, len(NOON)),)), [])
+
+
+async def test_a_notice_that_reaches_back_over_a_settled_day_is_said_to_the_board_once(street: Street) -> None:
+    await settled(street)
+    at = start_of(slots_of_day(NEXT, COOP.tz).start + 40)
+    await street.arrive_days([NEXT, NEXT + timedelta(days=1)])
+    await tell(street, within_wh=50, percent=10, told_at=at)
+    heads = await read_books(street.store, days=(DAY.isoformat(), DAY.isoformat()))
+    (marked,) = await marked_days(street.store, heads, [DAY])
+    assert marked.why == NEW_METER
+    for nights in (2, 3):
+        await job_on(street.store)(night(DAY + timedelta(days=nights)))
+    rows = [row for row in await findings(street.store) if row.found.code == LATE_NOTICE]
+    (row,) = rows
+    assert (row.found.home, row.day, row.found.severity) == ("h01", NEXT.isoformat(), "check")
+    assert dict(row.found.numbers) == {"days": 1, "told_slot": slots_of_day(NEXT, COOP.tz).start + 40}
+    run = (await street.store.runs(days=(DAY.isoformat(), DAY.isoformat())))[-1]
+    assert read_record(run.allocation, COUNTS).marks["m01"] == SlotMarks(derived=((NOON.start, len(NOON)),))
+    assert (await check_books(street.store, KEY.public_key())).wrong == 0
+
+
+@without_the_rule
+async def test_where_nothing_derived_counts_such_a_notice_changes_nothing_and_says_nothing(street: Street) -> None:
+    await settled(street)
+    await street.arrive_days([NEXT])
+    await tell(street, within_wh=50, percent=10, told_at=start_of(slots_of_day(NEXT, COOP.tz).start + 40))
+    await job_on(street.store)(night(NEXT + timedelta(days=1)))
+    assert LATE_NOTICE not in await told_codes(street)
 
 
 @without_the_rule

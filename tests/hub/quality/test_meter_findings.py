@@ -98,8 +98,8 @@ async def test_a_home_that_says_another_netting_than_the_rule_is_told_once_and_h
     assert (row.found.home, row.day, row.is_waiting) == ("h02", DAY.isoformat(), False)
     assert row.found.sentence == "The home says that its grid operator nets within: 60min; the rulebook says: none."
     later = slots_of_day(NEXT + timedelta(days=1), COOP.tz)
-    assert await meter_findings(street.store, later, netting="none", netting_of={}) == []
-    found = await meter_findings(street.store, later, netting="15min", netting_of={})
+    assert await meter_findings(street.store, later, rule=RULE, netting_of={}) == []
+    found = await meter_findings(street.store, later, rule=replace(RULE, netting="15min"), netting_of={})
     again = [each for each in found if each.home == "h02"]
     assert [dict(each.numbers) for each in again] == [{"home_min": 60, "rule_min": 15}], "another rule, said again"
     assert "m02" in await shared(street)

@@ -11,7 +11,7 @@ from hub.storage.fleet_records import ReceivedNotice
 from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.people.home_agents import meter_sources
 from hub.storage.sqlite.published.device_maps import release_windows
-from protocols.slots import Slot
+from protocols.slots import Slot, slot_of
 
 MOST_NOTICES: Final = 1_000
 _SAYS: Final = "quality, phases, legal_phases, is_derived, metrology, netting, within_wh, within_percent"
@@ -19,7 +19,7 @@ _NEWEST_SQL: Final = f"SELECT {_SAYS} FROM meter_notice WHERE agent = ? ORDER BY
 _COUNT_SQL: Final = "SELECT count(*) FROM meter_notice WHERE agent = ?"
 _ADD_SQL: Final = f"""INSERT INTO meter_notice (agent, told_at, from_slot, {_SAYS}, sealed)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""  # noqa: S608
-_TOLD_SQL: Final = f"""SELECT agent.home_id, agent.seat, from_slot, {_SAYS}
+_TOLD_SQL: Final = f"""SELECT agent.home_id, agent.seat, from_slot, told_at, {_SAYS}
 FROM meter_notice JOIN agent ON agent.id = meter_notice.agent ORDER BY meter_notice.id"""  # noqa: S608
 _ACCEPTED_SQL: Final = """SELECT f.home, f.first_slot FROM finding AS f WHERE f.code = ? AND (
     SELECT verdict FROM finding_decision WHERE finding = f.id ORDER BY id DESC LIMIT 1) = 'accept'"""
@@ -32,8 +32,21 @@ async def told_meters(db: aiosqlite.Connection) -> list[ToldMeter]:
         return []
     bring = {(each.home, each.seat) for each in await meter_sources(db) if each.meter is GRID_METER}
     told = [
-        ToldMeter(home, seat, slot, quality, phases, legal_phases, bool(is_derived), metrology, *more)
-        for home, seat, slot, quality, phases, legal_phases, is_derived, metrology, *more in rows
+        ToldMeter(
+            home,
+            seat,
+            slot,
+            quality,
+            phases,
+            legal_phases,
+            bool(is_derived),
+            metrology,
+            netting,
+            wh,
+            percent,
+            slot_of(at),
+        )
+        for home, seat, slot, at, quality, phases, legal_phases, is_derived, metrology, netting, wh, percent in rows
     ]
     # Before anything came of a home's grid, whichever agent tells of it is believed.
     known = {home for home, _ in bring}

@@ -163,6 +163,7 @@ def later_words(why: str, words: Localizer) -> str:
     known = {
         "new readings": words.text("more readings have arrived"),
         "members changed": words.text("memberships have changed"),
+        "a meter was told of late": words.text("a home told late what its grid meter is"),
         "another rule": words.text("another rule is now in force for it"),
         "the board decided": words.text("the board has decided on readings in doubt"),
         "a newer run that is not published yet": words.text(

@@ -92,3 +92,21 @@ def test_a_point_only_one_of_them_knows() -> None:
 def test_the_same_point_twice_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="two series of p consumption"):
         compare_sources([own([1]), own([2])], [], tolerance_wh=0)
+
+
+def test_what_was_derived_may_be_off_by_what_its_agent_states_and_no_more() -> None:
+    error = np.array([0, 50_000, 50_000, 0], dtype=np.int64)
+    ours = replace(own([100, 100, 100, 100]), error_micro_kwh=error)
+    found = compare_sources([ours], [own([101, 151, 152, 102])], tolerance_wh=1)
+    assert kinds(found) == [("beyond_error", 102, 1), ("differs", 103, 1)]
+    assert "what the agent derived is off by more than it states" in found[0].line()
+
+
+def test_a_late_clock_is_seen_beside_derived_values() -> None:
+    values = [7 * place % 90 for place in range(60)]
+    error = np.zeros(60, dtype=np.int64)
+    error[10:20] = 5_000
+    noisy = [value + 4 * (10 <= place < 20) for place, value in enumerate(values)]
+    ours = replace(own(noisy, first_slot=101), error_micro_kwh=error)
+    (found, *_) = compare_sources([ours], [own(values)], tolerance_wh=1)
+    assert (found.kind, found.shift_slots) == ("shifted", 1)

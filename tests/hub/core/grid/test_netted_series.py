@@ -1,5 +1,7 @@
 """Series are netted before they are compared: ours and the grid operator's alike, by the quarter hour or the hour."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -99,3 +101,15 @@ def test_where_one_direction_is_missing_the_other_stays_as_it_is() -> None:
     gross = pair([100] * 8, [MISSING] * 4 + [30] * 4)
     assert energies(netted_series(gross, [BY_HOUR])) == [[400, 0, 0, 0, 280, 0, 0, 0], [MISSING] * 4 + [0, 0, 0, 0]]
     assert np.array_equal(gross[0].energy_micro_kwh, pair([100] * 8, [0] * 8)[0].energy_micro_kwh), "unchanged itself"
+
+
+def test_netted_nothing_is_left_of_the_error_of_what_was_derived() -> None:
+    error = np.full(8, 50_000, dtype=np.int64)
+    derived = [replace(each, error_micro_kwh=error) for each in pair([30] * 8, [10] * 8)]
+    for points in (BY_HOUR, BY_QUARTER):
+        for each in netted_series(derived, [points]):
+            assert each.error_micro_kwh is not None
+            assert not each.error_micro_kwh.any()
+    (alone,) = netted_series(derived[:1], [NettedPoints("in", None, hours=HOURS)])
+    assert alone.error_micro_kwh is not None
+    assert alone.error_micro_kwh.tolist() == [200_000, 0, 0, 0] * 2

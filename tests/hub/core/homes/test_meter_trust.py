@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.core.homes.meter_trust import ToldMeter, meter_spans, uncertified_homes, unproven_spans
+from hub.core.homes.meter_trust import ToldMeter, late_notices, meter_spans, uncertified_homes, unproven_spans
+from hub.core.rules.derived_energy import DerivedRule
 
 BRONZE = ToldMeter("h01", 1, 100, "bronze", "unknown", "netted", False, "none")
 SILVER = replace(BRONZE, from_slot=200, quality="silver", metrology="MID B")
@@ -34,6 +35,48 @@ def test_nothing_told_later_changes_what_was_before() -> None:
     backdated = replace(SILVER, from_slot=0)
     assert spans(BRONZE, backdated) == [], "it takes the place of the meter from its first slot on"
     assert [each.first_slot for each in meter_spans([SILVER, replace(BRONZE, from_slot=0)])] == [200]
+
+
+def test_what_waited_when_a_later_word_came_goes_on_waiting_until_then() -> None:
+    """An agent cannot free its own bronze meter by saying afterwards that it never was one."""
+    backdated = replace(SILVER, from_slot=100, told_slot=300)
+    assert spans(BRONZE, backdated) == [("h01", 100, 300)]
+    assert spans(BRONZE, backdated, accepted=(("h01", 100),)) == [], "the board can"
+    released = replace(backdated, quality="released")
+    assert spans(BRONZE, released) == [("h01", 100, None)], "the board has released nothing: it waits too"
+    assert spans(BRONZE, replace(SILVER, told_slot=150)) == [("h01", 100, 200)], "told before it holds"
+    stricter = replace(BRONZE, from_slot=200, told_slot=300)
+    assert spans(replace(SILVER, from_slot=100), stricter) == [("h01", 200, None)], "what waits may be said late"
+
+
+DERIVES = replace(SILVER, from_slot=100, phases="separate", is_derived=True, within_wh=50, within_percent=10)
+
+
+@pytest.mark.parametrize(
+    ("told", "late"),
+    [
+        ([DERIVES], []),
+        ([replace(DERIVES, told_slot=101)], [100]),
+        ([replace(DERIVES, told_slot=101, within_wh=51)], []),
+        ([DERIVES, replace(DERIVES, netting="15min", told_slot=900)], []),
+        ([SILVER, replace(SILVER, told_slot=900, metrology="none")], []),
+        ([SILVER, replace(BRONZE, from_slot=250, told_slot=900)], [250]),
+        ([BRONZE, replace(SILVER, told_slot=900)], []),
+        ([replace(BRONZE, told_slot=100), replace(DERIVES, told_slot=900)], [100]),
+    ],
+)
+def test_a_notice_is_late_if_what_counted_before_it_is_another_by_it(told: list[ToldMeter], late: list[int]) -> None:
+    assert [span.first_slot for span in late_notices(told, DerivedRule(50, 10))] == late
+
+
+def test_an_error_is_believed_only_of_a_meter_that_derives() -> None:
+    assert DERIVES.stated_error == (50, 10)
+    for wrong in (
+        replace(DERIVES, is_derived=False),
+        replace(DERIVES, phases="netted"),
+        replace(DERIVES, phases="single"),
+    ):
+        assert wrong.stated_error == (0, 0)
 
 
 @given(st.lists(st.tuples(st.integers(0, 50), st.sampled_from(["bronze", "silver"])), max_size=8))
