@@ -3,6 +3,8 @@ SHELL := /bin/sh
 # One thread a process for array arithmetic: the tests run side by side and results do not depend on the cores.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
+# Compiled modules are kept, whatever the caller's habit: the tests start hundreds of programs of this repository.
+unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 
 .PHONY: help setup setup-test check docs-check test demo demo-once bench campaign mutants coverage deb messages sunspec clean

@@ -1,5 +1,8 @@
 """Options and settings of the whole test run."""
 
+import sys
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -24,6 +27,22 @@ def pytest_configure(config: pytest.Config) -> None:
     """New examples are looked for by the campaign; any other run draws the same ones on every machine."""
     if config.option.markexpr == "campaign":
         settings.load_profile("searching")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection(session: pytest.Session) -> None:
+    """Of several workers that collect everything, each first loads its share of the files.
+
+    Side by side they would all compile the same file at the same time; so each finds the others' compiled files.
+    """
+    worker = getattr(session.config, "workerinput", None)
+    if worker is None or sys.dont_write_bytecode or session.config.args != session.config.getini("testpaths"):
+        return
+    mine = slice(int(worker["workerid"].removeprefix("gw")), None, worker["workercount"])
+    for path in sorted(TESTS.rglob("test_*.py"))[mine]:
+        # Collecting loads it again and reports what is wrong with it.
+        with suppress(Exception, pytest.skip.Exception):
+            import_module(".".join(path.relative_to(TESTS.parent).with_suffix("").parts))
 
 
 @pytest.hookimpl(trylast=True)
