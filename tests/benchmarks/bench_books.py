@@ -21,12 +21,11 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-import aiosqlite
-
 from hub.books.days import settle_day
 from hub.books.runs import settle_month
 from hub.core.ledger.run_calendar import days_of
 from hub.storage.sqlite.store import SqliteStore
+from hub.storage.sqlite.threads.connection import Connection
 from protocols.slots import slots_of_day
 from tests.hub.settled_street import COOP, KEY, Street, fill_street
 
@@ -140,7 +139,7 @@ def _insert(folder: Path, places: Sequence[Place]) -> None:
 async def _insert_late(store: SqliteStore, places: Sequence[Place]) -> None:
     """The same through the connection that writes everything, as what comes late does."""
 
-    async def work(db: aiosqlite.Connection) -> None:
+    async def work(db: Connection) -> None:
         for sql, rows in _rows_of(places, first_position=10**9):
             await db.executemany(sql, rows)
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-import aiosqlite
-
 from hub.storage.access_records import BOARD, JOB, SELF, AccessFilter, AccessRow
 from hub.storage.records import Access
 from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sqlite.threads.connection import Connection
 
 _DAY_S = 86_400
 _PERSON_SQL = """INSERT INTO access_log (home, utc_day, at, actor, role, purpose, reason, fields, rows, count, link_by)
@@ -35,7 +34,7 @@ class SqliteAccessLog(SqliteConnections):
             raise ValueError("reading values needs an actor, a role (self, board, job) and a purpose")
         at = int(self._now())
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             await write_access(db, access, homes, fields=fields, rows=rows, at=at)
 
         await self.write(work)
@@ -65,7 +64,7 @@ class SqliteAccessLog(SqliteConnections):
 
 
 async def write_access(
-    db: aiosqlite.Connection, access: Access, homes: Sequence[str], *, fields: str, rows: int, at: int
+    db: Connection, access: Access, homes: Sequence[str], *, fields: str, rows: int, at: int
 ) -> None:
     """One line per home, inside the transaction of whatever they tell of."""
     sql = _MACHINE_SQL if access.role == JOB else _PERSON_SQL

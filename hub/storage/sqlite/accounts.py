@@ -4,11 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-import aiosqlite
-
 from hub.storage.account_records import AccountRow, BankDetails, MandateRow, NewAccount
 from hub.storage.records import Access
 from hub.storage.sqlite.access_log import SqliteAccessLog
+from hub.storage.sqlite.threads.connection import Connection
 
 ACCOUNT_FIELDS: Final = "bank account"
 _ACCOUNTS_SQL = """SELECT id, member, name, iban, made_by, made_at FROM account
@@ -28,7 +27,7 @@ class SqliteAccounts(SqliteAccessLog):
     async def add_account(self, new: NewAccount) -> int:
         """Make this the member's account and return its id. If the IBAN differs, the mandate in force ends."""
 
-        async def work(db: aiosqlite.Connection) -> int:
+        async def work(db: Connection) -> int:
             last = [(int(row[0]), str(row[1])) for row in await db.execute_fetchall(_LAST_SQL, (new.member,))]
             if last and last[0][1] != new.iban:
                 for (mandate,) in list(await db.execute_fetchall(_OPEN_SQL, (new.member,))):
@@ -61,7 +60,7 @@ class SqliteAccounts(SqliteAccessLog):
     ) -> str | None:
         """Add a mandate for the member's account under this id or the next free one."""
 
-        async def work(db: aiosqlite.Connection) -> str | None:
+        async def work(db: Connection) -> str | None:
             last = list(await db.execute_fetchall(_LAST_SQL, (member,)))
             if not last:
                 return "no account"
@@ -83,7 +82,7 @@ class SqliteAccounts(SqliteAccessLog):
     async def end_mandate(self, member: str, *, made_by: str, made_at: int) -> bool:
         """End the member's mandate; False if none is in force."""
 
-        async def work(db: aiosqlite.Connection) -> bool:
+        async def work(db: Connection) -> bool:
             in_force = list(await db.execute_fetchall(_OPEN_SQL, (member,)))
             for (mandate,) in in_force:
                 await db.execute(_END_SQL, (mandate, made_by, made_at))

@@ -3,11 +3,10 @@
 import sqlite3
 from collections.abc import Sequence
 
-import aiosqlite
-
 from hub.storage.errors import StoreConflictError
 from hub.storage.records import AttestationRow, EntryRow, RunRow
 from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sqlite.threads.connection import Connection, Row
 
 _INSERT_SQL = """INSERT INTO attestation (position, kind, subject, run_key, document, signature)
 VALUES (?, ?, ?, ?, ?, ?)"""
@@ -30,7 +29,7 @@ class SqliteAttestations(SqliteConnections):
     async def attest(self, rows: Sequence[AttestationRow]) -> None:
         """Append in one transaction. Raises: StoreConflictError if the rows do not follow the last stored one."""
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             await insert_attestations(db, rows)
 
         await self.write(work)
@@ -84,12 +83,12 @@ class SqliteAttestations(SqliteConnections):
             AttestationRow(row[0], _text(row[1]), _text(row[2]), _text(row[3]), row[4], row[5]) for row in rows
         )
 
-    async def _journal(self, sql: str, after: int, limit: int) -> list[aiosqlite.Row]:
+    async def _journal(self, sql: str, after: int, limit: int) -> list[Row]:
         async with self.reading() as db:
             return list(await db.execute_fetchall(sql, (after, limit)))
 
 
-async def insert_attestations(db: aiosqlite.Connection, rows: Sequence[AttestationRow]) -> None:
+async def insert_attestations(db: Connection, rows: Sequence[AttestationRow]) -> None:
     """Append inside the caller's transaction.
 
     Raises: StoreConflictError if the rows do not follow the last stored one or a run already has a root.
@@ -106,7 +105,7 @@ async def insert_attestations(db: aiosqlite.Connection, rows: Sequence[Attestati
         raise StoreConflictError("a run already has a root: it was signed in the meantime") from None
 
 
-def _run(row: aiosqlite.Row) -> RunRow:
+def _run(row: Row) -> RunRow:
     key, kind, day, rule_hash, input_digest, result_hash, state = (_text(cell) for cell in row[1:8])
     return RunRow(key, kind, day, rule_hash, input_digest, result_hash, state, row[8], row[9], row[10])
 

@@ -5,12 +5,11 @@
 import json
 from collections.abc import Sequence
 
-import aiosqlite
-
 from hub.storage.errors import StaleInputsError, StoreConflictError, StoreError
 from hub.storage.records import AttestationRow, BookRows, Coop, EntryRow, RunRow, SettledThrough
 from hub.storage.sqlite.attestations import insert_attestations
 from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sqlite.threads.connection import Connection, Row
 
 _RUN = "run_key, kind, day, rule_hash, input_digest, result_hash, state, allocation, made_at, entries"
 _ENTRY = "position, unit, day, member, run_key, canonical, hash"
@@ -54,7 +53,7 @@ class SqliteBooks(SqliteConnections):
         if any(entry.run_key != run.run_key for entry in entries):
             raise ValueError("an entry belongs to another run")
 
-        async def work(db: aiosqlite.Connection) -> bool:
+        async def work(db: Connection) -> bool:
             if list(await db.execute_fetchall("SELECT 1 FROM run WHERE run_key = ?", (run.run_key,))):
                 return False
             if through is not None:
@@ -105,15 +104,20 @@ class SqliteBooks(SqliteConnections):
         self, *, decisions: Sequence[str] = (), funds: Sequence[str] = (), days: tuple[str, str] | None = None
     ) -> BookRows:
         """Read everything in one transaction. Raises: StoreError if the store has no co-op yet."""
-        async with self.reading() as db:
-            coops = await _rows(db, "SELECT id, name, tz, currency FROM coop")
-            last = await _rows(db, _LAST_SQL)
-            ledger = await _rows(db, _LEDGER_SQL)
-            log = await _rows(db, _LOG_SQL)
-            access = await _rows(db, _ACCESS_SQL)
-            runs = await _rows(db, _RUNS_SQL, *(days or ("", "~")))
-            fund_runs = await _rows(db, _FUNDS_SQL, json.dumps(list(funds))) if funds else []
-            decided = await _rows(db, _DECISIONS_SQL, json.dumps(list(decisions))) if decisions else []
+
+        async def work(db: Connection) -> tuple[list[Row], ...]:
+            return (
+                await _rows(db, "SELECT id, name, tz, currency FROM coop"),
+                await _rows(db, _LAST_SQL),
+                await _rows(db, _LEDGER_SQL),
+                await _rows(db, _LOG_SQL),
+                await _rows(db, _ACCESS_SQL),
+                await _rows(db, _RUNS_SQL, *(days or ("", "~"))),
+                await _rows(db, _FUNDS_SQL, json.dumps(list(funds))) if funds else [],
+                await _rows(db, _DECISIONS_SQL, json.dumps(list(decisions))) if decisions else [],
+            )
+
+        coops, last, ledger, log, access, runs, fund_runs, decided = await self.read(work)
         if not coops:
             raise StoreError(f"{self.place}: the store has no co-op; create one with: commonwatt-hub init")
         return BookRows(
@@ -152,7 +156,7 @@ class SqliteBooks(SqliteConnections):
     async def set_settled_through(self, through: SettledThrough) -> None:
         """Note that the day's current run still holds for these messages and memberships; ignore older ones."""
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             await db.execute(_THROUGH_SQL, _through_values(through))
 
         await self.write(work)
@@ -184,11 +188,11 @@ class SqliteBooks(SqliteConnections):
         return tuple(EntryRow(*row) for row in rows)
 
 
-async def _rows(db: aiosqlite.Connection, sql: str, *values: object) -> list[aiosqlite.Row]:
-    return list(await db.execute_fetchall(sql, values))
+async def _rows(db: Connection, sql: str, *values: object) -> list[Row]:
+    return await db.execute_fetchall(sql, values)
 
 
-async def _check_not_older(db: aiosqlite.Connection, through: SettledThrough) -> None:
+async def _check_not_older(db: Connection, through: SettledThrough) -> None:
     sql = "SELECT 1 FROM settled_through WHERE day = ? AND message_position > ?"
     if list(await db.execute_fetchall(sql, (through.day, through.message_position))):
         raise StaleInputsError(f"{through.day} was settled from newer readings in the meantime: start again")

@@ -1,32 +1,31 @@
 """One writer with group commit and a few readers over a SQLite file; it knows transactions, not tables.
 
 Writes queued while another commit runs share the next commit and its fsync. Each has its own savepoint, so a failed
-write does not undo the others.
+write does not undo the others. A whole commit is one crossing to the file's thread.
 """
 
 import asyncio
 import logging
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
-import aiosqlite
-
 from hub.core.ledger.signed_document import Signer
 from hub.storage.errors import StoreError
-from hub.storage.sqlite.row_log.file_check import refuse_damaged_upgrade
+from hub.storage.sqlite.row_log.file_check import open_for_reading, refuse_damaged_upgrade
 from hub.storage.sqlite.row_log.sealing import install_log, newest_waiting, seal_changes
 from hub.storage.sqlite.schema import migrate
+from hub.storage.sqlite.threads.connection import Connection, Snapshot, Work, read_through, run_through
+from hub.storage.sqlite.threads.file_thread import FileThread
 
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-Work = Callable[[aiosqlite.Connection], Awaitable[T]]
 
 READERS: Final = 3
 MAX_WORKS_PER_COMMIT: Final = 64
@@ -41,6 +40,8 @@ _FILE_TROUBLE: Final = frozenset(
 class _Queued:
     work: Work[Any]
     done: asyncio.Future[Any]
+    result: Any = None
+    error: Exception | None = None
 
 
 class SqliteConnections:
@@ -53,15 +54,15 @@ class SqliteConnections:
         self,
         place: str,
         *,
-        writer: aiosqlite.Connection,
-        readers: list[aiosqlite.Connection],
+        writer: FileThread,
+        readers: list[FileThread],
         now: Callable[[], float],
         signer: Signer | None = None,
     ) -> None:
         self.place = place
         self._writer = writer
         self._all_readers = readers
-        self._readers: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
+        self._readers: asyncio.LifoQueue[FileThread] = asyncio.LifoQueue()
         for reader in readers:
             self._readers.put_nowait(reader)
         self._now = now
@@ -78,20 +79,15 @@ class SqliteConnections:
 
         Raises: StoreError (one line) if the file is missing, unreadable, damaged or from a newer version.
         """
-        # At DEBUG the library logs each statement with its values, such as readings and IBANs (I10).
-        logging.getLogger("aiosqlite").setLevel(logging.INFO)
-        opened: list[aiosqlite.Connection] = []
+        opened: list[FileThread] = []
         try:
             _ensure_file(path, create=create)
-            await refuse_damaged_upgrade(path)
-            for is_writer in (True, *([False] * READERS)):
-                opened.append(await aiosqlite.connect(path, isolation_level=None, cached_statements=256))
-                await _configure(opened[-1], is_writer=is_writer)
-                if is_writer:
-                    if not create:
-                        await _refuse_empty(opened[0], path)
-                    begin_log = partial(install_log, opened[0], at=int(now()), signer=signer)
-                    await migrate(opened[0], place=str(path), finish=begin_log)
+            opened.append(await open_for_reading(path, script=_configuration(is_writer=False)))
+            await refuse_damaged_upgrade(opened[0], path)
+            opened.append(await FileThread.open(path, script=_configuration(is_writer=True)))
+            await opened[1].work(partial(_bring_up_to_date, path=path, create=create, at=int(now()), signer=signer))
+            while len(opened) <= READERS:
+                opened.append(await FileThread.open(path, script=_configuration(is_writer=False)))
         except (sqlite3.Error, OSError) as error:
             await _close_all(opened)
             hint = ": is the disk full?" if "disk I/O" in str(error) else ""
@@ -101,7 +97,9 @@ class SqliteConnections:
         except BaseException:
             await _close_all(opened)
             raise
-        return cls(str(path), writer=opened[0], readers=opened[1:], now=now, signer=signer)
+        # The first to read is the one that knows the schema already: to learn it takes longer than most reads.
+        readers = [*opened[2:], opened[0]]
+        return cls(str(path), writer=opened[1], readers=readers, now=now, signer=signer)
 
     async def close(self) -> None:
         """Finish the queued writes, then close the file. Safe to call twice."""
@@ -109,7 +107,8 @@ class SqliteConnections:
         if not self._task.done():
             self._queue.put_nowait(None)
             await self._task
-        await _close_all([self._writer, *self._all_readers])
+        # The last to be closed empties the write-ahead log, which takes one that may write.
+        await _close_all([*self._all_readers, self._writer])
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` inside the next commit; returns only when that commit is on disk.
@@ -122,21 +121,31 @@ class SqliteConnections:
         self._queue.put_nowait(_Queued(work, done))
         return await done
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[aiosqlite.Connection]:
-        """A reader with a consistent snapshot of committed rows. Raises: StoreError if the file cannot be read."""
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on a consistent snapshot of committed rows, all of it in one crossing to a reader's thread.
+
+        Raises: StoreError if the file cannot be read.
+        """
         reader = await self._readers.get()
         try:
-            await reader.execute("BEGIN")
-            yield reader
+            return await reader.run(partial(read_through, work))
         except sqlite3.Error as error:
             raise StoreError(f"{self.place}: the store could not be read: {error}") from None
         finally:
-            try:
-                await reader.rollback()
-            finally:
-                # This is safe even if the await is cancelled: the rollback is queued on the reader before its next use.
-                self._readers.put_nowait(reader)
+            self._readers.put_nowait(reader)  # safe even if this await is cancelled: the thread ends one step first
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Connection]:
+        """A reader with a consistent snapshot of committed rows. Raises: StoreError if the file cannot be read."""
+        reader = await self._readers.get()
+        try:
+            yield Snapshot(reader.run)
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.place}: the store could not be read: {error}") from None
+        finally:
+            # Not waited for: it is done before the reader's next use, which would undo it once more if it failed.
+            reader.run_later(_end_snapshot)
+            self._readers.put_nowait(reader)
 
     async def _write_until_closed(self) -> None:
         closing = False
@@ -153,49 +162,58 @@ class SqliteConnections:
                 await self._commit(works)
 
     async def _commit(self, works: list[_Queued]) -> None:
-        results: list[tuple[_Queued, Any]] = []
         try:
-            if self._writer.in_transaction:  # an earlier rollback failed
-                await self._writer.rollback()
-            await self._writer.execute("BEGIN IMMEDIATE")
-            waiting = await newest_waiting(self._writer)
-            for queued in works:
-                await self._run_in_savepoint(queued, results)
-            await seal_changes(self._writer, after=waiting, at=int(self._now()), signer=self._signer)
-            # If power fails before this line returns, nothing was written and no caller has got a result.
-            await self._writer.commit()
+            await self._writer.work(partial(self._write_all, works))
         except sqlite3.Error as error:
             await self._roll_back()
             for queued in works:
-                _fail(queued, StoreError(f"{self.place}: the store could not write: {error}"))
+                _fail(queued, queued.error or StoreError(f"{self.place}: the store could not write: {error}"))
             return
-        for queued, result in results:
-            if not queued.done.done():
-                queued.done.set_result(result)
+        for queued in works:
+            if queued.error is not None:
+                _fail(queued, queued.error)
+            elif not queued.done.done():
+                queued.done.set_result(queued.result)
 
     async def _roll_back(self) -> None:
         try:
-            await self._writer.rollback()
+            await self._writer.run(lambda plain: plain.rollback())
         except sqlite3.Error as error:
             log.error(
                 "%s: a failed write could not be undone: %s; trying again before the next write", self.place, error
             )
 
-    async def _run_in_savepoint(self, queued: _Queued, results: list[tuple[_Queued, Any]]) -> None:
-        await self._writer.execute("SAVEPOINT work")
+    async def _write_all(self, works: list[_Queued], db: Connection) -> None:
+        await db.run(_begin_writing)
+        waiting = await newest_waiting(db)
+        for queued in works:
+            await self._run_in_savepoint(queued, db)
+        await seal_changes(db, after=waiting, at=int(self._now()), signer=self._signer)
+        # If power fails before this line returns, nothing was written and no caller has got a result.
+        await db.run(lambda plain: plain.commit())
+
+    async def _run_in_savepoint(self, queued: _Queued, db: Connection) -> None:
+        await db.execute("SAVEPOINT work")
         try:
-            result = await queued.work(self._writer)
+            queued.result = await db.run(partial(run_through, queued.work))
         except Exception as error:
-            if not self._writer.in_transaction or _is_trouble_of_the_file(error):
+            if not await db.run(lambda plain: plain.in_transaction) or _is_trouble_of_the_file(error):
                 raise sqlite3.OperationalError(str(error)) from error  # the whole transaction is gone (disk full)
-            await self._writer.execute("ROLLBACK TO work")
-            await self._writer.execute("RELEASE work")
+            await db.execute("ROLLBACK TO work")
             # A full disk may spare the transaction: to the caller it is still the store that failed.
             is_store = isinstance(error, sqlite3.OperationalError)
-            _fail(queued, StoreError(f"{self.place}: the store could not write: {error}") if is_store else error)
-            return
-        await self._writer.execute("RELEASE work")
-        results.append((queued, result))
+            queued.error = StoreError(f"{self.place}: the store could not write: {error}") if is_store else error
+        await db.execute("RELEASE work")
+
+
+def _begin_writing(plain: sqlite3.Connection) -> None:
+    if plain.in_transaction:  # an earlier rollback failed
+        plain.rollback()
+    plain.execute("BEGIN IMMEDIATE")
+
+
+def _end_snapshot(plain: sqlite3.Connection) -> None:
+    plain.rollback()
 
 
 def _is_trouble_of_the_file(error: Exception) -> bool:
@@ -223,19 +241,23 @@ def _ensure_file(path: Path, *, create: bool) -> None:
         os.close(folder)
 
 
-async def _configure(db: aiosqlite.Connection, *, is_writer: bool) -> None:
+def _configuration(*, is_writer: bool) -> str:
     own = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL" if is_writer else "PRAGMA query_only = ON"
-    await db.executescript(
-        f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; {own}"
-    )
+    return f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; {own}"
 
 
-async def _refuse_empty(db: aiosqlite.Connection, path: Path) -> None:
+async def _bring_up_to_date(db: Connection, *, path: Path, create: bool, at: int, signer: Signer | None) -> None:
+    if not create:
+        await _refuse_empty(db, path)
+    await migrate(db, place=str(path), finish=partial(install_log, db, at=at, signer=signer))
+
+
+async def _refuse_empty(db: Connection, path: Path) -> None:
     """Refuse an emptied file: with new tables it would look like a hub that has never received anything."""
     if not list(await db.execute_fetchall("SELECT 1 FROM sqlite_master LIMIT 1")):
         raise StoreError(f"{path}: the store is empty, its data is lost: restore it from a backup")
 
 
-async def _close_all(connections: list[aiosqlite.Connection]) -> None:
+async def _close_all(connections: list[FileThread]) -> None:
     for connection in connections:
         await connection.close()

@@ -6,11 +6,10 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-import aiosqlite
-
 from hub.storage.finding_records import ConnectionAgreement, FindingDecision, FindingRow, NewFinding, SlotDecision
 from hub.storage.records import Access
 from hub.storage.sqlite.access_log import SqliteAccessLog
+from hub.storage.sqlite.threads.connection import Connection
 from protocols.quantities import Measure
 from protocols.slots import Slot
 
@@ -50,7 +49,7 @@ class SqliteFindings(SqliteAccessLog):
     ) -> None:
         """Replace a day's open findings: new ones are added, and those not found again are closed for this reason."""
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             open_ids = {tuple(row)[1:]: int(row[0]) for row in await db.execute_fetchall(_OPEN_SQL, (day,))}
             now = {_values(each) for each in found}
             gone = [(open_ids[values], closing, at) for values in open_ids if values not in now]
@@ -99,7 +98,7 @@ class SqliteFindings(SqliteAccessLog):
         On a closed finding, a decision can be replaced but not added.
         """
 
-        async def work(db: aiosqlite.Connection) -> str | None:
+        async def work(db: Connection) -> str | None:
             if not list(await db.execute_fetchall("SELECT 1 FROM finding WHERE id = ?", (finding,))):
                 return "unknown"
             ((last,),) = await db.execute_fetchall(_LAST_SQL, (finding,))
@@ -124,7 +123,7 @@ class SqliteFindings(SqliteAccessLog):
         """Enter the most power of a home's connection; an earlier figure stays on record."""
         row = (new.home, new.power_w, new.since_slot, new.board_member, new.entered_at)
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             # If power fails before the commit, the figure is not in force and the command has not said that it is.
             await db.execute(_AGREE_SQL, row)
 

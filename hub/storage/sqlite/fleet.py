@@ -4,14 +4,13 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Final
 
-import aiosqlite
-
 from hub.storage.fleet_records import AgentClock, CutOff, FleetRow, FormerAgent, TakenMessages
 from hub.storage.life_records import ChangeKind
 from hub.storage.records import DeviceRow
 from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.people.change_log import log_change
 from hub.storage.sqlite.people.checks import by_problem
+from hub.storage.sqlite.threads.connection import Connection, Row
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import start_of
 
@@ -61,22 +60,32 @@ class SqliteFleet(SqliteConnections):
         """
         presence: dict[str, list[str]] = defaultdict(lambda: ["waiting"] * len(slots))
         gaps: dict[str, list[tuple[str, int]]] = defaultdict(list)
-        async with self.reading() as db:
-            homes = list(await db.execute_fetchall(_HOMES_SQL, (start_of(slots.start),)))
-            place = (slots.start, slots.stop)
-            for home, slot, mark in await db.execute_fetchall(_MARKS_SQL, (*_GRID, *place)):
-                presence[home][slot - slots.start] = _PRESENCE[Mark(mark)]
-            for home, gap, count in await db.execute_fetchall(_GAPS_SQL, place):
-                gaps[home].append((Gap(gap).label, int(count)))
-            clock_rows = await db.execute_fetchall("SELECT agent, told_at, ahead_s, state FROM agent_clock")
-            clocks = {str(row[0]): AgentClock(*row) for row in clock_rows}
-            cuts = {str(row[0]): CutOff(*row) for row in await db.execute_fetchall(_CUT_OFFS_SQL)}
-            former: dict[str, list[FormerAgent]] = defaultdict(list)
-            for home, *agent in await db.execute_fetchall(_FORMER_SQL):
-                former[home].append(FormerAgent(*agent))
-            devices: dict[tuple[str, int], list[DeviceRow]] = defaultdict(list)
-            for device in await db.execute_fetchall(_DEVICES_SQL):
-                devices[device[0], device[5]].append(DeviceRow(*device))
+        place = (slots.start, slots.stop)
+
+        async def work(db: Connection) -> tuple[list[Row], ...]:
+            return (
+                await db.execute_fetchall(_HOMES_SQL, (start_of(slots.start),)),
+                await db.execute_fetchall(_MARKS_SQL, (*_GRID, *place)),
+                await db.execute_fetchall(_GAPS_SQL, place),
+                await db.execute_fetchall("SELECT agent, told_at, ahead_s, state FROM agent_clock"),
+                await db.execute_fetchall(_CUT_OFFS_SQL),
+                await db.execute_fetchall(_FORMER_SQL),
+                await db.execute_fetchall(_DEVICES_SQL),
+            )
+
+        homes, mark_rows, gap_rows, clock_rows, cut_rows, former_rows, device_rows = await self.read(work)
+        for home, slot, mark in mark_rows:
+            presence[home][slot - slots.start] = _PRESENCE[Mark(mark)]
+        for home, gap, count in gap_rows:
+            gaps[home].append((Gap(gap).label, int(count)))
+        clocks = {str(row[0]): AgentClock(*row) for row in clock_rows}
+        cuts = {str(row[0]): CutOff(*row) for row in cut_rows}
+        former: dict[str, list[FormerAgent]] = defaultdict(list)
+        for home, *agent in former_rows:
+            former[home].append(FormerAgent(*agent))
+        devices: dict[tuple[str, int], list[DeviceRow]] = defaultdict(list)
+        for device in device_rows:
+            devices[device[0], device[5]].append(DeviceRow(*device))
         seats: dict[str, list[int]] = defaultdict(list)
         for row in homes:
             seats[row[0]].append(row[8])
@@ -98,7 +107,7 @@ class SqliteFleet(SqliteConnections):
         """Cut these agents off; one that is cut off already keeps its line."""
         lines = [(each.agent, each.at, each.messages) for each in found]
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             await db.executemany("INSERT OR IGNORE INTO cut_off VALUES (?, ?, ?)", lines)
 
         await self.write(work)
@@ -111,7 +120,7 @@ class SqliteFleet(SqliteConnections):
     async def let_in(self, agent: str, *, by: str) -> str | None:
         """End a cut-off, with a line in the log of changes."""
 
-        async def work(db: aiosqlite.Connection) -> str | None:
+        async def work(db: Connection) -> str | None:
             if problem := await by_problem(db, by):
                 return problem
             rows = list(await db.execute_fetchall(_CUT_OFF_MEMBER_SQL, (agent,)))

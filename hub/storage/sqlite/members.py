@@ -5,8 +5,6 @@
 import sqlite3
 from typing import NamedTuple
 
-import aiosqlite
-
 from hub.storage.access_records import SignedIn
 from hub.storage.errors import StoreConflictError, StoreError
 from hub.storage.invite_records import InviteRefusal
@@ -15,6 +13,7 @@ from hub.storage.records import Agent, Coop, Home, Member
 from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.people.change_log import log_change
 from hub.storage.sqlite.people.rows import MEMBER_COLUMNS, insert_member, member_of
+from hub.storage.sqlite.threads.connection import Connection
 
 _HOME = "id, name, member_id, follows"
 _PERSON_OF_HOME_SQL = """SELECT coalesce(held_by, member.id) FROM home JOIN member ON member.id = member_id
@@ -45,7 +44,7 @@ class SqliteMembers(SqliteConnections):
     async def set_coop(self, coop: Coop) -> None:
         """Set the co-op. Its id and time zone can never change, nor can its currency once something is booked."""
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             rows = list(await db.execute_fetchall("SELECT id, tz, currency FROM coop"))
             if rows and tuple(rows[0])[:2] != (coop.id, coop.tz):
                 raise StoreConflictError(
@@ -68,7 +67,7 @@ class SqliteMembers(SqliteConnections):
         """Add a member, with a home if given. Raises: StoreConflictError if an id is taken."""
         at = int(self._now())
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             subject = "" if home is None else home.id
             kind = ChangeKind.JOINED if member.held_by is None else ChangeKind.HOME_ADDED
             await log_change(db, kind, member.person, at=at, by=by, subject=subject, link_by=link_by)
@@ -101,7 +100,7 @@ class SqliteMembers(SqliteConnections):
     async def set_board(self, member_id: str, *, is_board: bool, by: str = "") -> bool:
         """Appoint or remove a board member, without a check of `by`. False if that changes nothing."""
 
-        async def work(db: aiosqlite.Connection) -> bool:
+        async def work(db: Connection) -> bool:
             held = "SELECT 1 FROM member WHERE id = ? AND is_board <> ?"
             if not list(await db.execute_fetchall(held, (member_id, int(is_board)))):
                 return False
@@ -145,7 +144,7 @@ class SqliteMembers(SqliteConnections):
         """Store an invitation; earlier ones of the home that are still open become void."""
         at = int(self._now())
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             if by:
                 for (person,) in await db.execute_fetchall(_PERSON_OF_HOME_SQL, (home_id,)):
                     await log_change(
@@ -190,7 +189,7 @@ class SqliteMembers(SqliteConnections):
         agent that the invitation replaces is revoked in the same transaction.
         """
 
-        async def work(db: aiosqlite.Connection) -> InviteRefusal | None:
+        async def work(db: Connection) -> InviteRefusal | None:
             rows = list(await db.execute_fetchall(f"SELECT {_INVITE} FROM invite WHERE token_hash = ?", (token_id,)))
             if not rows:
                 return InviteRefusal.UNKNOWN
@@ -213,7 +212,7 @@ class SqliteMembers(SqliteConnections):
     async def add_sign_in(self, link_hash: bytes, *, member_id: str, expires_at: int, made_by: str = "") -> None:
         """Store a one-time sign-in link, by its hash, and who made it for the member."""
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             try:
                 await db.execute(
                     "INSERT INTO sign_in (link_hash, member_id, expires_at, made_by) VALUES (?, ?, ?, ?)",
@@ -227,7 +226,7 @@ class SqliteMembers(SqliteConnections):
     async def redeem_sign_in(self, link_hash: bytes, *, session_hash: bytes, expires_at: int, now: int) -> str | None:
         """Turn a one-time link into a session; returns the member id, or None if it is unknown, used or expired."""
 
-        async def work(db: aiosqlite.Connection) -> str | None:
+        async def work(db: Connection) -> str | None:
             await db.execute("DELETE FROM sign_in WHERE expires_at < ?", (now,))
             await db.execute("DELETE FROM session WHERE expires_at < ?", (now,))
             rows = list(
@@ -258,13 +257,13 @@ class SqliteMembers(SqliteConnections):
     async def end_session(self, session_hash: bytes) -> None:
         """Sign out; an unknown session is not an error."""
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             await db.execute("DELETE FROM session WHERE session_hash = ?", (session_hash,))
 
         await self.write(work)
 
 
-async def _is_enrolled(db: aiosqlite.Connection, agent: Agent, home_id: str) -> bool:
+async def _is_enrolled(db: Connection, agent: Agent, home_id: str) -> bool:
     rows = await db.execute_fetchall(
         "SELECT 1 FROM agent WHERE id = ? AND home_id = ? AND public_key = ? AND revoked_at IS NULL",
         (agent.id, home_id, agent.public_key),
@@ -272,9 +271,7 @@ async def _is_enrolled(db: aiosqlite.Connection, agent: Agent, home_id: str) -> 
     return bool(list(rows))
 
 
-async def _place(
-    db: aiosqlite.Connection, home: str, *, replaces: str | None, is_further: bool
-) -> _Place | InviteRefusal:
+async def _place(db: Connection, home: str, *, replaces: str | None, is_further: bool) -> _Place | InviteRefusal:
     """Where a new agent goes: to the seat of the agent it replaces, or to a new one, unless only one was ever used.
 
     Where several agents are gone it is a new one too: whose consent it should go on with, nobody can say.
@@ -292,9 +289,7 @@ async def _place(
     return _Place(home, seat, live.get(seat)) if is_free else InviteRefusal.HAS_AGENT
 
 
-async def _enrol(
-    db: aiosqlite.Connection, agent: Agent, place: _Place, *, token_id: bytes, now: int
-) -> InviteRefusal | None:
+async def _enrol(db: Connection, agent: Agent, place: _Place, *, token_id: bytes, now: int) -> InviteRefusal | None:
     known = await db.execute_fetchall(
         "SELECT 1 FROM agent WHERE id = ? OR public_key = ?", (agent.id, agent.public_key)
     )

@@ -4,13 +4,12 @@
 
 from collections.abc import Iterable, Sequence
 
-import aiosqlite
-
 from hub.storage.errors import StoreConflictError
 from hub.storage.fleet_records import AgentClock
 from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount, RefusedNumber
 from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.prompts import store_answer
+from hub.storage.sqlite.threads.connection import Connection
 from protocols.slots import Slot
 
 # A better mark replaces a worse one, but not an equal one: the first value read from the meter counts (I2, I5).
@@ -47,7 +46,7 @@ class SqliteMessages(SqliteConnections):
         none of them is written.
         """
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             fresh = await _unheld(db, messages)
             if fresh:
                 await _insert(db, fresh)
@@ -92,7 +91,7 @@ class SqliteMessages(SqliteConnections):
         """Add to the counts; the newest detail replaces the previous one."""
         lines = [(r.agent, r.reason, r.count, r.last_at, r.detail) for r in refusals]
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             await db.executemany(_REFUSAL_SQL, lines)
 
         await self.write(work)
@@ -101,7 +100,7 @@ class SqliteMessages(SqliteConnections):
         """Keep what agents said of their clocks in place of what they said before."""
         lines = [(c.agent, c.told_at, c.ahead_s, c.state) for c in clocks]
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             await db.executemany("INSERT OR REPLACE INTO agent_clock VALUES (?, ?, ?, ?)", lines)
 
         await self.write(work)
@@ -127,7 +126,7 @@ class SqliteMessages(SqliteConnections):
         return int(rows[0][0])
 
 
-async def _unheld(db: aiosqlite.Connection, messages: Sequence[AcceptedMessage]) -> list[AcceptedMessage]:
+async def _unheld(db: Connection, messages: Sequence[AcceptedMessage]) -> list[AcceptedMessage]:
     agents = sorted({message.agent for message in messages})
     marks = ",".join("?" * len(agents))
     rows = await db.execute_fetchall(f"SELECT agent, epoch, seq FROM chain_head WHERE agent IN ({marks})", agents)
@@ -145,7 +144,7 @@ async def _unheld(db: aiosqlite.Connection, messages: Sequence[AcceptedMessage])
     return fresh
 
 
-async def _require_same(db: aiosqlite.Connection, message: AcceptedMessage) -> None:
+async def _require_same(db: Connection, message: AcceptedMessage) -> None:
     rows = list(
         await db.execute_fetchall(
             "SELECT hash FROM message WHERE agent = ? AND epoch = ? AND seq = ?",
@@ -158,7 +157,7 @@ async def _require_same(db: aiosqlite.Connection, message: AcceptedMessage) -> N
         )
 
 
-async def _insert(db: aiosqlite.Connection, messages: Sequence[AcceptedMessage]) -> None:
+async def _insert(db: Connection, messages: Sequence[AcceptedMessage]) -> None:
     """Messages, readings and heads are written together: after a power cut, either all or none of them exist."""
     await db.executemany(_MESSAGE_SQL, (_message_row(message) for message in messages))
     await db.executemany(
@@ -198,12 +197,12 @@ async def _insert(db: aiosqlite.Connection, messages: Sequence[AcceptedMessage])
     await _take_answers(db, messages)
 
 
-async def _insert_if_any(db: aiosqlite.Connection, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
+async def _insert_if_any(db: Connection, sql: str, rows: Sequence[tuple[object, ...]]) -> None:
     if rows:
         await db.executemany(sql, rows)
 
 
-async def _take_answers(db: aiosqlite.Connection, messages: Sequence[AcceptedMessage]) -> None:
+async def _take_answers(db: Connection, messages: Sequence[AcceptedMessage]) -> None:
     for message in messages:
         if message.answer is None:
             continue

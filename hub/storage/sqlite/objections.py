@@ -2,10 +2,9 @@
 
 from typing import Final
 
-import aiosqlite
-
 from hub.storage.records import NewObjection, ObjectionRow
 from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sqlite.threads.connection import Connection
 
 _ROWS_SQL = """SELECT o.id, o.member, o.month, o.day, o.line, o.stated, o.statement, o.reason, o.made_at, o.due_at,
 d.verdict, d.board_member, d.reason, d.decided_at
@@ -26,7 +25,7 @@ class SqliteObjections(SqliteConnections):
     async def add_objection(self, new: NewObjection) -> str | None:
         """Add an objection; refused if the line has an open one or the member has too many."""
 
-        async def work(db: aiosqlite.Connection) -> str | None:
+        async def work(db: Connection) -> str | None:
             waiting = [tuple(row) for row in await db.execute_fetchall(_OPEN_SQL, (new.member,))]
             if (new.month, new.day, new.line) in waiting:
                 return "already open"
@@ -50,7 +49,7 @@ class SqliteObjections(SqliteConnections):
     ) -> str | None:
         """Decide an objection; refused if it is unknown or already decided."""
 
-        async def work(db: aiosqlite.Connection) -> str | None:
+        async def work(db: Connection) -> str | None:
             if not list(await db.execute_fetchall("SELECT 1 FROM objection WHERE id = ?", (objection,))):
                 return "unknown"
             known = "SELECT 1 FROM objection_decision WHERE objection = ?"

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-import aiosqlite
-
 from hub.storage.records import Appliance, Job, PromptRow
 from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sqlite.threads.connection import Connection
 from protocols.slots import start_of
 
 ANSWERS: Final = ("yes", "no", "never_appliance")
@@ -28,7 +27,7 @@ class SqlitePrompts(SqliteConnections):
         if any(appliance.home != home for appliance in appliances):
             raise ValueError(f"an appliance in the list does not belong to home {home}")
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             await db.execute("DELETE FROM appliance WHERE home = ?", (home,))
             await db.executemany(
                 f"INSERT INTO appliance (position, {_APPLIANCE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -98,7 +97,7 @@ class SqlitePrompts(SqliteConnections):
         if answer not in ANSWERS:
             return f"the answer must be one of {', '.join(ANSWERS)}"
 
-        async def work(db: aiosqlite.Connection) -> str | None:
+        async def work(db: Connection) -> str | None:
             return await store_answer(db, prompt_id, home=home, answer=answer, at=at)
 
         return await self.write(work)
@@ -106,7 +105,7 @@ class SqlitePrompts(SqliteConnections):
     async def set_measured(self, prompt_id: str, *, measured_wh: int, uncertainty_wh: int) -> None:
         """Store how much energy a prompt was measured to have moved, and half the width of its 90 % interval."""
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             sql = "UPDATE prompt SET measured_wh = ?, measured_uncertainty_wh = ? WHERE id = ?"
             await db.execute(sql, (measured_wh, uncertainty_wh, prompt_id))
 
@@ -123,7 +122,7 @@ class SqlitePrompts(SqliteConnections):
     async def put_job(self, job: Job) -> None:
         """Store a job's due time and how its last run ended."""
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             await db.execute(
                 "INSERT OR REPLACE INTO job VALUES (?, ?, ?, ?)",
                 (job.name, job.due_at, job.last_run_at, job.last_error),
@@ -132,7 +131,7 @@ class SqlitePrompts(SqliteConnections):
         await self.write(work)
 
 
-async def store_answer(db: aiosqlite.Connection, prompt_id: str, *, home: str, answer: str, at: int) -> str | None:
+async def store_answer(db: Connection, prompt_id: str, *, home: str, answer: str, at: int) -> str | None:
     """Record an answer inside a running transaction: of those made before the deadline, the last one counts."""
     rows = list(
         await db.execute_fetchall(

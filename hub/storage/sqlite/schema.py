@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-import aiosqlite
-
 from hub.storage.errors import StoreError
+from hub.storage.sqlite.threads.connection import Connection
 
 LEDGER_SQL = """CREATE TABLE IF NOT EXISTS migration (
     number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL) STRICT"""
@@ -42,7 +41,7 @@ def known_migrations() -> tuple[Migration, ...]:
     return steps
 
 
-async def lacks_steps(db: aiosqlite.Connection) -> bool:
+async def lacks_steps(db: Connection) -> bool:
     """Whether `migrate` would apply a step to this file; False for one that holds nothing at all."""
     if not list(await db.execute_fetchall("SELECT 1 FROM sqlite_master LIMIT 1")):
         return False
@@ -53,7 +52,7 @@ async def lacks_steps(db: aiosqlite.Connection) -> bool:
 
 
 async def migrate(
-    db: aiosqlite.Connection,
+    db: Connection,
     *,
     place: str,
     steps: Sequence[Migration] | None = None,
@@ -76,10 +75,10 @@ async def migrate(
         if finish is not None:
             await finish(range(len(list(applied)) + 1, len(wanted) + 1))
     except BaseException:
-        await db.rollback()
+        await db.run(lambda plain: plain.rollback())
         raise
     # If power fails before this commit, the file still has its previous schema.
-    await db.commit()
+    await db.run(lambda plain: plain.commit())
 
 
 def _check_applied(applied: Sequence[tuple[int, str, str]], wanted: Sequence[Migration], place: str) -> None:

@@ -9,8 +9,6 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-import aiosqlite
-
 from hub.core.homes.meter_trust import meter_spans
 from hub.core.rules.derived_energy import NO_DERIVED, DerivedRule
 from hub.storage.records import (
@@ -25,6 +23,7 @@ from hub.storage.records import (
 from hub.storage.sqlite.access_log import SqliteAccessLog
 from hub.storage.sqlite.people.agent_keys import held_spans
 from hub.storage.sqlite.people.meter_notices import told_meters
+from hub.storage.sqlite.threads.connection import Connection
 from protocols.quantities import Mark, Measure
 from protocols.slots import Slot
 
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from hub.storage.series import MemberRow
+
+    _Settled = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
 
 NEVER: Final = 2**62
 """Stands in for the end of a membership that lasts."""
@@ -60,8 +61,11 @@ class SqliteSeries(SqliteAccessLog):
     ) -> dict[Measure, HomeSeries]:
         """A home's values; the access row is committed before any is returned, and if that fails, none is (I12)."""
         await self.log_access(access, [home], fields=_fields(measures), rows=len(slots) * len(measures))
-        async with self.reading() as db:
+
+        async def work(db: Connection) -> dict[Measure, HomeSeries]:
             return {m: await _home(db, home, m, slots=slots) for m in measures}
+
+        return await self.read(work)
 
     async def hood_series(
         self, measures: Sequence[Measure], *, slots: range, access: Access, homes: Sequence[str] | None = None
@@ -69,8 +73,11 @@ class SqliteSeries(SqliteAccessLog):
         """Sums of measured and derived values over homes; the access is logged for each home in them."""
         chosen = sorted(set(homes)) if homes is not None else await self._home_ids()
         await self.log_access(access, chosen, fields=_fields(measures), rows=len(slots) * len(measures))
-        async with self.reading() as db:
+
+        async def work(db: Connection) -> dict[Measure, HoodSeries]:
             return {m: await _hood(db, m, slots=slots, homes=chosen) for m in measures}
+
+        return await self.read(work)
 
     async def settlement_inputs(
         self, *, slots: range, access: Access, derived: DerivedRule = NO_DERIVED
@@ -79,52 +86,47 @@ class SqliteSeries(SqliteAccessLog):
 
         Energy that an agent derived is among them where its stated error is one that `derived` lets count.
         """
-        import numpy as np  # noqa: PLC0415 - intake does without it
+        from hub.storage.series import membership  # noqa: PLC0415 - loads numpy
 
-        from hub.storage.series import counting_derived, held_table, membership  # noqa: PLC0415 - loads numpy
-
-        rows = await self._member_rows()
+        rows = await self.read(_member_rows)
         measures = (Measure.GRID_EXPORT, Measure.GRID_IMPORT)
         homes = [home for _, home, _, _ in rows]
         await self.log_access(access, homes, fields=_fields(measures), rows=len(slots) * len(measures))
-        async with self.reading() as db:
-            newest = list(await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM message"))
-            surplus_wh, demand_wh = [await _metered(db, measure, slots=slots, homes=homes) for measure in measures]
-            held = held_table(await held_spans(db, now_s=self._now()), slots, homes)
-            surplus_wh[held], demand_wh[held] = -1, -1
-            used = counting_derived(await _errors(db, slots=slots, homes=homes), derived) & ~held
-            if used.any():
-                found = [await _metered(db, each, slots=slots, homes=homes, mark=Mark.DERIVED) for each in measures]
-                filled = np.zeros_like(used)
-                for energy_wh, more_wh in zip((surplus_wh, demand_wh), found, strict=True):
-                    fills = used & (energy_wh < 0) & (more_wh >= 0)
-                    energy_wh[fills] = more_wh[fills]
-                    filled |= fills
-                used = filled
+
+        async def work(db: Connection) -> tuple[int, _Settled]:
+            ((newest,),) = await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM message")
+            return int(newest), await _settled(db, slots=slots, homes=homes, now_s=self._now(), derived=derived)
+
+        newest, (surplus_wh, demand_wh, held, used) = await self.read(work)
         ids = tuple(member for member, _, _, _ in rows)
         present = membership(rows, slots)
-        return SettlementInputs(ids, slots.start, surplus_wh, demand_wh, present, held, used, int(newest[0][0]))
+        return SettlementInputs(ids, slots.start, surplus_wh, demand_wh, present, held, used, newest)
 
     async def settlement_members(self, *, slots: range) -> tuple[tuple[str, ...], npt.NDArray[np.bool_]]:
         """Members with a home, in byte order, and the slots in which they were members: (slots, members)."""
         from hub.storage.series import membership  # noqa: PLC0415 - loads numpy
 
-        rows = await self._member_rows()
+        rows = await self.read(_member_rows)
         return tuple(member for member, _, _, _ in rows), membership(rows, slots)
 
     async def held_slots(self, *, slots: range) -> npt.NDArray[np.bool_]:
         """Where a home's readings wait for a new agent to count: (slots, members)."""
         from hub.storage.series import held_table  # noqa: PLC0415 - loads numpy
 
-        homes = [home for _, home, _, _ in await self._member_rows()]
-        async with self.reading() as db:
+        async def work(db: Connection) -> npt.NDArray[np.bool_]:
+            homes = [home for _, home, _, _ in await _member_rows(db)]
             return held_table(await held_spans(db, now_s=self._now()), slots, homes)
+
+        return await self.read(work)
 
     async def stated_errors(self, *, slots: range) -> npt.NDArray[np.int64]:
         """The error that agents state of derived energy, in Wh and in percent, 0 where none: (slots, members, 2)."""
-        homes = [home for _, home, _, _ in await self._member_rows()]
-        async with self.reading() as db:
+
+        async def work(db: Connection) -> npt.NDArray[np.int64]:
+            homes = [home for _, home, _, _ in await _member_rows(db)]
             return await _errors(db, slots=slots, homes=homes)
+
+        return await self.read(work)
 
     async def first_slot(self) -> Slot | None:
         """The earliest slot with a stored batch."""
@@ -152,17 +154,6 @@ class SqliteSeries(SqliteAccessLog):
             )
         return tuple(LongIntervalRow(row[0], Measure(row[1]), *row[2:]) for row in rows)
 
-    async def _member_rows(self) -> list[MemberRow]:
-        async with self.reading() as db:
-            found = await db.execute_fetchall(
-                "SELECT member.id, home.id, joined_at, left_at FROM member JOIN home ON home.member_id = member.id"
-            )
-        rows = [
-            (str(member), str(home), int(joined), NEVER if left is None else int(left))
-            for member, home, joined, left in found
-        ]
-        return sorted(rows, key=lambda row: row[0].encode("utf-8"))
-
     async def _home_ids(self) -> list[str]:
         async with self.reading() as db:
             return [str(row[0]) for row in await db.execute_fetchall("SELECT id FROM home ORDER BY id")]
@@ -172,14 +163,25 @@ def _fields(measures: Sequence[Measure]) -> str:
     return ", ".join(sorted(measure.code for measure in measures))
 
 
-async def _errors(db: aiosqlite.Connection, *, slots: range, homes: Sequence[str]) -> npt.NDArray[np.int64]:
+async def _member_rows(db: Connection) -> list[MemberRow]:
+    found = await db.execute_fetchall(
+        "SELECT member.id, home.id, joined_at, left_at FROM member JOIN home ON home.member_id = member.id"
+    )
+    rows = [
+        (str(member), str(home), int(joined), NEVER if left is None else int(left))
+        for member, home, joined, left in found
+    ]
+    return sorted(rows, key=lambda row: row[0].encode("utf-8"))
+
+
+async def _errors(db: Connection, *, slots: range, homes: Sequence[str]) -> npt.NDArray[np.int64]:
     from hub.storage.series import errors_table  # noqa: PLC0415 - loads numpy
 
     return errors_table(meter_spans(await told_meters(db)), slots, homes)
 
 
 async def _metered(
-    db: aiosqlite.Connection, measure: Measure, *, slots: range, homes: Sequence[str], mark: Mark = Mark.MEASURED
+    db: Connection, measure: Measure, *, slots: range, homes: Sequence[str], mark: Mark = Mark.MEASURED
 ) -> npt.NDArray[np.int64]:
     """The energy of these homes with this mark, -1 where there is none: (slots, homes)."""
     from hub.storage.series import metered_table  # noqa: PLC0415 - loads numpy
@@ -189,7 +191,31 @@ async def _metered(
     return metered_table(cells or "", values or "", slots=len(slots), homes=len(homes))
 
 
-async def _home(db: aiosqlite.Connection, home: str, measure: Measure, *, slots: range) -> HomeSeries:
+async def _settled(
+    db: Connection, *, slots: range, homes: Sequence[str], now_s: float, derived: DerivedRule
+) -> _Settled:
+    """Surplus, demand, where they wait, and where energy that an agent derived counts: each (slots, homes)."""
+    import numpy as np  # noqa: PLC0415 - intake does without it
+
+    from hub.storage.series import counting_derived, held_table  # noqa: PLC0415 - loads numpy
+
+    measures = (Measure.GRID_EXPORT, Measure.GRID_IMPORT)
+    surplus_wh, demand_wh = [await _metered(db, measure, slots=slots, homes=homes) for measure in measures]
+    held = held_table(await held_spans(db, now_s=now_s), slots, homes)
+    surplus_wh[held], demand_wh[held] = -1, -1
+    used = counting_derived(await _errors(db, slots=slots, homes=homes), derived) & ~held
+    if used.any():
+        found = [await _metered(db, each, slots=slots, homes=homes, mark=Mark.DERIVED) for each in measures]
+        filled = np.zeros_like(used)
+        for energy_wh, more_wh in zip((surplus_wh, demand_wh), found, strict=True):
+            fills = used & (energy_wh < 0) & (more_wh >= 0)
+            energy_wh[fills] = more_wh[fills]
+            filled |= fills
+        used = filled
+    return surplus_wh, demand_wh, held, used
+
+
+async def _home(db: Connection, home: str, measure: Measure, *, slots: range) -> HomeSeries:
     from hub.storage.series import home_series  # noqa: PLC0415 - loads numpy
 
     found = await db.execute_fetchall(_ROWS_SQL, (home, int(measure), slots.start, slots.stop + MAX_SPAN))
@@ -197,7 +223,7 @@ async def _home(db: aiosqlite.Connection, home: str, measure: Measure, *, slots:
     return home_series(home, measure, slots=slots, rows=rows)
 
 
-async def _hood(db: aiosqlite.Connection, measure: Measure, *, slots: range, homes: Sequence[str]) -> HoodSeries:
+async def _hood(db: Connection, measure: Measure, *, slots: range, homes: Sequence[str]) -> HoodSeries:
     from hub.storage.series import hood_series  # noqa: PLC0415 - loads numpy
 
     marks = ",".join("?" * len(homes))

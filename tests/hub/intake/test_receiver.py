@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import aiosqlite
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -16,6 +15,7 @@ from hub.storage.errors import StoreError
 from hub.storage.fleet_records import AgentClock, FormerAgent
 from hub.storage.records import AcceptedMessage, Agent, PromptRow
 from hub.storage.sqlite.store import SqliteStore
+from hub.storage.sqlite.threads.connection import Connection
 from protocols.consent.rules import default_consent
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slot_of
@@ -327,7 +327,7 @@ async def test_an_agent_revoked_without_a_successor_is_told_that_and_a_forger_ge
 ) -> None:
     await bench.receive(home.batch())
 
-    async def revoke(db: aiosqlite.Connection) -> None:
+    async def revoke(db: Connection) -> None:
         await db.execute("UPDATE agent SET revoked_at = ?", (NOW_S,))
 
     await bench.store.write(revoke)
@@ -347,7 +347,7 @@ async def test_a_store_that_fails_gets_no_receipt_and_loses_nothing(
     await bench.receive(home.batch())
     pages: list[int] = []
 
-    async def limit(db: aiosqlite.Connection, most: int) -> None:
+    async def limit(db: Connection, most: int) -> None:
         pages.extend(row[0] for row in await db.execute_fetchall("PRAGMA page_count"))
         await db.execute_fetchall(f"PRAGMA max_page_count = {most}")
 

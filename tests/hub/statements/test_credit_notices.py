@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-import aiosqlite
 import pytest
 
 from hub.books.days import settle_day
@@ -14,6 +13,7 @@ from hub.settlement_job import SettlementJob
 from hub.statements.credit_notices import ACCESS, CreditsJob, CreditsSender
 from hub.statements.own_days import OwnDays
 from hub.storage.records import Agent
+from hub.storage.sqlite.threads.connection import Connection
 from hub.timetable import daily, first_of
 from protocols.errors import RequestError
 from protocols.slots import slots_of_day
@@ -127,7 +127,7 @@ async def test_damaged_books_are_one_line_for_the_board_and_no_notice(street: St
     await street.arrive(late)
     await settle_day(street.store, day=day, made_at=2, key=KEY)
 
-    async def damage(db: aiosqlite.Connection) -> None:
+    async def damage(db: Connection) -> None:
         await db.execute("DROP TRIGGER run_is_fixed")
         await db.execute("UPDATE run SET allocation = x'00'")
 

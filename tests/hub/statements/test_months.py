@@ -10,7 +10,6 @@ from datetime import date
 from pathlib import Path
 from typing import Any, cast
 
-import aiosqlite
 import pytest
 
 from hub.board.run_approval import approve_run, publish_run
@@ -31,6 +30,7 @@ from hub.statements.months import STATEMENT_ACCESS, StatementService
 from hub.statements.script import NAME
 from hub.storage.fleet_records import ReceivedNotice
 from hub.storage.records import NewObjection
+from hub.storage.sqlite.threads.connection import Connection
 from hub.verify.books import check_books
 from hub.web.pdf.files import statement_pdf
 from protocols.errors import RequestError
@@ -78,7 +78,7 @@ def check(folder: Path, files: StatementFiles) -> tuple[int, str]:
 
 
 async def change(street: Street, sql: str) -> None:
-    async def work(db: aiosqlite.Connection) -> None:
+    async def work(db: Connection) -> None:
         await db.execute(sql)
 
     await street.store.write(work)

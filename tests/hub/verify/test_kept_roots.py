@@ -8,7 +8,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import aiosqlite
 import pytest
 
 from hub.commands.operation.verify import verify_hub
@@ -19,6 +18,7 @@ from hub.folder.paths import KEY_NAME, SALT_NAME
 from hub.storage.sqlite.row_log.protection import LOGGED
 from hub.storage.sqlite.row_log.sealing import install_log
 from hub.storage.sqlite.schema import known_migrations
+from hub.storage.sqlite.threads.connection import run_through
 from protocols.errors import RequestError
 from tests.hub.verify.tampering import CLOCK, STORE, findings_of, tampering
 from tests.releases.keep import write_statements
@@ -50,14 +50,11 @@ def begin_log_again(hub: Path) -> None:
             db.execute(f"DELETE FROM {table}")
         db.execute("UPDATE account SET iban = 'another' WHERE id = 2")
 
-    async def begin() -> None:
-        async with aiosqlite.connect(hub / STORE, isolation_level=None) as db:
-            for table in LOGGED:
-                await db.execute(f"DROP TRIGGER row_log_{table}_added")
-            every_step = range(1, len(known_migrations()) + 1)
-            await install_log(db, every_step, at=int(LATER_S), signer=load_key(hub / KEY_NAME))
-
-    asyncio.run(begin())
+    with closing(sqlite3.connect(hub / STORE, isolation_level=None)) as db:
+        for table in LOGGED:
+            db.execute(f"DROP TRIGGER row_log_{table}_added")
+        every_step, key = range(1, len(known_migrations()) + 1), load_key(hub / KEY_NAME)
+        run_through(lambda connection: install_log(connection, every_step, at=int(LATER_S), signer=key), db)
 
 
 def sign_again(hub: Path, change: Callable[[Content], Content | None]) -> None:

@@ -2,8 +2,6 @@
 
 from typing import Final
 
-import aiosqlite
-
 from hub.core.homes.measure_sources import GRID_METER, brought_spans
 from hub.storage.life_records import EVENT_DAYS, REFUSED, VERDICTS, ChangeKind, NewAgentKey
 from hub.storage.sqlite.connections import SqliteConnections
@@ -11,6 +9,7 @@ from hub.storage.sqlite.people.change_log import log_change
 from hub.storage.sqlite.people.checks import by_problem
 from hub.storage.sqlite.people.home_agents import meter_sources
 from hub.storage.sqlite.people.meter_notices import unproven_meters
+from hub.storage.sqlite.threads.connection import Connection
 from protocols.slots import slot_of, start_of
 
 _NEW_SQL: Final = """SELECT a.id, a.home_id, a.enrolled_at, a.revoked_at, o.member, coalesce(o.reason, ''), o.made_at,
@@ -29,12 +28,12 @@ _EARLIER_SQL: Final = """SELECT DISTINCT first_slot, last_slot FROM message
 WHERE agent = ? AND position > ? AND first_slot >= ? AND first_slot < ?"""
 
 
-async def new_keys(db: aiosqlite.Connection) -> list[NewAgentKey]:
+async def new_keys(db: Connection) -> list[NewAgentKey]:
     """Every agent that a home got after an earlier one, the newest first."""
     return [NewAgentKey(*row) for row in await db.execute_fetchall(_NEW_SQL)]
 
 
-async def held_spans(db: aiosqlite.Connection, *, now_s: float) -> list[tuple[str, int, int | None]]:
+async def held_spans(db: Connection, *, now_s: float) -> list[tuple[str, int, int | None]]:
     """(home, from, until) of the readings that are not settled, unix seconds; None: until now and beyond.
 
     An agent that does not bring what the grid's meter counts holds nothing back: nothing it sends is settled. A meter
@@ -63,13 +62,12 @@ class SqliteAgentKeys(SqliteConnections):
 
     async def new_agent_keys(self) -> tuple[NewAgentKey, ...]:
         """Every agent that a home got after an earlier one, the newest first."""
-        async with self.reading() as db:
-            return tuple(await new_keys(db))
+        return tuple(await self.read(new_keys))
 
     async def object_to_agent(self, agent: str, *, member: str, reason: str, link_by: str = "") -> str | None:
         """Hold this agent's readings back from settlement until the board decides."""
 
-        async def work(db: aiosqlite.Connection) -> str | None:
+        async def work(db: Connection) -> str | None:
             at = int(self._now())
             key = await _key(db, agent)
             if key is None or not list(await db.execute_fetchall(_LIVES_SQL, (key.home, member))):
@@ -87,7 +85,7 @@ class SqliteAgentKeys(SqliteConnections):
     async def decide_agent(self, agent: str, *, verdict: str, by: str, reason: str, link_by: str = "") -> str | None:
         """The board's word on an objection; a refused agent is shut out in the same transaction."""
 
-        async def work(db: aiosqlite.Connection) -> str | None:
+        async def work(db: Connection) -> str | None:
             at = int(self._now())
             key = await _key(db, agent)
             if problem := await by_problem(db, by):
@@ -109,5 +107,5 @@ class SqliteAgentKeys(SqliteConnections):
         return await self.write(work)
 
 
-async def _key(db: aiosqlite.Connection, agent: str) -> NewAgentKey | None:
+async def _key(db: Connection, agent: str) -> NewAgentKey | None:
     return next((key for key in await new_keys(db) if key.agent == agent), None)

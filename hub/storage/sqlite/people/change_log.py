@@ -2,16 +2,15 @@
 
 from typing import Final
 
-import aiosqlite
-
 from hub.storage.life_records import ChangeKind
+from hub.storage.sqlite.threads.connection import Connection
 
 _LINE_SQL: Final = """INSERT INTO member_change (at, made_by, kind, member, subject, reason, link_by)
 VALUES (?, ?, ?, ?, ?, ?, ?)"""
 
 
 async def log_change(
-    db: aiosqlite.Connection,
+    db: Connection,
     kind: ChangeKind,
     member: str,
     *,

@@ -1,9 +1,9 @@
 """The checks that every change about a member shares: who may make it, and who is meant."""
 
-import aiosqlite
+from hub.storage.sqlite.threads.connection import Connection
 
 
-async def by_problem(db: aiosqlite.Connection, by: str) -> str | None:
+async def by_problem(db: Connection, by: str) -> str | None:
     """Why this person may not make the change; None for somebody on the board."""
     rows = list(await db.execute_fetchall("SELECT is_board FROM member WHERE id = ?", (by,)))
     if rows and rows[0][0]:

@@ -2,11 +2,10 @@
 
 from typing import Final
 
-import aiosqlite
-
 from hub.storage.life_records import ERASED_NAME, ChangeKind, HomeErasure, PersonErasure
 from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.people.change_log import log_change
+from hub.storage.sqlite.threads.connection import Connection
 
 _HOMES_DUE_SQL: Final = """SELECT home.id, coalesce(member.held_by, member.id), member.id, member.left_at FROM home
 JOIN member ON member.id = home.member_id
@@ -37,7 +36,7 @@ class SqliteErasures(SqliteConnections):
         return tuple(str(home) for home, _, _, _ in due)
 
     async def _erase_home(self, home: str, *, person: str, member: str, left_at: int, months: int) -> None:
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             at, agents = int(self._now()), "agent IN (SELECT id FROM agent WHERE home_id = ?)"
             ((count,),) = await db.execute_fetchall(f"SELECT count(*) FROM message WHERE {agents}", (home,))  # noqa: S608
             await log_change(db, ChangeKind.READINGS_ERASED, person, at=at, by="", subject=home)
@@ -61,7 +60,7 @@ class SqliteErasures(SqliteConnections):
     async def erase_person(self, member: str, *, months: int) -> None:
         """Erase a member's name, address, bank details and mail; the id stays in the books."""
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             at, ids = int(self._now()), "(SELECT id FROM member WHERE ?1 IN (id, held_by))"
             await log_change(db, ChangeKind.PERSON_ERASED, member, at=at, by="")
             sql = f"INSERT INTO person_erasure SELECT id, ?2, ?3 FROM member WHERE id IN {ids}"  # noqa: S608

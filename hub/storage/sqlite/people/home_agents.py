@@ -3,11 +3,10 @@
 from collections import defaultdict
 from typing import Final
 
-import aiosqlite
-
 from hub.core.homes.consents import AgentConsent
 from hub.core.homes.measure_sources import MeterSource, measures_of
 from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sqlite.threads.connection import Connection
 from protocols.quantities import Measure
 
 _SOURCES_SQL: Final = """SELECT s.home, s.measure, s.agent, agent.seat, s.first_slot, s.since_at, s.after_position
@@ -17,7 +16,7 @@ _LIVE_SQL: Final = "SELECT home_id, seat FROM agent WHERE revoked_at IS NULL"
 _ENDED_SQL: Final = "SELECT home.id FROM home JOIN member ON member.id = home.member_id WHERE member.left_at <= ?"
 
 
-async def meter_sources(db: aiosqlite.Connection) -> list[MeterSource]:
+async def meter_sources(db: Connection) -> list[MeterSource]:
     """Every source of every meter, in the order in which they took over."""
     rows = await db.execute_fetchall(_SOURCES_SQL)
     return [MeterSource(row[0], Measure(row[1]), *tuple(row)[2:]) for row in rows]
@@ -28,8 +27,7 @@ class SqliteHomeAgents(SqliteConnections):
 
     async def meter_sources(self) -> tuple[MeterSource, ...]:
         """Every source of every meter, in the order in which they took over."""
-        async with self.reading() as db:
-            return tuple(await meter_sources(db))
+        return tuple(await self.read(meter_sources))
 
     async def seat_consents(self) -> tuple[tuple[str, int, bytes], ...]:
         """(home, seat, document): the newest consent of each seat that sent one."""

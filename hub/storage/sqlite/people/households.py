@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Final
 
-import aiosqlite
-
 from hub.storage.access_records import ADULT_FIELDS, BOARD
 from hub.storage.household_records import HomeAdult, SeenHome, known_together
 from hub.storage.life_records import ChangeKind
@@ -14,6 +12,7 @@ from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.people.change_log import log_change
 from hub.storage.sqlite.people.checks import by_problem
 from hub.storage.sqlite.people.rows import insert_member, member_of
+from hub.storage.sqlite.threads.connection import Connection
 
 _SEEN_SQL: Final = """SELECT home.id, home.name, home.follows, member.* FROM home
 JOIN (SELECT id AS member, name, email, language, is_board, joined_at, left_at, held_by FROM member) AS member
@@ -34,7 +33,7 @@ class SqliteHouseholds(SqliteConnections):
     async def add_adult(self, home: str, member: Member, *, by: str, link_by: str = "") -> str | None:
         """Let a member see a home's pages; a new member and the home's own line are added with it."""
 
-        async def work(db: aiosqlite.Connection) -> str | None:
+        async def work(db: Connection) -> str | None:
             at = int(self._now())
             held = await _holder(db, home)
             if (problem := await by_problem(db, by)) or held is None:
@@ -71,7 +70,7 @@ class SqliteHouseholds(SqliteConnections):
     async def end_adult(self, home: str, member: str, *, by: str, link_by: str = "") -> str | None:
         """End what add_adult began: from now on the member sees nothing of the home."""
 
-        async def work(db: aiosqlite.Connection) -> str | None:
+        async def work(db: Connection) -> str | None:
             if problem := await by_problem(db, by):
                 return problem
             if by == member:
@@ -117,7 +116,7 @@ class SqliteHouseholds(SqliteConnections):
         return found
 
 
-async def _holder(db: aiosqlite.Connection, home: str) -> tuple[str, int | None] | None:
+async def _holder(db: Connection, home: str) -> tuple[str, int | None] | None:
     """The person who holds the home's contract, and when their membership there ends."""
     sql = """SELECT coalesce(held_by, member.id), left_at FROM home JOIN member ON member.id = member_id
     WHERE home.id = ?"""

@@ -4,14 +4,13 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-import aiosqlite
-
 from hub.storage.life_records import BOARD_ROLE, ROLES, ChangeKind, LoggedChange, MemberEdit
 from hub.storage.notice_records import NewNotice, NoticeKind, former_address
 from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.people.change_log import log_change
 from hub.storage.sqlite.people.checks import by_problem, no_person, unknown_member
 from hub.storage.sqlite.people.notices import add_notice
+from hub.storage.sqlite.threads.connection import Connection
 
 _BOARD_SQL: Final = "SELECT id FROM member WHERE is_board = 1 ORDER BY id"
 _CHANGES_SQL: Final = "SELECT id, at, made_by, kind, member, subject, reason, link_by FROM member_change ORDER BY id"
@@ -42,7 +41,7 @@ class SqliteLife(SqliteConnections):
         A new address ends the member's sessions and open sign-in links, and the former one is told.
         """
 
-        async def work(db: aiosqlite.Connection) -> str | None:
+        async def work(db: Connection) -> str | None:
             held = await _member(db, member)
             problem = await by_problem(db, by)
             if problem or held is None:
@@ -76,7 +75,7 @@ class SqliteLife(SqliteConnections):
     async def change_role(self, member: str, role: str, *, begins: bool, by: str, link_by: str = "") -> str | None:
         """Begin or end a role; the board is never left without a member."""
 
-        async def work(db: aiosqlite.Connection) -> str | None:
+        async def work(db: Connection) -> str | None:
             if role not in ROLES:
                 return f"there is no role {role[:40]!r}; roles: {', '.join(ROLES)}"
             board = [str(row[0]) for row in await db.execute_fetchall(_BOARD_SQL)]
@@ -104,7 +103,7 @@ class SqliteLife(SqliteConnections):
     async def revoke_agent(self, agent: str, *, by: str, reason: str, link_by: str = "") -> str | None:
         """Refuse the agent's key from now on."""
 
-        async def work(db: aiosqlite.Connection) -> str | None:
+        async def work(db: Connection) -> str | None:
             if problem := await by_problem(db, by):
                 return problem
             sql = """SELECT agent.revoked_at, home.member_id FROM agent JOIN home ON home.id = agent.home_id
@@ -126,7 +125,7 @@ class SqliteLife(SqliteConnections):
     async def end_sessions(self, member: str, *, by: str, link_by: str = "") -> int | str:
         """End the member's sessions and open sign-in links."""
 
-        async def work(db: aiosqlite.Connection) -> int | str:
+        async def work(db: Connection) -> int | str:
             problem = await by_problem(db, by)
             held = await _member(db, member)
             if problem or held is None:
@@ -143,7 +142,7 @@ class SqliteLife(SqliteConnections):
     ) -> str | None:
         """Set when the membership ends, or that it goes on; never into a successor's membership."""
 
-        async def work(db: aiosqlite.Connection) -> str | None:
+        async def work(db: Connection) -> str | None:
             problem = await by_problem(db, by)
             if problem or (held := await _member(db, member)) is None:
                 return problem or unknown_member(member)
@@ -168,7 +167,7 @@ class SqliteLife(SqliteConnections):
     async def revoke_ended(self, *, before: int) -> tuple[str, ...]:
         """Shut out the agents of homes whose membership ended before this time."""
 
-        async def work(db: aiosqlite.Connection) -> tuple[str, ...]:
+        async def work(db: Connection) -> tuple[str, ...]:
             rows = list(await db.execute_fetchall(_ENDED_SQL, (before,)))
             at = int(self._now())
             for agent, member in rows:
@@ -192,20 +191,20 @@ class SqliteLife(SqliteConnections):
             return {role: await _holders(db, role, board=board) for role in ROLES}
 
 
-async def _member(db: aiosqlite.Connection, member: str) -> tuple[str, str, int | None, int, str | None] | None:
+async def _member(db: Connection, member: str) -> tuple[str, str, int | None, int, str | None] | None:
     sql = "SELECT name, email, left_at, joined_at, held_by FROM member WHERE id = ?"
     rows = await db.execute_fetchall(sql, (member,))
     return next(((row[0], row[1], row[2], row[3], row[4]) for row in rows), None)
 
 
-async def _sign_out(db: aiosqlite.Connection, member: str) -> int:
+async def _sign_out(db: Connection, member: str) -> int:
     """End the member's sessions and open sign-in links; how many there were."""
     sessions = await db.execute("DELETE FROM session WHERE member_id = ?", (member,))
     links = await db.execute("DELETE FROM sign_in WHERE member_id = ?", (member,))
     return sessions.rowcount + links.rowcount
 
 
-async def _tell_former(db: aiosqlite.Connection, member: str, line: int, *, former: tuple[str, str], at: int) -> None:
+async def _tell_former(db: Connection, member: str, line: int, *, former: tuple[str, str], at: int) -> None:
     """Queue a mail to the former address: whoever lost their account to another address sees it."""
     notice = NewNotice(
         NoticeKind.ADDRESS,
@@ -218,13 +217,13 @@ async def _tell_former(db: aiosqlite.Connection, member: str, line: int, *, form
     await add_notice(db, notice, at=at)
 
 
-async def _lasts(db: aiosqlite.Connection, person: str, *, after: int, without: str = "") -> bool:
+async def _lasts(db: Connection, person: str, *, after: int, without: str = "") -> bool:
     """Whether a membership of this person lasts beyond a time, not counting one of them."""
     sql = "SELECT 1 FROM member WHERE ? IN (id, held_by) AND id <> ? AND (left_at IS NULL OR left_at > ?) LIMIT 1"
     return bool(list(await db.execute_fetchall(sql, (person, without, after))))
 
 
-async def _successor_problem(db: aiosqlite.Connection, member: str, person: str, *, left_at: int | None) -> str | None:
+async def _successor_problem(db: Connection, member: str, person: str, *, left_at: int | None) -> str | None:
     """Why a membership cannot last until `left_at`, or go on if None, beside a successor's at the same connection."""
     for home, successor, joined_at, tz in await db.execute_fetchall(_SUCCESSOR_SQL, (member, left_at)):
         since = datetime.fromtimestamp(joined_at, UTC).astimezone(ZoneInfo(str(tz))).date().isoformat()
@@ -236,7 +235,7 @@ async def _successor_problem(db: aiosqlite.Connection, member: str, person: str,
     return None
 
 
-async def _last_tie(db: aiosqlite.Connection, member: str, person: str, *, after: int) -> str | None:
+async def _last_tie(db: Connection, member: str, person: str, *, after: int) -> str | None:
     """What a person must end before their last membership does; None if nothing, or another home stays theirs."""
     if await _lasts(db, person, after=after, without=member):
         return None
@@ -248,7 +247,7 @@ async def _last_tie(db: aiosqlite.Connection, member: str, person: str, *, after
     return None
 
 
-async def _holders(db: aiosqlite.Connection, role: str, *, board: list[str]) -> tuple[str, ...]:
+async def _holders(db: Connection, role: str, *, board: list[str]) -> tuple[str, ...]:
     if role == BOARD_ROLE:
         return tuple(board)
     kinds = (ChangeKind.ROLE_BEGUN.value, ChangeKind.ROLE_ENDED.value)
@@ -256,6 +255,6 @@ async def _holders(db: aiosqlite.Connection, role: str, *, board: list[str]) -> 
     return tuple(str(row[0]) for row in rows)
 
 
-async def _roles_of(db: aiosqlite.Connection, member: str) -> list[str]:
+async def _roles_of(db: Connection, member: str) -> list[str]:
     board = [str(row[0]) for row in await db.execute_fetchall(_BOARD_SQL)]
     return [role for role in ROLES if member in await _holders(db, role, board=board)]

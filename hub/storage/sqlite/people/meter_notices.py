@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from typing import Final
 
-import aiosqlite
-
 from hub.core.homes.measure_sources import GRID_METER
 from hub.core.homes.meter_trust import UNPROVEN_METER, MeterSpan, ToldMeter, unproven_spans
 from hub.storage.fleet_records import ReceivedNotice
 from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.people.home_agents import meter_sources
 from hub.storage.sqlite.published.device_maps import release_windows
+from hub.storage.sqlite.threads.connection import Connection
 from protocols.slots import Slot, slot_of
 
 MOST_NOTICES: Final = 1_000
@@ -25,7 +24,7 @@ _ACCEPTED_SQL: Final = """SELECT f.home, f.first_slot FROM finding AS f WHERE f.
     SELECT verdict FROM finding_decision WHERE finding = f.id ORDER BY id DESC LIMIT 1) = 'accept'"""
 
 
-async def told_meters(db: aiosqlite.Connection) -> list[ToldMeter]:
+async def told_meters(db: Connection) -> list[ToldMeter]:
     """What was told of every home's grid meter by the agents in the seats that bring it, in order."""
     rows = list(await db.execute_fetchall(_TOLD_SQL))
     if not rows:
@@ -53,7 +52,7 @@ async def told_meters(db: aiosqlite.Connection) -> list[ToldMeter]:
     return [each for each in told if each.home not in known or (each.home, each.seat) in bring]
 
 
-async def unproven_meters(db: aiosqlite.Connection) -> list[MeterSpan]:
+async def unproven_meters(db: Connection) -> list[MeterSpan]:
     """The meters whose readings wait until the board releases them."""
     if not (told := await told_meters(db)):
         return []
@@ -69,7 +68,7 @@ class SqliteMeterNotices(SqliteConnections):
     async def note_meters(self, received: Sequence[ReceivedNotice]) -> None:
         """Keep those that say something else than the one before of their agent, at most MOST_NOTICES of each."""
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             for each in received:
                 notice = each.notice
                 kind = notice.quality, notice.phases, notice.legal_phases, int(notice.is_derived), notice.metrology
@@ -84,10 +83,8 @@ class SqliteMeterNotices(SqliteConnections):
 
     async def told_meters(self) -> tuple[ToldMeter, ...]:
         """What was told of every home's grid meter, by the agents in the seats that bring it, in order."""
-        async with self.reading() as db:
-            return tuple(await told_meters(db))
+        return tuple(await self.read(told_meters))
 
     async def unproven_meters(self) -> tuple[MeterSpan, ...]:
         """The meters whose readings wait until the board releases them."""
-        async with self.reading() as db:
-            return tuple(await unproven_meters(db))
+        return tuple(await self.read(unproven_meters))

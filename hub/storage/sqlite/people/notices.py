@@ -4,10 +4,9 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-import aiosqlite
-
 from hub.storage.notice_records import Bounce, NewNotice, Notice, NoticeChoice, NoticeKind, NoticeState
 from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sqlite.threads.connection import Connection
 
 _COLUMNS: Final = """SELECT id, kind, member, about, facts, secret, made_at, last_try_at, next_try_at, tries, state,
 settled_at, answer FROM notice"""
@@ -39,7 +38,7 @@ class SqliteNotices(SqliteConnections):
         """Queue those that are not known yet."""
         at = int(self._now())
 
-        async def work(db: aiosqlite.Connection) -> int:
+        async def work(db: Connection) -> int:
             return sum([await add_notice(db, each, at=at) for each in found])
 
         return await self.write(work) if found else 0
@@ -52,7 +51,7 @@ class SqliteNotices(SqliteConnections):
     async def note_try(self, notice: int, *, next_try_at: int) -> None:
         """Count a try that is about to begin."""
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             await db.execute("UPDATE notice SET tries = tries + 1, next_try_at = ? WHERE id = ?", (next_try_at, notice))
 
         await self.write(work)
@@ -60,7 +59,7 @@ class SqliteNotices(SqliteConnections):
     async def note_delay(self, notice: int, answer: str) -> None:
         """Keep why a notice still waits."""
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             shown = answer[:ANSWER_CHARS_MAX]
             await db.execute(_DELAY_SQL, (shown, notice, shown))
 
@@ -70,7 +69,7 @@ class SqliteNotices(SqliteConnections):
         """End a notice; its secret is deleted."""
         at = int(self._now())
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             await db.execute(_SETTLE_SQL, (state.value, answer[:ANSWER_CHARS_MAX], at, notice))
 
         await self.write(work)
@@ -79,7 +78,7 @@ class SqliteNotices(SqliteConnections):
         """Drop the waiting notices about this; the members who were told of it, or may have been."""
         at = int(self._now())
 
-        async def work(db: aiosqlite.Connection) -> tuple[str, ...]:
+        async def work(db: Connection) -> tuple[str, ...]:
             await db.execute(_DROP_SQL, (answer[:ANSWER_CHARS_MAX], at, kind.value, about))
             return tuple(str(row[0]) for row in await db.execute_fetchall(_TOLD_SQL, (kind.value, about)))
 
@@ -94,7 +93,7 @@ class SqliteNotices(SqliteConnections):
     async def forget_notices(self, *, before: int) -> None:
         """Delete notices settled before this time."""
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             await db.execute("DELETE FROM notice WHERE settled_at < ?", (before,))
 
         await self.write(work)
@@ -103,7 +102,7 @@ class SqliteNotices(SqliteConnections):
         """Keep that an address refused, or that it takes mail again."""
         at, key = int(self._now()), address.casefold()
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             await db.execute("DELETE FROM mail_bounce WHERE address = ?", (key,))
             if answer is not None:
                 await db.execute("INSERT INTO mail_bounce VALUES (?, ?, ?)", (key, at, answer[:ANSWER_CHARS_MAX]))
@@ -127,13 +126,13 @@ class SqliteNotices(SqliteConnections):
         """Switch a kind on or off for a member."""
         at = int(self._now())
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             await db.execute(_CHOOSE_SQL, (member, kind.value, int(is_on), by, at))
 
         await self.write(work)
 
 
-async def add_notice(db: aiosqlite.Connection, new: NewNotice, *, at: int) -> int:
+async def add_notice(db: Connection, new: NewNotice, *, at: int) -> int:
     """Queue a notice in the caller's transaction; 1 if it is new and within its limit an hour, else 0."""
     if new.most_an_hour is not None:
         rows = await db.execute_fetchall(_RECENT_SQL, (new.kind.value, new.member, at - HOUR_S))

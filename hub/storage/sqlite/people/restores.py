@@ -2,10 +2,9 @@
 
 from typing import Final
 
-import aiosqlite
-
 from hub.storage.audit_records import RestoreRow
 from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sqlite.threads.connection import Connection
 
 _RESTORES_SQL: Final = "SELECT backup_made_at, restored_at, checked_by, checked_at FROM restore ORDER BY id"
 
@@ -16,7 +15,7 @@ class SqliteRestores(SqliteConnections):
     async def add_restore(self, *, backup_made_at: int, restored_at: int) -> None:
         """Note a restore. Sessions and sign-in links end: one that was ended after the backup would open again."""
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             await db.execute(
                 "INSERT INTO restore (backup_made_at, restored_at) VALUES (?, ?)", (backup_made_at, restored_at)
             )
@@ -33,7 +32,7 @@ class SqliteRestores(SqliteConnections):
     async def confirm_restores(self, *, by: str, at: int) -> str | None:
         """Note that this board member has looked; returns what is wrong, or None."""
 
-        async def work(db: aiosqlite.Connection) -> str | None:
+        async def work(db: Connection) -> str | None:
             if not list(await db.execute_fetchall("SELECT 1 FROM member WHERE id = ? AND is_board = 1", (by,))):
                 return f"{by[:40]!r} is not on the board"
             done = await db.execute(

@@ -4,15 +4,14 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
-import aiosqlite
-
 from hub.storage.errors import StoreConflictError
 from hub.storage.records import Member
+from hub.storage.sqlite.threads.connection import Connection
 
 MEMBER_COLUMNS: Final = "id, name, email, language, is_board, joined_at, left_at, held_by"
 
 
-async def insert_member(db: aiosqlite.Connection, member: Member) -> None:
+async def insert_member(db: Connection, member: Member) -> None:
     """Add the row. Raises: StoreConflictError if the id is taken."""
     values = (
         *(member.id, member.name, member.email, member.language, int(member.is_board)),

@@ -4,11 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
-import aiosqlite
-
 from hub.storage.errors import StoreError
 from hub.storage.maps.records import MapFile, MapProposal, MapRelease
 from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sqlite.threads.connection import Connection
 from protocols.slots import Slot, slot_of
 
 _FILES_SQL: Final = "SELECT digest, map, quality, text, added_by, added_at FROM map_file ORDER BY added_at, rowid"
@@ -19,7 +18,7 @@ _NEWEST_SQL: Final = "SELECT coalesce(max(serial), 0) FROM map_release"
 _WINDOWS_SQL: Final = "SELECT released_at, bronze FROM map_release ORDER BY serial"
 
 
-async def release_windows(db: aiosqlite.Connection) -> list[tuple[Slot, Slot | None]]:
+async def release_windows(db: Connection) -> list[tuple[Slot, Slot | None]]:
     """When a bundle with bronze maps was in force: from its slot up to another, None for until now.
 
     The slot in which the next one was released is still in it: no agent can have heard of that before.
@@ -35,7 +34,7 @@ class SqliteDeviceMaps(SqliteConnections):
     async def add_map_file(self, new: MapFile) -> None:
         """Keep a checked map; one that is there changes nothing. Raises: StoreError for anyone off the board."""
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             await _require_board(db, new.added_by)
             if list(await db.execute_fetchall("SELECT 1 FROM map_file WHERE digest = ?", (new.digest,))):
                 return
@@ -53,7 +52,7 @@ class SqliteDeviceMaps(SqliteConnections):
     async def propose_maps(self, digests: Sequence[str], *, by: str, at: int) -> int:
         """Store a proposal and return its number. Raises: StoreError for anyone off the board or a map not added."""
 
-        async def work(db: aiosqlite.Connection) -> int:
+        async def work(db: Connection) -> int:
             await _require_board(db, by)
             known = {str(row[0]) for row in await db.execute_fetchall("SELECT digest FROM map_file")}
             if missing := [each for each in digests if each not in known]:
@@ -77,7 +76,7 @@ class SqliteDeviceMaps(SqliteConnections):
         Raises: StoreError unless it is a second member of the board's and nothing was released since the proposal.
         """
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             rows = [_proposal(tuple(row)) for row in await db.execute_fetchall(_PROPOSALS_SQL)]
             wanted = next((each for each in rows if each.id == release.proposal), None)
             ((newest,),) = await db.execute_fetchall(_NEWEST_SQL)
@@ -117,7 +116,7 @@ def _proposal(row: tuple[int | str, ...]) -> MapProposal:
     return MapProposal(int(number), int(follows), tuple(json.loads(str(digests))), str(by), int(at))
 
 
-async def _require_board(db: aiosqlite.Connection, member: str) -> None:
+async def _require_board(db: Connection, member: str) -> None:
     rows = list(await db.execute_fetchall("SELECT is_board FROM member WHERE id = ?", (member,)))
     if not rows or not rows[0][0]:
         raise StoreError(f"{member[:40]!r} is not on the board: two members of the board release maps")

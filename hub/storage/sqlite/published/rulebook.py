@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final
 
-import aiosqlite
-
 from hub.storage.errors import StoreError
 from hub.storage.rule_records import NewProposal, RuleAdoption, RuleProposal, StoredRule, StoredRulebook, day_of
 from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sqlite.threads.connection import Connection
 
 _ADOPTED: Final = """EXISTS (SELECT 1 FROM rule_adoption AS a
 WHERE a.rule = rule.position AND a.rule_hash = rule.hash AND a.valid_from_day = rule.valid_from_day
@@ -42,7 +41,7 @@ class SqliteRulebook(SqliteConnections):
         Raises: StoreError for any other rule: that needs a proposal and its adoption.
         """
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             same = "SELECT 1 FROM rule WHERE hash = ? AND valid_from_day = ?"
             if list(await db.execute_fetchall(same, (rule_hash, valid_from_day))):
                 return
@@ -59,7 +58,7 @@ class SqliteRulebook(SqliteConnections):
         Raises: StoreError if the proposer is not on the board, it would begin too early, or it is there already.
         """
 
-        async def work(db: aiosqlite.Connection) -> int:
+        async def work(db: Connection) -> int:
             await _require_board(db, new.by)
             await _require_later(db, new.valid_from_day, at=new.at)
             same = """SELECT p.id, p.proposed_by, w.proposal FROM rule_proposal AS p
@@ -94,7 +93,7 @@ class SqliteRulebook(SqliteConnections):
         Raises: StoreError if there is no such proposal, it is stale, or the two are not two members of the board.
         """
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             wanted = await _proposal_of(db, proposal)
             if wanted.withdrawn_by:
                 raise StoreError(f"{wanted.withdrawn_by} withdrew proposal {proposal}: it can no longer be adopted")
@@ -108,7 +107,7 @@ class SqliteRulebook(SqliteConnections):
         Raises: StoreError unless its proposer does, or a member of the board if the proposer left the board.
         """
 
-        async def work(db: aiosqlite.Connection) -> None:
+        async def work(db: Connection) -> None:
             wanted = await _proposal_of(db, proposal)
             if wanted.withdrawn_by:
                 raise StoreError(f"proposal {proposal} is withdrawn already: nothing was changed")
@@ -148,7 +147,7 @@ class SqliteRulebook(SqliteConnections):
         return tuple(_rule(tuple(row)) for row in rows)
 
 
-async def _adopt_rule(db: aiosqlite.Connection, proposal: RuleProposal, *, adopted: RuleAdoption) -> None:
+async def _adopt_rule(db: Connection, proposal: RuleProposal, *, adopted: RuleAdoption) -> None:
     """Add the proposed rule together with its adoption by a second member of the board."""
     new = proposal.content
     await _require_open(db, proposal)
@@ -166,7 +165,7 @@ async def _adopt_rule(db: aiosqlite.Connection, proposal: RuleProposal, *, adopt
     await _put_rule(db, (new.hash, new.canonical, new.valid_from_day), adopted=adopted)
 
 
-async def _proposal_of(db: aiosqlite.Connection, number: int) -> RuleProposal:
+async def _proposal_of(db: Connection, number: int) -> RuleProposal:
     found = [_proposal(tuple(row)) for row in await db.execute_fetchall(_PROPOSALS_SQL)]
     wanted = next((each for each in found if each.id == number), None)
     if wanted is None:
@@ -174,25 +173,25 @@ async def _proposal_of(db: aiosqlite.Connection, number: int) -> RuleProposal:
     return wanted
 
 
-async def _require_open(db: aiosqlite.Connection, proposal: RuleProposal) -> None:
+async def _require_open(db: Connection, proposal: RuleProposal) -> None:
     same = "SELECT 1 FROM rule WHERE hash = ? AND valid_from_day = ?"
     if list(await db.execute_fetchall(same, (proposal.content.hash, proposal.content.valid_from_day))):
         raise StoreError(f"proposal {proposal.id} is adopted already: nothing was changed")
 
 
-async def _put_rule(db: aiosqlite.Connection, rule: tuple[str, bytes, str], *, adopted: RuleAdoption) -> None:
+async def _put_rule(db: Connection, rule: tuple[str, bytes, str], *, adopted: RuleAdoption) -> None:
     cursor = await db.execute("INSERT INTO rule (hash, canonical, valid_from_day) VALUES (?, ?, ?)", rule)
     values = (cursor.lastrowid, rule[0], rule[2], adopted.by, adopted.at)
     await db.execute("INSERT INTO rule_adoption VALUES (?, ?, ?, ?, ?)", values)
 
 
-async def _require_board(db: aiosqlite.Connection, member: str) -> None:
+async def _require_board(db: Connection, member: str) -> None:
     rows = list(await db.execute_fetchall("SELECT is_board FROM member WHERE id = ?", (member,)))
     if not rows or not rows[0][0]:
         raise StoreError(f"{member[:40]!r} is not on the board: two members of the board agree on a new rule")
 
 
-async def _require_later(db: aiosqlite.Connection, first_day: str, *, at: int) -> None:
+async def _require_later(db: Connection, first_day: str, *, at: int) -> None:
     """A rule begins after today and after the last settled day, which every published day is too."""
     ((tz,),) = await db.execute_fetchall("SELECT tz FROM coop")
     ((settled,),) = await db.execute_fetchall(_SETTLED_SQL)

@@ -3,9 +3,8 @@
 import json
 from collections.abc import Sequence
 
-import aiosqlite
-
 from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sqlite.threads.connection import Row
 from hub.storage.street_records import RunGroup, StreetTotal
 from protocols.quantities import Measure
 from protocols.slots import Slot
@@ -32,7 +31,7 @@ class SqliteStreet(SqliteConnections):
         row = await self._fix(_RUN_SQL, run_key, homes, plants)
         return RunGroup(frozenset(json.loads(row[0])), frozenset(json.loads(row[1])), bool(row[2]))
 
-    async def _fix(self, sql: tuple[str, str], name: str, *groups: Sequence[str]) -> aiosqlite.Row:
+    async def _fix(self, sql: tuple[str, str], name: str, *groups: Sequence[str]) -> Row:
         select, insert = sql
         held = await self._held(select, name)
         if held is None:
@@ -42,7 +41,7 @@ class SqliteStreet(SqliteConnections):
         assert held is not None
         return held
 
-    async def _held(self, select: str, name: str) -> aiosqlite.Row | None:
+    async def _held(self, select: str, name: str) -> Row | None:
         async with self.reading() as db:
             rows = list(await db.execute_fetchall(select, (name,)))
         return rows[0] if rows else None

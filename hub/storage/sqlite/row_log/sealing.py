@@ -6,12 +6,11 @@ import logging
 from collections.abc import Sequence, Set
 from typing import Final
 
-import aiosqlite
-
 from hub.core.ledger.signed_document import Signer
 from hub.storage.audit_records import FIRST_LINK, LogLine, head_bytes, next_link, row_digest
 from hub.storage.sqlite.row_log.protection import LOGGED
 from hub.storage.sqlite.row_log.triggers import Column, TableForm, form_of
+from hub.storage.sqlite.threads.connection import Connection
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +29,13 @@ _SET_HEAD_SQL = """INSERT INTO row_log_head VALUES (1, ?, ?, ?) ON CONFLICT (one
 position = excluded.position, hash = excluded.hash, signature = excluded.signature"""
 
 
-async def newest_waiting(db: aiosqlite.Connection) -> int:
+async def newest_waiting(db: Connection) -> int:
     """The newest waiting line at the start of a transaction: 0, unless somebody wrote past the hub."""
     ((newest,),) = await db.execute_fetchall("SELECT coalesce(max(id), 0) FROM row_log_waiting")
     return int(newest)
 
 
-async def seal_changes(db: aiosqlite.Connection, *, after: int, at: int, signer: Signer | None) -> None:
+async def seal_changes(db: Connection, *, after: int, at: int, signer: Signer | None) -> None:
     """Write every waiting line after `after` into the log and sign the head. Without changes it does nothing.
 
     It is part of the caller's transaction: a row and its line are on disk together or not at all.
@@ -69,7 +68,7 @@ def _values(line: LogLine) -> tuple[object, ...]:
     return (line.position, line.at, line.source, line.row_key, line.change, line.digest, line.says)
 
 
-async def _head(db: aiosqlite.Connection) -> tuple[int, bytes]:
+async def _head(db: Connection) -> tuple[int, bytes]:
     """The end of the chain. If the head is gone or too old, the hub goes on behind the last line, and nothing fits."""
     ((last,),) = await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM row_log")
     rows = list(await db.execute_fetchall(_HEAD_SQL))
@@ -77,7 +76,7 @@ async def _head(db: aiosqlite.Connection) -> tuple[int, bytes]:
     return max(position, int(last)), link
 
 
-async def table_forms(db: aiosqlite.Connection) -> list[TableForm]:
+async def table_forms(db: Connection) -> list[TableForm]:
     """The forms of the logged tables that this store has."""
     columns: dict[str, list[Column]] = {}
     for table, name, kind, place in await db.execute_fetchall(_ALL_COLUMNS_SQL):
@@ -85,7 +84,7 @@ async def table_forms(db: aiosqlite.Connection) -> list[TableForm]:
     return [form_of(table, columns[table]) for table in LOGGED if table in columns]
 
 
-async def install_log(db: aiosqlite.Connection, applied: range, *, at: int, signer: Signer | None) -> None:
+async def install_log(db: Connection, applied: range, *, at: int, signer: Signer | None) -> None:
     """Create the missing triggers, and take over the rows of tables that are not in the log in their present form.
 
     It is part of the transaction that applied these steps of the schema: only then are rows taken over. A log that was
@@ -104,14 +103,14 @@ async def install_log(db: aiosqlite.Connection, applied: range, *, at: int, sign
     await seal_changes(db, after=after, at=at, signer=signer)
 
 
-async def _is_whole(db: aiosqlite.Connection) -> bool:
+async def _is_whole(db: Connection) -> bool:
     """Whether the log has all the lines that its head counts."""
     ((lines, last),) = await db.execute_fetchall("SELECT count(*), coalesce(max(position), 0) FROM row_log")
     heads = list(await db.execute_fetchall(_HEAD_SQL))
     return bool(lines) and [lines, last] == [last, heads[0][0] if heads else 0]
 
 
-async def _install(db: aiosqlite.Connection, form: TableForm, *, replaced: Set[str], takes_over: bool) -> bool:
+async def _install(db: Connection, form: TableForm, *, replaced: Set[str], takes_over: bool) -> bool:
     """Create the triggers of one table in place of those of these names; whether the log then holds its form."""
     for name, sql in form.triggers().items():
         if name in replaced:

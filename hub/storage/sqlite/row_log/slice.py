@@ -6,9 +6,8 @@ import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, closing
+from functools import partial
 from typing import Final
-
-import aiosqlite
 
 from hub.storage.audit_records import BoardAct, FileCheck, LogHead, LogLine, RowLogView, WaitingLine, row_digest
 from hub.storage.sqlite.connections import SqliteConnections
@@ -17,6 +16,7 @@ from hub.storage.sqlite.row_log.protection import LOGGED
 from hub.storage.sqlite.row_log.sealing import TABLE_INFO, table_forms
 from hub.storage.sqlite.row_log.triggers import form_of
 from hub.storage.sqlite.schema import LEDGER_SQL, known_migrations
+from hub.storage.sqlite.threads.connection import Connection
 
 PAGE: Final = 2_000
 MOST_PROBLEMS: Final = 20
@@ -75,14 +75,13 @@ class SqliteRowLog(SqliteConnections):
 
     async def quick_check(self, *, within_s: float) -> FileCheck:
         """The first damage SQLite's quick check finds in the file within this many seconds."""
-        async with self.reading() as db:
-            return await quick_check(db, within_s=within_s)
+        return await self.read(partial(quick_check, within_s=within_s))
 
 
 class _View:
     """Reads on one connection inside one transaction."""
 
-    def __init__(self, db: aiosqlite.Connection) -> None:
+    def __init__(self, db: Connection) -> None:
         self._db = db
 
     async def head(self) -> LogHead | None:
@@ -102,9 +101,9 @@ class _View:
         forms = {form.table: form for form in await table_forms(self._db)}
         key, content, _ = forms[table].parts("")
         sql = f"SELECT CAST({key} AS BLOB), CAST({content} AS BLOB) FROM {table}"
-        async with self._db.execute(sql) as cursor:
-            while page := list(await cursor.fetchmany(PAGE)):
-                yield [(_text(row[0]), row_digest(bytes(row[1]))) for row in page]
+        cursor = await self._db.execute(sql)
+        while page := await self._db.run(lambda _: cursor.fetchmany(PAGE)):
+            yield [(_text(row[0]), row_digest(bytes(row[1]))) for row in page]
 
     async def forms(self) -> dict[str, str]:
         return {form.table: form.form.hex() for form in await table_forms(self._db)}

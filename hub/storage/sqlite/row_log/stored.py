@@ -5,6 +5,7 @@ from typing import Final
 from hub.storage.audit_records import StoredHead, StoredHome, StoredMessage
 from hub.storage.records import Access
 from hub.storage.sqlite.access_log import SqliteAccessLog
+from hub.storage.sqlite.threads.connection import Connection, Row
 
 _MESSAGES_SQL: Final = """SELECT position, epoch, seq, CAST(kind AS BLOB), hash, sealed, received_at, first_slot,
 last_slot, CAST(refused AS BLOB) FROM message WHERE agent = ? AND (epoch, seq) > (?, ?) ORDER BY epoch, seq LIMIT ?"""
@@ -40,11 +41,12 @@ class SqliteStoredRows(SqliteAccessLog):
     async def stored_home(self, home: str, *, access: Access) -> StoredHome:
         """Everything made of this home's messages; the access is logged first (I12)."""
         await self.log_access(access, [home], fields=FIELDS, rows=0)
-        async with self.reading() as db:
-            readings = await db.execute_fetchall(_READINGS_SQL, (home,))
-            longs = await db.execute_fetchall(_LONG_SQL, (home,))
-            devices = await db.execute_fetchall(_DEVICES_SQL, (home,))
-            consents = await db.execute_fetchall(_CONSENTS_SQL, (home,))
+
+        async def work(db: Connection) -> list[list[Row]]:
+            statements = (_READINGS_SQL, _LONG_SQL, _DEVICES_SQL, _CONSENTS_SQL)
+            return [await db.execute_fetchall(sql, (home,)) for sql in statements]
+
+        readings, longs, devices, consents = await self.read(work)
         return StoredHome(
             readings={(row[0], row[1], row[2]): (row[3], row[4], row[5]) for row in readings},
             long_intervals={(row[0], row[1], row[2]): row[3] for row in longs},

@@ -4,26 +4,26 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-import aiosqlite
 import pytest
 
 from hub.storage.records import Coop, Home, Member
 from hub.storage.rule_records import NewProposal, RuleAdoption
 from hub.storage.sqlite.schema import known_migrations, migrate
 from hub.storage.sqlite.store import SqliteStore
+from hub.storage.sqlite.threads.connection import run_through
 
 BEFORE = 18
 AT_S = 1_780_000_000  # 2026-05-28 in Madrid
 
 
 @pytest.fixture
-async def older(tmp_path: Path) -> Path:
+def older(tmp_path: Path) -> Path:
     """A store from before proposals, with its first rule."""
     path = tmp_path / "hub.sqlite"
-    async with aiosqlite.connect(path, isolation_level=None) as db:
-        await migrate(db, place="x", steps=known_migrations()[:BEFORE])
-        await db.execute("INSERT INTO rule VALUES (1, 'first', x'31', '1970-01-01')")
-        await db.execute("INSERT INTO rule_adoption VALUES (1, 'first', '1970-01-01', '', 0)")
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        run_through(lambda connection: migrate(connection, place="x", steps=known_migrations()[:BEFORE]), db)
+        db.execute("INSERT INTO rule VALUES (1, 'first', x'31', '1970-01-01')")
+        db.execute("INSERT INTO rule_adoption VALUES (1, 'first', '1970-01-01', '', 0)")
     return path
 
 

@@ -3,15 +3,16 @@
 import asyncio
 import re
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
-import aiosqlite
 import pytest
 
 from hub.storage.errors import StoreConflictError, StoreError
 from hub.storage.records import Job
 from hub.storage.sqlite.schema import Migration, known_migrations, migrate
 from hub.storage.sqlite.store import SqliteStore
+from hub.storage.sqlite.threads.connection import Connection, run_through
 from tests.house.source_tree import ROOT
 from tests.hub.sending_home import COOP, open_store
 
@@ -58,7 +59,7 @@ async def test_only_its_owner_can_read_the_file_and_it_is_durable(tmp_path: Path
     assert (tmp_path / "hub.sqlite-wal").stat().st_mode & 0o077 == 0
     levels: list[int] = []
 
-    async def ask(db: aiosqlite.Connection) -> None:
+    async def ask(db: Connection) -> None:
         levels.extend(row[0] for row in await db.execute_fetchall("PRAGMA synchronous"))
 
     await store.write(ask)
@@ -81,16 +82,20 @@ async def test_a_newer_or_altered_schema_is_refused(tmp_path: Path) -> None:
         await opened(path)
 
 
-async def test_a_step_that_fails_leaves_the_schema_as_it_was(tmp_path: Path) -> None:
+def test_a_step_that_fails_leaves_the_schema_as_it_was(tmp_path: Path) -> None:
     steps = [Migration(1, "1", "CREATE TABLE a (x);"), Migration(2, "2", "CREATE TABLE b (x);\nCREATE TABLE a (y);")]
-    async with aiosqlite.connect(tmp_path / "x", isolation_level=None) as db:
-        await migrate(db, place="x", steps=steps[:1])
+    with closing(sqlite3.connect(tmp_path / "x", isolation_level=None)) as db:
+
+        def bring_to(wanted: list[Migration]) -> None:
+            run_through(lambda connection: migrate(connection, place="x", steps=wanted), db)
+
+        bring_to(steps[:1])
         with pytest.raises(sqlite3.OperationalError):
-            await migrate(db, place="x", steps=steps)
-        names = {row[0] for row in await db.execute_fetchall("SELECT name FROM sqlite_master")}
+            bring_to(steps)
+        names = {row[0] for row in db.execute("SELECT name FROM sqlite_master")}
         assert names == {"migration", "a"}
-        await migrate(db, place="x", steps=[steps[0], Migration(2, "2", "CREATE TABLE b (x);")])
-        assert len(list(await db.execute_fetchall("SELECT * FROM migration"))) == 2
+        bring_to([steps[0], Migration(2, "2", "CREATE TABLE b (x);")])
+        assert len(list(db.execute("SELECT * FROM migration"))) == 2
 
 
 def test_every_table_is_strict() -> None:
@@ -124,7 +129,7 @@ async def test_evidence_cannot_be_deleted_or_rewritten(tmp_path: Path, table: st
 async def test_a_refused_write_does_not_undo_the_others(tmp_path: Path) -> None:
     store = await open_store(tmp_path)
 
-    async def broken(db: aiosqlite.Connection) -> None:
+    async def broken(db: Connection) -> None:
         await db.execute("INSERT INTO job VALUES ('half', 1, NULL, '')")
         raise StoreConflictError("no")
 
@@ -165,7 +170,7 @@ async def test_a_full_disk_gives_one_line_and_loses_nothing_stored_before(tmp_pa
     store = await open_store(tmp_path)
     await store.put_job(Job("before", 1, None, ""))
 
-    async def limit(db: aiosqlite.Connection) -> None:
+    async def limit(db: Connection) -> None:
         await db.execute_fetchall("PRAGMA max_page_count = 1")
 
     await store.write(limit)
@@ -185,7 +190,7 @@ async def test_a_commit_that_can_be_neither_made_nor_undone_fails_and_the_next_w
     def authorize(_action: int, operation: str | None, *_rest: str | None) -> int:
         return sqlite3.SQLITE_DENY if operation in refused else sqlite3.SQLITE_OK
 
-    await store.write(lambda db: db.set_authorizer(authorize))
+    await store.write(lambda db: db.run(lambda plain: plain.set_authorizer(authorize)))
     refused |= {"COMMIT", "ROLLBACK"}
     async with asyncio.timeout(5):
         with pytest.raises(StoreError, match="could not write: not authorized"):
