@@ -1,6 +1,8 @@
 """Options and settings of the whole test run."""
 
+import gc
 import sys
+from collections.abc import Iterator
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -29,8 +31,19 @@ def pytest_configure(config: pytest.Config) -> None:
         settings.load_profile("searching")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection(session: pytest.Session) -> None:
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Iterator[None]:
+    """What is collected stays to the end: looking through it for garbage, now or later, finds none."""
+    gc.disable()
+    try:
+        load_share(session)
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def load_share(session: pytest.Session) -> None:
     """Of several workers that collect everything, each first loads its share of the files.
 
     Side by side they would all compile the same file at the same time; so each finds the others' compiled files.

@@ -10,17 +10,26 @@ from functools import wraps
 from typing import Any
 
 Check = Callable[..., Any]
+NOTHING = "a rule about nothing is always held"
 
 
-def held_by_each(cases: Mapping[str, Any]) -> Callable[[Check], Callable[..., None]]:
-    """Make one test of a check, plain or async, that takes a case and perhaps fixtures after it."""
-    assert cases, "a rule about nothing is always held"
+Cases = Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+
+
+def held_by_each(cases: Cases) -> Callable[[Check], Callable[..., None]]:
+    """Make one test of a check, plain or async, that takes a case and perhaps fixtures after it.
+
+    A function that gives the cases is asked when the test runs: cases that take long to make delay no other test.
+    """
+    assert cases, NOTHING
 
     def with_cases(check: Check) -> Callable[..., None]:
         @wraps(check)
         def test(**fixtures: Any) -> None:
             wrong: dict[str, Exception] = {}
-            for name, case in cases.items():
+            given = cases() if callable(cases) else cases
+            assert given, NOTHING
+            for name, case in given.items():
                 try:
                     pending = check(case, **fixtures)
                     if pending is not None:

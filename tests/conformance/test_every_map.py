@@ -5,6 +5,7 @@ The device refuses whatever its map does not call readable, so a request that le
 
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cache
 
 import pytest
 
@@ -19,9 +20,12 @@ from tests.edge_agent.devices.scans import Recorder
 from tests.edge_agent.devices.test_reader import device
 from tests.one_rule import held_by_each
 from tests.simulator.conftest import FIRST_DAY, NOON_S
-from tests.simulator.devices.test_any_family import CASES, image_of
+from tests.simulator.devices.test_any_family import families, image_of
 
-STREET = Street(seed=7, homes=12, first_day=FIRST_DAY)
+
+@cache
+def street() -> Street:
+    return Street(seed=7, homes=12, first_day=FIRST_DAY)
 
 
 def served(image: DeviceImage, at_s: float = NOON_S) -> Recorder:
@@ -30,9 +34,9 @@ def served(image: DeviceImage, at_s: float = NOON_S) -> Recorder:
     return Recorder(gaps | dict(image.words(at_s)), is_strict=True)
 
 
-@held_by_each(CASES)
+@held_by_each(families)
 async def test_the_agent_reads_what_a_simulated_device_shows(device_map: DeviceMap) -> None:
-    image = image_of(STREET, device_map)
+    image = image_of(street(), device_map)
     under_test, link = device(device_map.id, *device_map.roles, device_map=device_map), served(image)
     readout = await under_test.read(link)  # type: ignore[arg-type]
     assert set(readout.values) == set(under_test.resolved.names()), "the device refused what the map reads"
@@ -53,13 +57,13 @@ async def test_the_agent_reads_what_a_simulated_device_shows(device_map: DeviceM
 
 
 @pytest.mark.parametrize("at_s", [NOON_S, NOON_S + 9 * 3600], ids=["with the sun", "from the battery"])
-@held_by_each(CASES)
+@held_by_each(families)
 async def test_every_power_is_read_in_its_direction(device_map: DeviceMap, at_s: float) -> None:
-    image = image_of(STREET, device_map)
+    image = image_of(street(), device_map)
     under_test = device(device_map.id, *device_map.roles, device_map=device_map)
     readout = await under_test.read(served(image, at_s))  # type: ignore[arg-type]
     samples = {place.role: each for place, each in under_test.samples(readout, at_s).items()}
-    state = STREET.physics(image.home.id).state(at_s)
+    state = street().physics(image.home.id).state(at_s)
     for role in device_map.roles.values():
         if role.power and shows_its_own(image, role) and not is_at_its_end(under_test.resolved, role, readout.values):
             assert samples[role.name].power_w == pytest.approx(true_power_w(role, state), abs=60), role.name

@@ -11,7 +11,7 @@ sunspec2 = pytest.importorskip("sunspec2")
 
 from protocols.maps.model import DeviceMap, MapPoint  # noqa: E402
 from tests.one_rule import held_by_each  # noqa: E402
-from tests.protocols.maps.shipped import FAMILIES, shipped_map  # noqa: E402
+from tests.protocols.maps.shipped import shipped_maps  # noqa: E402
 
 MODELS = Path(sunspec2.__file__).parent / "models" / "json"
 NAMES = {
@@ -29,13 +29,14 @@ REPEATS = 8
 """How often a repeating group is laid out; no map reads further."""
 
 
-CASES = {
-    f"{device_map.id}-{model}-{point.name}": (point, model, device_map)
-    for device_map in map(shipped_map, FAMILIES)
-    if device_map.is_sunspec
-    for point in device_map.points
-    for model in point.models
-}
+def points() -> dict[str, tuple[MapPoint, int, DeviceMap]]:
+    return {
+        f"{device_map.id}-{model}-{point.name}": (point, model, device_map)
+        for device_map in shipped_maps().values()
+        if device_map.is_sunspec
+        for point in device_map.points
+        for model in point.models
+    }
 
 
 @cache
@@ -58,7 +59,7 @@ def _lay_out(points: list[dict[str, Any]], layout: dict[int, dict[str, Any]], at
     return at
 
 
-@held_by_each(CASES)
+@held_by_each(points)
 def test_each_point_lies_where_the_model_says(case: tuple[MapPoint, int, DeviceMap]) -> None:
     point, model, device_map = case
     layout, _ = _layout(model)

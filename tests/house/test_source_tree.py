@@ -42,6 +42,22 @@ def test_a_rule_about_no_module_is_refused() -> None:
         held_by_all([])
 
 
+def test_cases_may_be_made_when_the_test_runs_and_none_are_refused_then() -> None:
+    made: list[str] = []
+
+    def cases() -> dict[str, int]:
+        made.append("made")
+        return dict.fromkeys(made, 0)
+
+    seen: list[int] = []
+    rule = held_by_each(cases)(seen.append)
+    assert made == []
+    rule()
+    assert (made, seen) == (["made"], [0])
+    with pytest.raises(AssertionError, match="about nothing"):
+        held_by_each(dict)(seen.append)()
+
+
 def test_a_check_that_ends_in_an_error_hides_no_other() -> None:
     @held_by_each({"a": 0, "b": 1, "c": 2})
     async def rule(case: int) -> None:

@@ -7,7 +7,6 @@ import pytest
 
 from edge_agent.devices.line import LineSettings, LinkBrokenError
 from edge_agent.finding import search as searching
-from edge_agent.finding.families import known_families
 from edge_agent.finding.search import (
     FoundDevice,
     SearchEvent,
@@ -22,9 +21,9 @@ from edge_agent.finding.search import (
 from edge_agent.finding.text import connect_text, found_lines, found_record, spoken_endpoint
 from edge_agent.settings import Endpoint
 from protocols.maps.model import Serial
+from tests.edge_agent.finding.families import maps
 from tests.edge_agent.modbus_stand import Stand, meter_words
 
-MAPS, _ = known_families()
 QUICK = LineSettings(timeout_s=0.3)
 
 
@@ -35,7 +34,7 @@ def at(port: int) -> Endpoint:
 async def searched(*endpoints: Endpoint, **choices: object) -> tuple[list[FoundDevice], list[SearchEvent]]:
     told: list[SearchEvent] = []
     plan = SearchPlan(endpoints=endpoints, tcp_line=QUICK, **choices)  # type: ignore[arg-type]
-    found = await search(plan, MAPS, told.append, pause=asyncio.sleep)
+    found = await search(plan, maps(), told.append, pause=asyncio.sleep)
     return found, told
 
 
@@ -113,22 +112,22 @@ async def test_only_addresses_that_accept_a_connection_are_asked(monkeypatch: py
     told: list[SearchEvent] = []
     plan = SearchPlan(networks=(network,), tcp_line=QUICK, makes=("sdm630",))
     monkeypatch.setattr(searching, "tcp_ports", lambda _maps: (stand.port,))
-    assert [each.endpoint for each in await search(plan, MAPS, told.append)] == [at(stand.port)]
+    assert [each.endpoint for each in await search(plan, maps(), told.append)] == [at(stand.port)]
     await stand.stop()
-    assert await search(plan, MAPS, told.append) == []
+    assert await search(plan, maps(), told.append) == []
     assert isinstance(told[-1], SearchNote)
     assert told[-1].is_trouble
 
 
 def test_ports_units_and_lines_are_those_of_the_families() -> None:
-    assert tcp_ports(MAPS)[0] == 502
-    assert usual_units(MAPS, "tcp")[0] == 1
-    assert 126 in usual_units(MAPS, "tcp") or 3 in usual_units(MAPS, "tcp")
-    assert (serial_lines(MAPS)[0].baud, serial_lines(MAPS)[0].parity) == (9600, "N")
+    assert tcp_ports(maps())[0] == 502
+    assert usual_units(maps(), "tcp")[0] == 1
+    assert 126 in usual_units(maps(), "tcp") or 3 in usual_units(maps(), "tcp")
+    assert (serial_lines(maps())[0].baud, serial_lines(maps())[0].parity) == (9600, "N")
 
 
 async def test_a_line_setting_that_the_adapter_lacks_does_not_end_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
-    usual, make_link = searching.serial_lines(MAPS)[0], searching.ModbusLink
+    usual, make_link = searching.serial_lines(maps())[0], searching.ModbusLink
 
     class Lacks:
         async def read_words(self, unit: int, function: int, *, address: int, count: int) -> list[int]:

@@ -26,6 +26,16 @@ def shipped_map(family: str) -> DeviceMap:
 
 
 @cache
+def map_texts() -> dict[str, str]:
+    return {family: map_text(family) for family in FAMILIES}
+
+
+@cache
+def shipped_maps() -> dict[str, DeviceMap]:
+    return {family: shipped_map(family) for family in FAMILIES}
+
+
+@cache
 def placements() -> dict[str, ResolvedMap]:
     """Every shipped map on every kind of device it fits: for SunSpec once with each of its models."""
     placed = {}

@@ -16,9 +16,8 @@ from protocols.maps.registers import RegisterError, Value, encode
 from protocols.maps.roles import role_names
 from protocols.maps.sunspec import SunSpecModel
 from tests.one_rule import held_by_each
-from tests.protocols.maps.shipped import FAMILIES, map_text, placements, shipped_map, whole_device
+from tests.protocols.maps.shipped import FAMILIES, map_texts, placements, shipped_map, shipped_maps, whole_device
 
-PLACEMENTS = placements()
 POLLS: tuple[Poll | None, ...] = (None, "fast", "slow", "once")
 
 
@@ -26,7 +25,7 @@ def test_every_family_is_shipped_under_its_own_name() -> None:
     assert [shipped_map(family).id for family in FAMILIES] == FAMILIES
 
 
-@held_by_each(PLACEMENTS)
+@held_by_each(placements)
 def test_a_scan_takes_the_fewest_possible_requests(resolved: ResolvedMap) -> None:
     for names in dict.fromkeys(filter(None, map(resolved.names, POLLS))):
         plan = resolved.plan(names)
@@ -41,10 +40,10 @@ def test_a_scan_takes_the_fewest_possible_requests(resolved: ResolvedMap) -> Non
      ("bornay-wind-plus", 1)],
 )  # fmt: skip
 def test_requests_of_a_whole_scan_are_as_documented(family: str, requests: int) -> None:
-    assert len(PLACEMENTS[family].plan()) == requests
+    assert len(placements()[family].plan()) == requests
 
 
-@held_by_each(PLACEMENTS)
+@held_by_each(placements)
 def test_values_survive_the_registers_of_the_device(resolved: ResolvedMap) -> None:
     values: dict[str, Value] = {}
     scales = {name for placed in resolved.points.values() for name in placed.point.scale_by}
@@ -79,7 +78,7 @@ def _derived(resolved: ResolvedMap, decoded: Mapping[str, Value]) -> dict[str, V
     return {name: decoded[name] for name in resolved.derived}
 
 
-@held_by_each({family: shipped_map(family) for family in FAMILIES})
+@held_by_each(shipped_maps)
 def test_a_device_with_all_models_serves_every_role(device_map: DeviceMap) -> None:
     for family in (device_map, *(variant.map for variant in device_map.variants)):
         whole = whole_device(family)
@@ -88,7 +87,7 @@ def test_a_device_with_all_models_serves_every_role(device_map: DeviceMap) -> No
             assert whole.plan(role_names(whole, role))
 
 
-@held_by_each(PLACEMENTS)
+@held_by_each(placements)
 def test_every_role_can_be_read_and_every_fact_has_a_source(resolved: ResolvedMap) -> None:
     device_map = resolved.device_map
     assert device_map.roles
@@ -101,24 +100,24 @@ def test_every_role_can_be_read_and_every_fact_has_a_source(resolved: ResolvedMa
 
 
 def test_power_and_energy_of_each_role_are_read_often() -> None:
-    for resolved in PLACEMENTS.values():
+    for resolved in placements().values():
         for role in resolved.device_map.roles:
             assert set(role_names(resolved, role)) <= set(resolved.names("fast"))
 
 
 def test_reading_every_point_reads_all_that_recognises_a_family() -> None:
-    for resolved in PLACEMENTS.values():
+    for resolved in placements().values():
         read = {(span.function, at) for span in resolved.plan() for at in range(span.address, span.end)}
         for check in (check for rule in resolved.device_map.identify for check in rule.checks):
             assert {(check.function, check.address + at) for at in range(check.type.words)} <= read
 
 
 def test_families_are_recognised_by_what_they_show() -> None:
-    huawei = PLACEMENTS["huawei-sun2000"]
+    huawei = placements()["huawei-sun2000"]
     words = huawei.encode({"model": "SUN2000-8KTL-M1"})
     assert recognise(shipped_map("huawei-sun2000"), words) == "certain"
     assert recognise(shipped_map("huawei-sun2000"), huawei.encode({"model": "SUN9"})) is None
-    eastron = PLACEMENTS["eastron-sdm630"]
+    eastron = placements()["eastron-sdm630"]
     normal = eastron.encode({"voltage_l1": Decimal(230), "frequency": Decimal(50)})
     assert recognise(shipped_map("eastron-sdm630"), normal) == "likely"
     assert recognise(shipped_map("eastron-sdm630"), {}) is None
@@ -148,7 +147,7 @@ def _longest_blind_run(run: list[Span], hull: Span, limits: BlockLimits) -> int:
     return max(map(len, marks.split("x")))
 
 
-@held_by_each(PLACEMENTS)
+@held_by_each(placements)
 def test_every_power_and_every_settled_counter_has_a_range_that_counts(resolved: ResolvedMap) -> None:
     settled = {name for role in resolved.device_map.roles for name in role_names(resolved, role)}
     for name, placed in resolved.points.items():
@@ -174,7 +173,7 @@ def fits(point: MapPoint, value: Decimal) -> bool:
     return True
 
 
-@held_by_each({family: map_text(family) for family in FAMILIES})
+@held_by_each(map_texts)
 def test_a_power_without_a_range_or_a_word_on_its_marks_is_refused(written: str) -> None:
     for key, words in (("range", "range: missing, a power needs"), ("sentinels", "sentinels: missing, a power needs")):
         text = "\n".join(

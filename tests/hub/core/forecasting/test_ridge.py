@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from statsmodels.regression.linear_model import WLS
 
 from hub.core.forecasting.ridge import RidgeSettings, rolling_ridge, sharing_kernel
 
@@ -21,6 +20,8 @@ def problem(seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("lead", [0, 1])
 def test_the_newest_coefficients_are_those_of_statsmodels(lead: int) -> None:
+    from statsmodels.regression.linear_model import WLS  # takes seconds
+
     features, target = problem()
     _, ours = rolling_ridge(features, target, lead=lead, settings=POOLED)
     rows = ROWS - 1 - lead

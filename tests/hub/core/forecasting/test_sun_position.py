@@ -3,8 +3,6 @@
 from datetime import UTC, datetime
 
 import numpy as np
-import pandas as pd
-import pvlib
 import pytest
 
 from hub.core.forecasting.sun_position import sun_elevation_deg
@@ -16,6 +14,9 @@ def at(*moment: int) -> np.ndarray:
 
 @pytest.mark.parametrize(("latitude", "longitude"), [(48.2, 16.4), (-33.0, 151.0), (65.0, -18.0), (0.0, 0.0)])
 def test_the_sun_is_where_an_established_algorithm_has_it(latitude: float, longitude: float) -> None:
+    import pandas as pd  # takes a second, as pvlib does
+    import pvlib
+
     times = pd.date_range("2020-01-01", "2035-01-01", freq="53h", tz="UTC")
     reference = pvlib.solarposition.get_solarposition(times, latitude, longitude)["elevation"].to_numpy()
     unix_s = np.array([moment.timestamp() for moment in times])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from protocols.maps.proof.lint import find_faults
 from tests.one_rule import held_by_each
 from tests.protocols.maps.map_text import MAP, WHOLE
-from tests.protocols.maps.shipped import FAMILIES, map_text
+from tests.protocols.maps.shipped import map_text, map_texts
 
 SOUND = MAP.replace(
     "[[tables]]", '[[identify]]\nchecks = [{ function = 3, address = 20, type = "uint16" }]\n\n[[tables]]'
@@ -18,7 +18,7 @@ SOUND = SOUND.replace('name = "energy",', 'name = "energy", poll = "fast",').rep
 VARIANT = '\n[[variants]]\nname = "v"\ntitle = "V"\npoints = [{ name = "power", address = 60 }]\n'
 
 
-@held_by_each({family: map_text(family) for family in FAMILIES})
+@held_by_each(map_texts)
 def test_every_shipped_map_is_without_fault(text: str) -> None:
     assert find_faults(text, name="shipped.toml") == []
 
