@@ -13,7 +13,8 @@ help:
 	@sed -n 's/^## //p' Makefile
 
 ## make demo       set up, then a street of 12 homes: 35 days of history, one live day, pages to look at;
-##                 without a terminal or with CI=true it exits when done; DEMO_OPTIONS='--seed 2' is passed on
+##                 without a terminal or with CI=true it exits when done; DEMO_OPTIONS='--seed 2' is passed on;
+##                 '--counts-apart': meters of homes with panels count each phase by itself, as `street` takes it
 demo: setup
 	@$(PY) -m simulator demo $(DEMO_OPTIONS)
 

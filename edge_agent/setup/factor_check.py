@@ -11,8 +11,8 @@ from decimal import Decimal
 from edge_agent.finding.writing import write_beside
 from edge_agent.sections.factor import LEAST_FACTOR, MOST_FACTOR, PLACES
 from edge_agent.setup.conversation import Conversation, SetupQuestion, is_yes
-from edge_agent.setup.files import agent_toml, devices_of
-from edge_agent.setup.meter_check import FactorVerdict, factor_verdict
+from edge_agent.setup.files import agent_toml, devices_of, meter_of
+from edge_agent.setup.meter_check import CountedPhases, FactorVerdict, factor_verdict
 from edge_agent.setup.parts import SetupParts
 from edge_agent.setup.progress import DeviceChoice, MeterChoice, MeterReading, SetupProgress
 from protocols.errors import RequestError
@@ -50,9 +50,30 @@ async def check_meter(talk: Conversation, parts: SetupParts, progress: SetupProg
         return True
     verdict = factor_verdict(progress.reading, now)
     await talk.say(verdict.text)
+    if verdict.legal_phases is not None:
+        return await _other_phases(talk, parts, progress, phases=verdict.legal_phases)
     if verdict.times is not None:
         return await _corrected(talk, parts, progress, verdict=verdict, times=verdict.times)
     return verdict.is_good is not False
+
+
+async def _other_phases(
+    talk: Conversation, parts: SetupParts, progress: SetupProgress, *, phases: CountedPhases
+) -> bool:
+    """Whether it is said so already, or is with the person's yes. Raises: RequestError."""
+    usual = parts.usual_meter(progress.meter.country) if progress.meter.country else None
+    if (progress.meter.phases or (usual[0] if usual else None)) == phases:
+        await talk.say(
+            "Your answers say so too, and the agent goes by them: what it sends is what the legal meter counts."
+        )
+        return True
+    if not await is_yes(talk, f'Say phases = "{phases}" of your legal meter from now on?'):
+        return False
+    progress.meter = replace(progress.meter, phases=phases)
+    if parts.config.exists():
+        _write(parts, meter=progress.meter)
+        await talk.say(f'{parts.config} says phases = "{phases}". Restart the agent: {parts.restart_hint}')
+    return True
 
 
 async def _corrected(
@@ -78,7 +99,7 @@ async def _corrected(
         changed = replace(grid, factor=None)
     else:
         changed = replace(grid, factor=float(factor) if factor % 1 else int(factor))
-    _write(parts, changed)
+    _write(parts, changed=changed)
     progress.devices[:] = [changed if each.name == grid.name else each for each in progress.devices]
     progress.reading = None
     await talk.say(f"{parts.config} says factor = {shown} for {grid.name}. Restart the agent: {parts.restart_hint}")
@@ -93,16 +114,19 @@ def _grid(progress: SetupProgress) -> DeviceChoice:
     return grid
 
 
-def _write(parts: SetupParts, changed: DeviceChoice) -> None:
-    """Only this device's factor changes. Raises: RequestError."""
+def _write(parts: SetupParts, *, changed: DeviceChoice | None = None, meter: MeterChoice | None = None) -> None:
+    """Only this device's factor changes, or what is said of the legal meter's phases. Raises: RequestError."""
     try:
         before = read_toml(parts.config.read_bytes())
     except TomlTextError as cause:
         raise RequestError(f"{parts.config} is not valid TOML: {cause}: run `{parts.setup_hint}`") from None
     except OSError as cause:
         raise RequestError(f"{parts.config}: cannot be read: {cause.strerror or cause}") from None
-    devices = [changed if each.name == changed.name else each for each in devices_of(before)]
-    write_beside(parts.config, agent_toml(devices, MeterChoice(), before).encode())
+    devices = devices_of(before)
+    if changed is not None:
+        devices = [changed if each.name == changed.name else each for each in devices]
+    said = MeterChoice() if meter is None else replace(meter_of(before), phases=meter.phases)
+    write_beside(parts.config, agent_toml(devices, said, before).encode())
 
 
 async def _kwh(talk: Conversation, text: str, *, empty: str) -> int | None:

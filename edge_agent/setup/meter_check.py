@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Final, Literal
 
 from edge_agent.setup.progress import MeterReading
 
@@ -16,6 +17,7 @@ TOLERANCE = 0.03
 LEAST_RISE_W = 300
 
 SignVerdict = Literal["rises", "falls", "unchanged"]
+CountedPhases = Literal["netted", "separate"]
 
 
 def sign_verdict(before_w: int | None, after_w: int | None) -> SignVerdict:
@@ -30,13 +32,15 @@ class FactorVerdict:
     """How the device's counter compares with the legal meter's: `is_good` None means that it is too early to say.
 
     `times`: what the device shows has to be multiplied by, where that is a usual ratio and nothing else explains it.
-    `may_lack_phases`: a missing phase explains it as well.
+    `may_lack_phases`: a missing phase explains it as well. `legal_phases`: how the legal meter counts three phases,
+    where it does so in another way than the device.
     """
 
     is_good: bool | None
     text: str
     times: Decimal | None = None
     may_lack_phases: bool = False
+    legal_phases: CountedPhases | None = None
 
 
 def factor_verdict(first: MeterReading, second: MeterReading) -> FactorVerdict:
@@ -60,6 +64,8 @@ def factor_verdict(first: MeterReading, second: MeterReading) -> FactorVerdict:
         return FactorVerdict(True, f"{shown}: they agree")
     if crossed is not None and abs(crossed - legal_wh) <= TOLERANCE * legal_wh:
         return FactorVerdict(False, f"{shown}: it counts the other way round: import and export are swapped")
+    if (phases := _other_phases(first, second, step_wh)) is not None:
+        return FactorVerdict(False, f"{shown}; {_PHASES[phases]}", legal_phases=phases)
     if device_wh < LEAST_OWN_WH:
         return FactorVerdict(False, f"{shown}: {_UNSEEN}")
     text = f"{shown} ({device_wh / legal_wh:.3g} times as much)"
@@ -86,12 +92,35 @@ LEAST_OWN_WH = 50
 CERTAIN_KWH = 20
 """A display of whole kilowatt-hours is then sure to 5 %."""
 
+_PHASES: Final[Mapping[CountedPhases, str]] = {
+    "netted": "it counts more of both by the same energy: your legal meter nets the phases, it counts each by itself",
+    "separate": "it counts less of both by the same energy: your legal meter counts each phase by itself, it nets them",
+}
 _UNSEEN = "it does not see this energy: are its current transformers on the right cable, before every consumer?"
 _UNUSUAL = "look whether a phase is missing or turned, and whether it is behind the same connection"
 _RATIOS = (2, 3, 4, 5, 6, 8, 10, 12, 15, 16, 20, 25, 30, 40, 50, 60, 80, 100, 120, 150, 160, 200, 250, 300, 400, 1000)
 """Of usual current transformers (to 5 A and 1 A), of decimal places, and of kWh for Wh."""
 
 _OF_PHASES = (Decimal(2), Decimal(3))
+
+
+def _other_phases(first: MeterReading, second: MeterReading, step_wh: int) -> CountedPhases | None:
+    """How the legal meter counts, where both directions differ by the same energy and no ratio would explain that."""
+    legal = (second.legal_import_wh - first.legal_import_wh, _difference(second.legal_export_wh, first.legal_export_wh))
+    own = (
+        second.device_import_wh - first.device_import_wh,
+        _difference(second.device_export_wh, first.device_export_wh),
+    )
+    if legal[1] is None or own[1] is None:
+        return None
+    more = own[0] - legal[0], own[1] - legal[1]
+    unsure = TOLERANCE * max(legal[0], legal[1]) + step_wh
+    if min(map(abs, more)) <= unsure or abs(more[0] - more[1]) > unsure:
+        return None
+    crosswise = own[0] * legal[1], own[1] * legal[0]
+    if abs(crosswise[0] - crosswise[1]) <= RATIO_TOLERANCE * max(crosswise):
+        return None
+    return "netted" if more[0] > 0 else "separate"
 
 
 def _usual_ratio(legal_wh: int, device_wh: int, step_wh: int) -> tuple[Decimal | None, bool]:

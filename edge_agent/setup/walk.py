@@ -83,7 +83,7 @@ async def check_meter_again(talk: Conversation, parts: SetupParts) -> bool:
     folder = parts.config.parent
     progress = load_progress(folder)
     if (found := await _written(talk, parts)) is not None:
-        progress.devices = found.devices
+        progress.devices, progress.meter = found.devices, found.meter
     if not progress.devices:
         raise RequestError(f"setup has not chosen any device yet: run `{parts.setup_hint}` first")
     is_good = await check_meter(talk, parts, progress)

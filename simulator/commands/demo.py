@@ -39,6 +39,12 @@ def add_demo_command(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     parser.add_argument(
         "--rate", type=_rate, default=LIVE_RATE, help=f"times real speed on the live day (default {LIVE_RATE:.0f})"
     )
+    parser.add_argument(
+        "--counts-apart",
+        action="store_true",
+        help="as `street` takes it; the co-op's rule then lets derived energy count. Readings 5 minutes apart derive"
+        " few of the quarter hours in which both counters moved: the others are missing",
+    )
     parser.add_argument("--data", type=Path, metavar="DIR", help="keep everything in this new folder")
     parser.add_argument("--report", type=Path, default=Path(REPORT_FILE), metavar="FILE", help=f"default {REPORT_FILE}")
     parser.set_defaults(run=run_demo)
@@ -114,6 +120,7 @@ def _new_demo(folder: Path, options: argparse.Namespace, *, ports: tuple[int, in
         wanted_ports=ports,
         troubles=line_faults(options.homes, options.days),
         live_rate=options.rate,
+        counts_apart=options.counts_apart,
     )
 
 

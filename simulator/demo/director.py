@@ -63,6 +63,7 @@ class Demo:
     """Where pages and broker should be, when free; 0 is any free port, so that many may run side by side."""
     troubles: Sequence[LineFault] = ()
     live_rate: float = LIVE_RATE
+    counts_apart: bool = False
     stages: list[Stage] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -74,8 +75,8 @@ class Demo:
         logs = self.folder / "logs"
         logs.mkdir(exist_ok=True)
         # One thread for every program's arithmetic: twelve homes share two cores.
-        quiet = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-        environment = {**os.environ, **quiet}
+        threads = "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
+        environment = {**os.environ, **dict.fromkeys(threads, "1")}
         # Some sixty programs start: without their compiled modules each would compile them anew.
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
         self.programs = ChildProcesses(logs, environment)
@@ -115,8 +116,7 @@ class Demo:
 
     def start_street(self, faults: str) -> None:
         """The homes with their devices, the weather service and the residents, who wait for their links."""
-        script = self.folder / "faults.toml"
-        script.write_text(faults, encoding="utf-8")
+        (script := self.folder / "faults.toml").write_text(faults, encoding="utf-8")
         first_day = datetime.fromtimestamp(self.start_s - (self.history_days + 1) * DAY_S, ZoneInfo("UTC")).date()
         options = {
             "--homes": self.homes,
@@ -128,7 +128,7 @@ class Demo:
             "--faults": script,
             "--residents": self.folder / "links.json",
         }
-        self._start("street", "simulator", "street", options=options)
+        self._start("street", "simulator", "street", *["--counts-apart"][: self.counts_apart], options=options)
         path = self.street_folder / "street.json"
         self.programs.wait("the street's devices", path.exists)
         self.street = json.loads(path.read_text(encoding="utf-8"))
@@ -147,11 +147,12 @@ class Demo:
         """The hub with its broker, told where the weather comes from."""
         settings = self.hub_folder / "hub.toml"
         site = self.street["site"]
-        assert isinstance(site, dict)
         weather = f'\n[weather]\nurl = "{self.street["weather_url"]}"\nlatitude = {site["latitude"]}\n'
         # Whole months: the rule keeps the bytes, and so the hash, of before. Invented homes anybody may read.
         text = settings.read_text(encoding="utf-8").replace('_fee = "by_day"', '_fee = "full_month"')
         text = text.replace("[broker]\n", "[broker]\nallow_other_users = true\n")
+        if self.counts_apart:
+            text = text.replace("derived_wh = 0 ", "derived_wh = 50 ").replace("_percent = 0 ", "_percent = 10 ")
         settings.write_text(text + weather + f"longitude = {site['longitude']}\n")
         read_toml(settings.read_text(encoding="utf-8"))
         options = {
@@ -166,7 +167,6 @@ class Demo:
     def enrol(self) -> None:
         """Invite every household, enrol its agent, and give the residents their links."""
         homes = self.street["homes"]
-        assert isinstance(homes, list)
         listed = self.folder / "members.csv"
         since = datetime.fromtimestamp(self.start_s - self.history_days * DAY_S, ZoneInfo(self.tz)).date()
         board = ["yes"] * BOARD_MEMBERS + ["no"] * len(homes)

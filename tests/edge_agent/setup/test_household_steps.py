@@ -16,7 +16,14 @@ from edge_agent.setup.household_steps import (
     write_configuration,
 )
 from edge_agent.setup.parts import ReceiptCount
-from edge_agent.setup.progress import DeviceChoice, MeterChoice, SetupProgress, load_progress, save_progress
+from edge_agent.setup.progress import (
+    DeviceChoice,
+    MeterChoice,
+    MeterReading,
+    SetupProgress,
+    load_progress,
+    save_progress,
+)
 from edge_agent.setup.walk import check_meter_again, set_up
 from protocols.consent.purposes import HEALTH
 from protocols.consent.reduction import finest_spans
@@ -108,6 +115,37 @@ async def test_a_factor_is_written_with_a_yes_and_the_comparison_begins_again(ho
     assert load_progress(home.folder).reading is None
     with pytest.raises(RequestError, match="script is over"):
         await check_meter_again(Script(), home.parts())
+
+
+async def test_a_legal_meter_that_nets_other_phases_is_said_with_a_yes(home: InventedHome) -> None:
+    path = home.folder / "agent.toml"
+    path.write_text(
+        '[meter]\ncountry = "NL"\nnetting = "15min"\n'
+        '[[device]]\nname = "meter"\nmap = "shelly-pro3em"\nrole = "grid"\nconnect = "tcp://pi:503"\n'
+        "max_power_w = 90000\n"
+    )
+    home.shows("grid", 100, import_wh=1000, export_wh=1000)
+    assert await check_meter_again(Script(("drawn", "50.0"), ("fed in", "10.0")), home.parts())
+    home.shows("grid", 100, import_wh=5500, export_wh=4500)
+    again = ("drawn", "53.0"), ("fed in", "12.0")
+    script = Script(*again, ('phases = "netted"', "n"))
+    assert not await check_meter_again(script, home.parts())
+    assert "your legal meter nets the phases, it counts each by itself" in script.text
+    assert read_settings(path).legal_meter.phases != "netted"
+    assert await check_meter_again(Script(*again, ('phases = "netted"', "y")), home.parts())
+    found = read_settings(path).legal_meter
+    assert (found.phases, found.netting, found.country) == ("netted", "15min", "NL")
+    script = Script(*again)
+    assert await check_meter_again(script, home.parts()), "said already, nothing is wrong"
+    assert "Your answers say so too" in script.text
+
+
+async def test_a_countrys_usual_meter_counts_as_said(home: InventedHome) -> None:
+    progress = SetupProgress([GRID], MeterChoice("DE"), MeterReading(0, 50_000, 10_000, 1000, 1000))
+    home.shows("grid", 100, import_wh=5500, export_wh=4500)
+    script = Script(("drawn", "53.0"), ("fed in", "12.0"))
+    assert await check_meter(script, home.parts(), progress)
+    assert "Your answers say so too" in script.text
 
 
 async def test_a_blank_folder_gets_a_file_that_the_agent_reads(home: InventedHome) -> None:

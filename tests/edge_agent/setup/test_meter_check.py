@@ -80,3 +80,25 @@ def test_a_display_of_whole_kilowatt_hours_is_too_rough_for_near_ratios() -> Non
     assert factor_verdict(START, later(3000, 0, 600, 0)).times is None
     assert "come back after 20 kWh" in factor_verdict(START, later(3000, 0, 600, 0)).text
     assert factor_verdict(START, later(30_000, 0, 6000, 0)).times == 5
+
+
+@pytest.mark.parametrize(
+    ("second", "legal_phases"),
+    [
+        (later(3000, 2000, 4500, 3500), "netted"),
+        (later(3100, 0, 4600, 1490), "netted"),
+        (later(4510, 3520, 3000, 2000), "separate"),
+        (later(3000, 2000, 6000, 4000), None),
+        (later(2000, 2100, 4000, 4100), None),
+        (later(3000, 2000, 4500, 2000), None),
+        (later(3000, None, 4500, 3500), None),
+        (later(30_000, 20_000, 30_500, 20_500), None),
+    ],
+)
+def test_both_directions_off_by_the_same_energy_are_phases_counted_in_another_way(
+    second: MeterReading, legal_phases: str | None
+) -> None:
+    """Neither a factor of current transformers nor a missing phase adds the same to both."""
+    verdict = factor_verdict(START, second)
+    assert verdict.legal_phases == legal_phases, verdict.text
+    assert legal_phases is None or (verdict.times, verdict.is_good) == (None, False)

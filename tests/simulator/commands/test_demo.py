@@ -1,10 +1,15 @@
 """The demonstration's options are refused in one line before anything is started."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from hub.folder.first_settings import settings_text
+from hub.storage.records import Coop
+from protocols.toml_text import read_toml
 from simulator.__main__ import main
+from simulator.demo.director import Demo
 
 
 @pytest.mark.parametrize("place", ["full", "file", "file/below"])
@@ -31,3 +36,33 @@ def test_an_option_out_of_its_range_says_its_limit(option: str, value: str, caps
     assert caught.value.code == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"commonwatt-sim demo: argument {option}: expected a ")
+
+
+@pytest.mark.parametrize("counts_apart", [False, True])
+def test_the_street_of_a_demonstration_can_count_each_phase(
+    tmp_path: Path, counts_apart: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The street gets the switch, and the co-op's first rule then lets derived energy count."""
+    started: list[tuple[str, ...]] = []
+
+    def start(_: Demo, name: str, *command: str, options: Mapping[str, object]) -> None:
+        if name == "street":
+            (tmp_path / "street").mkdir()
+            (tmp_path / "street" / "street.json").write_text(
+                '{"site": {"latitude": 1, "longitude": 2}, "weather_url": ""}'
+            )
+        started.append((name, *command))
+
+    monkeypatch.setattr(Demo, "_start", start)
+    demo = Demo(tmp_path, 1, homes=2, history_days=1, print_line=print, counts_apart=counts_apart)
+    monkeypatch.setattr(demo.programs, "start", lambda *_, **__: None)
+    monkeypatch.setattr(demo.programs, "wait", lambda *_, **__: None)
+    demo.start_street("")
+    demo.hub_folder.mkdir()
+    coop = Coop("lindenweg", "Lindenweg Energy", demo.tz, "EUR")
+    (demo.hub_folder / "hub.toml").write_text(settings_text(coop))
+    demo.start_hub()
+    demo.close()
+    assert ("--counts-apart" in started[0]) == counts_apart
+    rules = read_toml((demo.hub_folder / "hub.toml").read_bytes())["rules"]
+    assert (rules["derived_wh"], rules["derived_percent"]) == ((50, 10) if counts_apart else (0, 0))
