@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from edge_agent.settings import Settings
 from edge_agent.setup.hub_site import fetch_root_of, post_renewal
 from edge_agent.timekeeping import Timekeeper
 from edge_agent.uplink.beside import RENEWAL, ROOT
+from edge_agent.uplink.hub_keys import Take
 from edge_agent.uplink.identity import Identity, hub_keys_of
 from edge_agent.uplink.map_fetching import CoopMaps
 from edge_agent.uplink.meter_teller import MeterTeller
@@ -42,11 +43,12 @@ def make_uplink(
 ) -> Uplink:
     """The connection to the hub, not yet open."""
     enrolment = identity.enrolment
+    hub_keys = hub_keys_of(settings.data, enrolment, now=_real_now(timekeeper, boot_clock))
     uplink = Uplink(
         outbox,
         coop=enrolment.coop,
         agent=enrolment.agent,
-        hub_keys=hub_keys_of(settings.data, enrolment, now=_real_now(timekeeper, boot_clock)),
+        hub_keys=hub_keys,
         broker=(enrolment.broker_host, enrolment.broker_port),
         now=timekeeper.clock.now,
         monotonic=time.monotonic,
@@ -56,7 +58,7 @@ def make_uplink(
         is_stopped=is_stopped,
     )
     down = {kind: downlink_topic(enrolment.coop, enrolment.agent, kind=kind) for kind in ("credits", "maps")}
-    uplink.takers[down["credits"]] = unharmed("credits", credit_book.note)
+    uplink.takers[down["credits"]] = unharmed("credits", lambda payload, _sealed: credit_book.note(payload))
     note = timekeeper.beside.note
     uplink.meter = MeterTeller(identity.signer, monotonic=time.monotonic, now=timekeeper.clock.now, note=note)
     used = map_digests({each.map for each in settings.devices}, settings.maps, settings.data)
@@ -68,17 +70,18 @@ def make_uplink(
         monotonic=time.monotonic,
         used=used,
         note_asked=note,
+        certificates=lambda: hub_keys.certificates,
     )
     uplink.takers[down["maps"]] = unharmed("maps", uplink.maps.note)
     return uplink
 
 
-def unharmed(kind: str, take: Callable[[bytes], Awaitable[None]]) -> Callable[[bytes], Awaitable[None]]:
+def unharmed(kind: str, take: Take) -> Take:
     """Takes in one kind of what the hub tells beside receipts; a fault in that ends neither sending nor measuring."""
 
-    async def taken(payload: bytes) -> None:
+    async def taken(payload: bytes, sealed: bytes) -> None:
         try:
-            await take(payload)
+            await take(payload, sealed)
         except WireError:
             raise
         except Exception as error:

@@ -30,6 +30,9 @@ def known_families(
             except (OSError, UnicodeDecodeError, MapError) as cause:
                 broken.append(f"{path.name}: left out: {cause}".splitlines()[0])
         for name, coop in coop_maps(state, folder).items() if state and not number else ():
+            if coop.fault:
+                broken.append(coop.fault)
+                continue
             try:
                 found[name] = load_map(coop.text, name=f"{name}.toml")
             except MapError as cause:

@@ -65,6 +65,8 @@ def _find_text(
             return read_text(mine), mine, None
     coop = None if state is None else coop_maps(state, installed).get(family)
     if coop is not None:
+        if coop.fault:
+            raise MapError(coop.fault)
         return coop.text, coop.path, coop
     shipped = installed / f"{family}.toml"
     if shipped.is_file():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -20,6 +20,9 @@ from protocols.wire.envelope import open_sealed
 from protocols.wire.refusal_reasons import RefusalReason, WireError
 
 log = logging.getLogger("commonwatt.agent")
+
+Take = Callable[[bytes, bytes], Awaitable[None]]
+"""Takes in what the hub has sealed: the payload, and the bytes as they came."""
 
 FILE: Final = "hub-keys.json"
 MAX_FILE_BYTES: Final = 4 * MAX_CERTIFICATE_CHARS
@@ -81,6 +84,11 @@ class KnownHubKeys:
         except OSError as error:
             log.error("%s: cannot be written: %s; the hub's new key is asked for again", self._path, error.strerror)
         log.info("the hub signs with its key number %d from now on", self._held[-1][1].number)
+
+    @property
+    def certificates(self) -> tuple[str, ...]:
+        """What vouches for the hub keys that count now, the oldest first."""
+        return tuple(text for text, _ in self._held)
 
     def trouble(self) -> str | None:
         """Why nothing that the hub sends counts, and what to do; None if it does."""

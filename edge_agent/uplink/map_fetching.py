@@ -1,7 +1,7 @@
 """Asks the hub for the co-op's newest bundle of device maps, and takes in what comes, part by part.
 
 The parts come through `KnownHubKeys`, so the hub has signed each for this agent. What is checked here: size, form,
-co-op, a serial that only rises, and each map by the agent's own rules.
+co-op, a serial that only rises. It is kept as it came, with the hub's signatures.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Final
 
-from edge_agent.maps.coop.kept import keep_bundle, new_map_lines, read_bundle, released_digests
+from edge_agent.maps.coop.kept import keep_bundle, new_map_lines, read_kept
+from edge_agent.maps.coop.sealed import SealedBundle
 from edge_agent.uplink.sealing import AgentSigner
-from protocols.maps.proof.judging import judge_text
-from protocols.wire.map_bundles.content import MapBundle, ReleasedMap, decode_bundle
+from protocols.wire.map_bundles.content import decode_bundle
 from protocols.wire.map_bundles.parts import BundleAssembly, decode_part
 from protocols.wire.map_bundles.question import MapQuestion, encode_map_question
 from protocols.wire.refusal_reasons import RefusalReason, WireError
@@ -32,7 +31,7 @@ ASK_SOON_S: Final = 900.0
 class CoopMaps:
     """What the co-op has released, as this run of the agent knows it. `used`: the text's digest of each map in use.
 
-    `note_asked` hears of each question that left.
+    `note_asked` hears of each question that left; `certificates` gives what vouches for the hub's keys now.
     """
 
     def __init__(
@@ -45,7 +44,11 @@ class CoopMaps:
         monotonic: Callable[[], float],
         used: Mapping[str, bytes],
         note_asked: Callable[[str, bytes], None] = lambda _kind, _sealed: None,
+        certificates: Callable[[], tuple[str, ...]] = lambda: (),
     ) -> None:
+        self._certificates = certificates
+        self._parts: dict[int, bytes] = {}
+        self._parts_of = (0, b"")
         self._note_asked = note_asked
         self._sealed = b""
         self._folder = folder
@@ -57,18 +60,17 @@ class CoopMaps:
         self._assembly = BundleAssembly()
         self._asked_at = -inf
         self._said: set[int] = set()
-        self._bundle = read_bundle(folder)
-        self._released = released_digests(self._bundle)
+        self._kept = read_kept(folder)
         self.changed: Callable[[], None] = lambda: None
 
     @property
     def serial(self) -> int:
-        """The serial of the bundle that is held, 0 for none."""
-        return 0 if self._bundle is None else self._bundle.serial
+        """The serial of the bundle that is held, 0 for none; no lower one is taken."""
+        return self._kept.floor
 
     def is_released(self, family: str) -> bool:
         """Whether the map in use for this family is, byte for byte, one that the board has released."""
-        return self._used.get(family) in self._released
+        return self._used.get(family) in self._kept.released
 
     def due(self) -> tuple[str, bytes] | None:
         """The topic and sealed question to send now, if it is time."""
@@ -89,30 +91,41 @@ class CoopMaps:
         """There is a new connection: ask at once."""
         self._asked_at = -inf
 
-    async def note(self, payload: bytes) -> None:
-        """Take in a part; with the last one the bundle counts, once it is kept. Raises: WireError."""
+    async def note(self, payload: bytes, sealed: bytes) -> None:
+        """Take in a part, as it was opened and as it came; with the last one the bundle counts, once it is kept.
+
+        Raises: WireError.
+        """
         part = decode_part(payload)
         if part.serial <= self.serial:
             self._refuse_old(part.serial)
             return
         data = self._assembly.add(part)
+        bundle_of = part.serial, part.digest
+        if bundle_of != self._parts_of and part.serial >= self._parts_of[0]:
+            # One bundle at a time, the newest of which a part came, like the assembly.
+            self._parts, self._parts_of = {}, bundle_of
+        if bundle_of == self._parts_of:
+            self._parts[part.number] = sealed
         if data is None:
             return
+        parts = tuple(self._parts[number] for number in range(part.parts))
+        self._parts, self._parts_of = {}, (0, b"")
         bundle = decode_bundle(data)
         if bundle.coop != self._coop:
             raise WireError(RefusalReason.WRONG_COOP, "a bundle of maps of another co-op")
         if bundle.serial != part.serial:
             raise WireError(RefusalReason.GARBAGE, "the bundle has another serial than its parts")
-        usable = await asyncio.to_thread(_usable_maps, bundle)
+        kept = SealedBundle(self._signer.agent, self._certificates(), parts)
         try:
-            await asyncio.to_thread(keep_bundle, self._folder, usable)
+            await asyncio.to_thread(keep_bundle, self._folder, kept)
         except OSError as error:
             log.error("the co-op's maps cannot be kept: %s; they are asked for again", error.strerror or error)
             return
         before = [family for family in sorted(self._used) if self.is_released(family)]
-        self._bundle, self._released = usable, released_digests(usable)
-        log.info("bundle %d of the co-op's maps is here: %d maps", usable.serial, len(usable.maps))
-        for line in new_map_lines(usable, self._used):
+        self._kept = await asyncio.to_thread(read_kept, self._folder)
+        log.info("bundle %d of the co-op's maps is here: %d maps", bundle.serial, len(bundle.maps))
+        for line in (*self._kept.unusable, *new_map_lines(self._kept.bundle, self._used)):
             log.warning("%s", line)
         for family in before:
             if not self.is_released(family):
@@ -123,15 +136,3 @@ class CoopMaps:
         if serial < self.serial and serial not in self._said:
             self._said = {serial}
             log.warning("the hub offers bundle %d of the co-op's maps, and %d is here: not taken", serial, self.serial)
-
-
-def _usable_maps(bundle: MapBundle) -> MapBundle:
-    """The bundle without maps this agent cannot use: a newer hub may know keys that it does not."""
-    return replace(bundle, maps=tuple(each for each in bundle.maps if _is_usable(each)))
-
-
-def _is_usable(released: ReleasedMap) -> bool:
-    _, faults = judge_text(released.text, name=f"{released.id}.toml")
-    if faults:
-        log.error("the co-op's map %s is left out: %s", released.id, faults[0])
-    return not faults

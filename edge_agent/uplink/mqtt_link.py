@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from math import inf
 
@@ -17,7 +17,7 @@ from edge_agent.outbox.messages import OutboxError, ReceiptState, Reseal
 from edge_agent.outbox.store import Outbox
 from edge_agent.uplink.broker_connection import BrokerConnection
 from edge_agent.uplink.broker_session import IN_FLIGHT, BrokerSession
-from edge_agent.uplink.hub_keys import KnownHubKeys
+from edge_agent.uplink.hub_keys import KnownHubKeys, Take
 from edge_agent.uplink.hub_time import HubTime
 from edge_agent.uplink.map_fetching import CoopMaps
 from edge_agent.uplink.meter_teller import MeterTeller
@@ -81,7 +81,7 @@ class Uplink:
         self.meter: MeterTeller | None = None
         self.maps: CoopMaps | None = None
         self._revocation = RevocationWatch(outbox, agent=agent)
-        self.takers: dict[str, Callable[[bytes], Awaitable[None]]] = {self._topics["revoked"]: self._revocation.note}
+        self.takers: dict[str, Take] = {self._topics["revoked"]: self._revocation.note}
         self._client = BrokerConnection(
             lambda context: BrokerSession(
                 self, client_id=agent, topic_filter=topics.down_filter(coop, agent), context=context
@@ -254,7 +254,7 @@ class Uplink:
                 elif topic == self._topics["time"] and self._hub_time is not None:
                     self._hub_time.note(self._hub_keys.open(sealed, topic))
                 elif topic in self.takers:
-                    await self.takers[topic](self._hub_keys.open(sealed, topic))
+                    await self.takers[topic](self._hub_keys.open(sealed, topic), sealed)
             except WireError as error:
                 self.ignored += 1
                 if self.ignored == 1 or self.ignored % 1000 == 0:

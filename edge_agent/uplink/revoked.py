@@ -27,7 +27,7 @@ class RevocationWatch:
             self._notice = decode_revocation(payload)
             log.error("%s", revocation_words(self._notice))
 
-    async def note(self, payload: bytes) -> None:
+    async def note(self, payload: bytes, _sealed: bytes) -> None:
         """Take in a notice whose signature was checked."""
         notice = decode_revocation(payload)
         if notice.agent != self._agent or notice == self._notice:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from hub.storage.contract import MemberStore
-from hub.storage.maps.records import MapFile, MapRelease, MapStore
+from hub.storage.maps.records import MOST_AHEAD, MapFile, MapProposal, MapRelease, MapStore
 from protocols.errors import RequestError
 from protocols.maps.model import DeviceMap
 from protocols.maps.proof.judging import judge_text, judge_vectors, vector_places
@@ -81,13 +81,24 @@ async def confirm_set(store: MapStores, proposal: int, *, by: str, at: int, afte
         raise RequestError(f"there is no proposal {proposal}: commonwatt-hub maps list shows them")
     by_digest = {each.digest: each for each in await store.map_files()}
     files = [by_digest[each] for each in wanted.digests]
-    serial = 1 + max([after, *(each.serial for each in await store.map_releases())])
-    if serial > MAX_SERIAL:
-        raise RequestError(f"--after: expected less than {MAX_SERIAL}")
+    newest = max([0, *(each.serial for each in await store.map_releases())])
+    if after > newest + MOST_AHEAD:
+        raise RequestError(
+            f"--after: {after} is more than {MOST_AHEAD} above bundle {newest}, the newest this hub knows: no hub has"
+            " released so many, and homes would never take a lower one again"
+        )
+    serial = 1 + max(after, newest)
     bundle = _encode(files, coop=(await store.coop()).id, serial=serial, at=at)
     release = MapRelease(serial, proposal, sum(each.quality == "bronze" for each in files), bundle, by, at)
     await store.release_maps(release)
     return release
+
+
+async def waiting_proposals(store: MapStores) -> tuple[MapProposal, ...]:
+    """The proposals that can still be released: nothing was since, and nobody took them back."""
+    releases = await store.map_releases()
+    newest = releases[-1].serial if releases else 0
+    return tuple(each for each in await store.map_proposals() if each.follows == newest and not each.withdrawn_by)
 
 
 async def released_files(store: MapStores) -> tuple[MapFile, ...]:

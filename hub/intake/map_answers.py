@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from hub.intake.state import Acceptance, AskedMaps
-from hub.storage.maps.records import MapRelease, MapStore
+from hub.storage.maps.records import MOST_AHEAD, MapRelease, MapStore
 from protocols.wire.map_bundles.parts import encode_part, split_bundle
 
 log = logging.getLogger(__name__)
@@ -65,6 +65,8 @@ class MapAnswers:
 
     def _warn(self, agent: str, newest: int) -> None:
         held = self._held[agent]
+        if held > newest + MOST_AHEAD:
+            return  # no hub has forgotten so many: what this agent says would only use up the serials
         if held > newest and not self._is_warned:
             self._is_warned = True
             log.warning(

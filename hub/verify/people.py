@@ -29,6 +29,7 @@ ACT_TABLES: Final = frozenset(
         "map_file",
         "map_proposal",
         "map_release",
+        "map_withdrawal",
         "member_change",
         *OWN_MATTERS,
     }

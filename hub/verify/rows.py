@@ -31,7 +31,8 @@ ROLE_SOURCE: Final = "member"
 
 @dataclass
 class RowCheck(CheckResult):
-    """What was checked; `acts` are decisions of people compared with their roles, `heads` the log's in day roots.
+    """What was checked; `acts` are decisions of people compared with their roles, `heads` the log's in day roots,
+    `bundles` those of device maps compared with the texts that were added.
 
     `taken_over` rows are older than the log, which holds them from `taken_over_at` on (unix seconds).
     """
@@ -40,6 +41,7 @@ class RowCheck(CheckResult):
     rows: int = 0
     acts: int = 0
     heads: int = 0
+    bundles: int = 0
     taken_over: int = 0
     taken_over_at: int | None = None
 

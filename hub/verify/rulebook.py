@@ -1,17 +1,22 @@
-"""Checks that each rule was proposed by one person and adopted by another, in time, by the log of rows.
+"""Checks that each rule was proposed by one person and adopted by another, in time, by the log of rows; and that each
+released bundle of device maps is, byte for byte, the maps that were added and proposed.
 
 That both were on the board when they did so is checked with all decisions of people.
 """
 
 import hashlib
 import json
+from collections.abc import Mapping
 
 from hub.core.rules.rulebook import VERSION_TAG
 from hub.storage.contract import AttestationStore, BookStore
+from hub.storage.maps.records import MapFile, MapProposal, MapRelease, MapStore
 from hub.storage.rule_records import RuleProposal, StoredRule, day_of
 from hub.verify.check_result import CheckResult
 from hub.verify.people import ADOPTION, PROPOSAL
 from hub.verify.rows import RowHistory
+from protocols.wire.map_bundles.content import MapBundle, ReleasedMap, encode_bundle, map_digest
+from protocols.wire.refusal_reasons import WireError
 
 LATEST_LINE_S = 600
 """A row's line is written in its own transaction; this much later at most, by a clock that was set meanwhile."""
@@ -85,3 +90,43 @@ def _problem_of_proposal(proposal: RuleProposal, history: RowHistory, *, tz: str
     if new.valid_from_day <= (day := day_of(at, tz)):
         return f"it would hold from {new.valid_from_day} and was made on {day} only"
     return None
+
+
+async def check_bundles(store: MapStore, found: CheckResult, *, coop: str) -> int:
+    """Check every released bundle against the texts that were added; returns how many there are."""
+    files = {each.digest: each for each in await store.map_files()}
+    for file in files.values():
+        if map_digest(file.text).hex() != file.digest:
+            found.note(f"map_file {file.digest[:16]}: its text is another than the one that was added")
+    proposals = {each.id: each for each in await store.map_proposals()}
+    releases, newest = await store.map_releases(), 0
+    for release in releases:
+        if problem := _problem_of_bundle(release, proposals.get(release.proposal), files, coop=coop, newest=newest):
+            found.note(f"map_release {release.serial}: {problem}")
+        newest = release.serial
+    return len(releases)
+
+
+def _problem_of_bundle(
+    release: MapRelease, proposal: MapProposal | None, files: Mapping[str, MapFile], *, coop: str, newest: int
+) -> str | None:
+    """`newest` is the serial of the release before it."""
+    if proposal is None:
+        return "nobody proposed it"
+    if proposal.withdrawn_by:
+        return f"{proposal.withdrawn_by} had withdrawn its proposal {proposal.id}"
+    if proposal.proposed_by == release.released_by:
+        return f"{release.released_by} alone proposed and confirmed it"
+    if proposal.follows != newest:
+        return f"its proposal {proposal.id} was made after bundle {proposal.follows}, and {newest} came before it"
+    if missing := [each for each in proposal.digests if each not in files]:
+        return f"the map {missing[0][:16]} in its proposal was never added"
+    chosen = [files[each] for each in proposal.digests]
+    if release.bronze != sum(each.quality == "bronze" for each in chosen):
+        return "it does not say how many of its maps are bronze"
+    maps = tuple(ReleasedMap(each.map, each.text) for each in chosen)
+    try:
+        expected = encode_bundle(MapBundle(coop, release.serial, release.released_at, maps))
+    except WireError as error:
+        return f"its maps make no bundle: {error.detail}"
+    return None if expected == release.bundle else "the bundle that homes get is not the maps of its proposal"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from edge_agent.maps.coop.kept import new_map_lines, read_bundle, take_map, taken_texts
+from edge_agent.maps.coop.kept import new_map_lines, prove_taken, read_bundle, read_kept, take_map, taken_maps
 from edge_agent.maps.files import find_map, map_digests
 from protocols.errors import RequestError
 from protocols.maps.model import MapError
@@ -16,8 +16,13 @@ def keep_used_maps(families: Iterable[str], own: Path | None, state: Path) -> li
 
     From then on the text stays the same, whatever a later bundle brings, until the household takes another.
     """
-    lines, named = [], sorted(set(families))
-    taken = taken_texts(state)
+    named = sorted(set(families))
+    lines = [*read_kept(state).unusable]
+    try:
+        prove_taken(state)
+    except OSError as error:
+        return [*lines, f"the co-op's maps cannot be kept as they are: {error}"]
+    taken = taken_maps(state)
     for family in named:
         try:
             coop = find_map(family, own, state=state).coop

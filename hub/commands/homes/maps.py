@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from hub.board.map_releases import add_map, confirm_set, propose_set, read_map, released_files, short_name
+from hub.board.map_releases import (
+    add_map,
+    confirm_set,
+    propose_set,
+    read_map,
+    released_files,
+    short_name,
+    waiting_proposals,
+)
 from hub.folder.clock import open_clock
 from hub.folder.opening import OpenHub, opened_hub
 from hub.storage.errors import StoreError
@@ -28,7 +36,7 @@ OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     LIST: (),
     ADD: ("by", "vectors"),
     RELEASE: ("by",),
-    WITHDRAW: ("by",),
+    WITHDRAW: ("by", "proposal"),
     CONFIRM: ("by", "proposal", "after"),
 }
 NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
@@ -39,13 +47,13 @@ NAMED: Final = {ADD: "FILE", RELEASE: "a map's id", WITHDRAW: "a map's id"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments, besides --data and --clock."""
-    words = "list maps; add a map's file; propose to release or withdraw maps; confirm a proposal"
+    words = "list maps; add a map's file; propose to release or withdraw maps; confirm or withdraw a proposal"
     parser.add_argument("what", nargs="?", default=LIST, choices=tuple(OPTIONS), help=words)
     words = "add: TOML files of maps; release, withdraw: ids of maps, or the beginning of a digest"
     parser.add_argument("names", nargs="*", metavar="NAME", help=words)
     words = "add: the map's golden vectors (default: ID.json beside it or in ../vectors)"
     parser.add_argument("--vectors", type=Path, metavar="FILE", help=words)
-    parser.add_argument("--proposal", type=int, metavar="N", help="confirm: the proposal's number")
+    parser.add_argument("--proposal", type=int, metavar="N", help="confirm, withdraw: the proposal's number")
     words = "confirm: give the bundle a serial above this, after the hub was restored from a backup"
     parser.add_argument("--after", type=int, metavar="N", help=words)
     parser.add_argument("--by", metavar="ID", help="who does it, a board member such as m01")
@@ -74,6 +82,10 @@ def _check_options(args: argparse.Namespace) -> None:
             raise RequestError(f"maps {args.what}: --{name} does not go with it")
         if not is_given and name in NEEDED[args.what]:
             raise RequestError(f"maps {args.what}: give --{name}")
+    if args.what == WITHDRAW and args.proposal is not None:
+        if args.names:
+            raise RequestError("maps withdraw: give maps or --proposal, not both")
+        return
     if args.what in NAMED and not args.names:
         raise RequestError(f"maps {args.what}: give {NAMED[args.what]}")
     if args.what not in NAMED and args.names:
@@ -118,7 +130,10 @@ async def _change_and_show(args: argparse.Namespace, *, clock: Clock) -> tuple[s
     async with opened_hub(args.data, clock=clock) as hub:
         done = ""
         try:
-            if args.what in (RELEASE, WITHDRAW):
+            if args.what == WITHDRAW and args.proposal is not None:
+                await hub.store.withdraw_maps(args.proposal, by=args.by, at=hub.opened_at)
+                done = f"proposal {args.proposal} is withdrawn: nobody can confirm it any more\n"
+            elif args.what in (RELEASE, WITHDRAW):
                 is_withdrawal = args.what == WITHDRAW
                 number, _ = await propose_set(
                     hub.store, args.names, is_withdrawal=is_withdrawal, by=args.by, at=hub.opened_at
@@ -165,8 +180,7 @@ async def _shown(hub: OpenHub) -> dict[str, object]:
                 "proposed_by": each.proposed_by,
                 "proposed_on": _day(each.proposed_at, tz),
             }
-            for each in proposals.values()
-            if each.follows == newest
+            for each in await waiting_proposals(store)
         ],
     }
 

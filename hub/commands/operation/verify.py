@@ -32,7 +32,7 @@ from hub.verify.kept_roots import SignedLogHead, check_kept_roots, read_kept_roo
 from hub.verify.messages import check_messages
 from hub.verify.people import ACT_TABLES, check_approvers, check_people
 from hub.verify.rows import RowCheck, check_rows
-from hub.verify.rulebook import check_adoptions, check_proposals
+from hub.verify.rulebook import check_adoptions, check_bundles, check_proposals
 from protocols.errors import RequestError
 from protocols.hub_keys import HubKeyCertificate
 from protocols.timeline import Clock
@@ -192,6 +192,8 @@ async def _check_rows(
     with check.reading("rules"):
         await check_adoptions(store, history, check, tz=coop.tz)
         await check_proposals(store, history, check, tz=coop.tz)
+    with check.reading("device maps"):
+        check.bundles = await check_bundles(store, check, coop=coop.id)
     with check.reading("who decided what"):
         check.acts = await check_people(store, history, check) + await check_approvers(store, history, check)
     return check
@@ -209,7 +211,8 @@ def verify_lines(found: Mapping[str, object]) -> str:
     if rows:
         lines.append(
             f"rows: {rows['rows']} compared with {rows['lines']} lines of the log of rows, the log with {rows['heads']}"
-            f" day roots, {rows['acts']} decisions of people with their roles, {rows['wrong']} wrong"
+            f" day roots, {rows['acts']} decisions of people with their roles, {rows['bundles']} bundles of device maps"
+            f" with the texts added, {rows['wrong']} wrong"
         )
     if messages:
         lines.append(

@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
+
+MOST_AHEAD: Final = 10_000
+"""How many bundles a hub that was restored from a backup can have forgotten. Serials only rise, and there is a last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +24,8 @@ class MapFile:
 class MapProposal:
     """The whole set of maps that one member of the board wants released, by their digests in order of their ids.
 
-    `follows` is the serial of the release that the proposer saw, 0 for none.
+    `follows` is the serial of the release that the proposer saw, 0 for none. `withdrawn_by` is empty until somebody
+    took it back.
     """
 
     id: int
@@ -29,6 +33,7 @@ class MapProposal:
     digests: tuple[str, ...]
     proposed_by: str
     proposed_at: int
+    withdrawn_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,13 @@ class MapStore(Protocol):
 
     async def map_proposals(self) -> tuple[MapProposal, ...]:
         """Every proposal, oldest first."""
+        ...
+
+    async def withdraw_maps(self, proposal: int, *, by: str, at: int) -> None:
+        """Take a proposal back; it can never be released afterwards.
+
+        Raises: StoreError unless its proposer does, or a member of the board if the proposer left the board.
+        """
         ...
 
     async def release_maps(self, release: MapRelease) -> None:

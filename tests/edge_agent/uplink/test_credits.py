@@ -33,7 +33,7 @@ def notice(day: CreditDay, at: int, agent: str = AGENT) -> bytes:
 
 def listen(made: Line) -> CreditBook:
     book = CreditBook(made.folder, agent=AGENT)
-    made.uplink.takers[TOPIC] = book.note
+    made.uplink.takers[TOPIC] = lambda payload, _sealed: book.note(payload)
     return book
 
 
@@ -77,7 +77,7 @@ async def test_an_agent_that_does_not_know_the_kind_goes_on(tmp_path: Path, brok
 async def test_a_fault_in_what_takes_a_notice_in_ends_no_sending(
     tmp_path: Path, broker: BrokerProcess, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async def fail(payload: bytes) -> None:
+    async def fail(payload: bytes, _sealed: bytes) -> None:
         raise TypeError(f"{len(payload)} bytes")
 
     async with line(tmp_path, broker) as made, made.running():

@@ -122,3 +122,11 @@ async def test_a_hub_that_was_restored_says_how_homes_take_its_next_bundle(
     await ask(bench, home, 5)
     (line,) = [record.getMessage() for record in caplog.records if "holds bundle" in record.getMessage()]
     assert "maps confirm --after 5" in line
+
+
+async def test_an_agent_that_claims_a_bundle_of_the_far_future_uses_up_no_serials(
+    bench: Bench, home: SendingHome, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log's advice would end the serials: they only rise, and there is a last one."""
+    await ask(bench, home, 2**32 - 1)
+    assert not [each for each in caplog.records if "confirm --after" in each.getMessage()]

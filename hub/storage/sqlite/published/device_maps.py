@@ -11,7 +11,8 @@ from hub.storage.sqlite.threads.connection import Connection
 from protocols.slots import Slot, slot_of
 
 _FILES_SQL: Final = "SELECT digest, map, quality, text, added_by, added_at FROM map_file ORDER BY added_at, rowid"
-_PROPOSALS_SQL: Final = "SELECT id, follows, digests, proposed_by, proposed_at FROM map_proposal ORDER BY id"
+_PROPOSALS_SQL: Final = """SELECT p.id, p.follows, p.digests, p.proposed_by, p.proposed_at,
+coalesce(w.withdrawn_by, '') FROM map_proposal AS p LEFT JOIN map_withdrawal AS w ON w.proposal = p.id ORDER BY p.id"""
 _RELEASES_SQL: Final = """SELECT serial, proposal, bronze, bundle, released_by, released_at FROM map_release
 ORDER BY serial"""
 _NEWEST_SQL: Final = "SELECT coalesce(max(serial), 0) FROM map_release"
@@ -70,6 +71,30 @@ class SqliteDeviceMaps(SqliteConnections):
         async with self.reading() as db:
             return tuple(_proposal(tuple(row)) for row in await db.execute_fetchall(_PROPOSALS_SQL))
 
+    async def withdraw_maps(self, proposal: int, *, by: str, at: int) -> None:
+        """Take a proposal back; it can never be released afterwards.
+
+        Raises: StoreError unless its proposer does, or a member of the board if the proposer left the board.
+        """
+
+        async def work(db: Connection) -> None:
+            wanted = await _wanted(db, proposal)
+            _require_waiting(wanted)
+            sql = "SELECT 1 FROM map_release WHERE proposal = ?"
+            if list(await db.execute_fetchall(sql, (proposal,))):
+                raise StoreError(f"proposal {proposal} is released: take its maps back with maps withdraw ID")
+            await _require_board(db, by)
+            proposer = wanted.proposed_by
+            held = list(await db.execute_fetchall("SELECT is_board FROM member WHERE id = ?", (proposer,)))
+            if by != proposer and held and held[0][0]:
+                raise StoreError(
+                    f"{proposer} made proposal {proposal} and is on the board: only {proposer} withdraws it"
+                )
+            # If power fails before the commit, the proposal waits as before.
+            await db.execute("INSERT INTO map_withdrawal VALUES (?, ?, ?)", (proposal, by, at))
+
+        await self.write(work)
+
     async def release_maps(self, release: MapRelease) -> None:
         """Put a release into force.
 
@@ -77,11 +102,9 @@ class SqliteDeviceMaps(SqliteConnections):
         """
 
         async def work(db: Connection) -> None:
-            rows = [_proposal(tuple(row)) for row in await db.execute_fetchall(_PROPOSALS_SQL)]
-            wanted = next((each for each in rows if each.id == release.proposal), None)
+            wanted = await _wanted(db, release.proposal)
+            _require_waiting(wanted)
             ((newest,),) = await db.execute_fetchall(_NEWEST_SQL)
-            if wanted is None:
-                raise StoreError(f"there is no proposal {release.proposal}: commonwatt-hub maps list shows them")
             await _require_board(db, release.released_by)
             await _require_board(db, wanted.proposed_by)
             if release.released_by == wanted.proposed_by:
@@ -111,9 +134,22 @@ class SqliteDeviceMaps(SqliteConnections):
             return tuple(MapRelease(*row) for row in await db.execute_fetchall(_RELEASES_SQL))
 
 
+async def _wanted(db: Connection, proposal: int) -> MapProposal:
+    rows = [_proposal(tuple(row)) for row in await db.execute_fetchall(_PROPOSALS_SQL)]
+    wanted = next((each for each in rows if each.id == proposal), None)
+    if wanted is None:
+        raise StoreError(f"there is no proposal {proposal}: commonwatt-hub maps list shows them")
+    return wanted
+
+
+def _require_waiting(wanted: MapProposal) -> None:
+    if wanted.withdrawn_by:
+        raise StoreError(f"{wanted.withdrawn_by} withdrew proposal {wanted.id}: make a new one")
+
+
 def _proposal(row: tuple[int | str, ...]) -> MapProposal:
-    number, follows, digests, by, at = row
-    return MapProposal(int(number), int(follows), tuple(json.loads(str(digests))), str(by), int(at))
+    number, follows, digests, by, at, withdrawn_by = row
+    return MapProposal(int(number), int(follows), tuple(json.loads(str(digests))), str(by), int(at), str(withdrawn_by))
 
 
 async def _require_board(db: Connection, member: str) -> None:

@@ -63,6 +63,7 @@ LOGGED: Final[Mapping[str, LoggedTable]] = MappingProxyType(
         "meter_notice": _WHOLE,
         "map_file": _WHOLE,
         "map_proposal": LoggedTable(says=("follows", "digests", "proposed_by", "proposed_at")),
+        "map_withdrawal": LoggedTable(says=("proposal", "withdrawn_by", "withdrawn_at")),
         "map_release": LoggedTable(says=("serial", "proposal", "released_by", "released_at")),
         "member_change": LoggedTable(says=("made_by", "kind", "member", "subject")),
         "looked_through": _WHOLE,

@@ -39,6 +39,7 @@ UNION ALL SELECT 'rule_withdrawal', json_array(proposal), withdrawn_by, '' FROM 
 UNION ALL SELECT 'rule_adoption', json_array(rule), adopted_by, '' FROM rule_adoption WHERE adopted_by <> ''
 UNION ALL SELECT 'map_file', json_array(digest), added_by, '' FROM map_file
 UNION ALL SELECT 'map_proposal', json_array(id), proposed_by, '' FROM map_proposal
+UNION ALL SELECT 'map_withdrawal', json_array(proposal), withdrawn_by, '' FROM map_withdrawal
 UNION ALL SELECT 'map_release', json_array(r.serial), r.released_by, coalesce(p.proposed_by, '') FROM map_release AS r
     LEFT JOIN map_proposal AS p ON p.id = r.proposal
 UNION ALL SELECT 'member_change', json_array(id), made_by, '' FROM member_change WHERE made_by <> ''

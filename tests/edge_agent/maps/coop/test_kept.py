@@ -1,16 +1,30 @@
 """Which of the co-op's maps a home reads with: new ids at once, others only when the household takes them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_agent.finding.families import known_families as searched_families
-from edge_agent.maps.coop.kept import FILE, TAKEN, give_back, keep_bundle, take_map
+from edge_agent.maps.coop.kept import (
+    FILE,
+    PROOF,
+    TAKEN,
+    KeptBundle,
+    give_back,
+    keep_bundle,
+    read_kept,
+    take_map,
+)
+from edge_agent.maps.coop.sealed import MAX_FILE_BYTES, SealedBundle, encode_kept
 from edge_agent.maps.coop.starting import keep_used_maps
 from edge_agent.maps.files import INSTALLED, find_map, known_families
 from protocols.errors import RequestError
-from protocols.wire.map_bundles.content import MAX_BUNDLE_BYTES, MapBundle, ReleasedMap
-from tests.protocols.maps.map_text import MAP
+from protocols.maps.model import MapError
+from protocols.wire.map_bundles.content import MapBundle, ReleasedMap
+from tests.edge_agent.maps.coop.signed import enrolled, sealed_bundle
+from tests.protocols.maps.proof.test_lint import SOUND as MAP
 
 SDM = "eastron-sdm630"
 SHIPPED = (INSTALLED / f"{SDM}.toml").read_text(encoding="utf-8")
@@ -20,7 +34,8 @@ CHANGED = SHIPPED.replace('vendor = "Eastron"', 'vendor = "Released"')
 def release(folder: Path, serial: int, **maps: str) -> None:
     texts = {name.replace("_", "-"): text for name, text in maps.items()}
     released = tuple(ReleasedMap(name, texts[name]) for name in sorted(texts))
-    keep_bundle(folder, MapBundle("coop", serial, 0, released))
+    enrolled(folder)
+    keep_bundle(folder, sealed_bundle(MapBundle("coop", serial, 0, released)))
 
 
 def vendor(folder: Path, family: str, own: Path | None = None) -> str:
@@ -88,9 +103,63 @@ def test_no_name_leads_out_of_the_folder(tmp_path: Path) -> None:
     assert outside.read_text() == "kept"
 
 
-def test_a_file_that_grew_or_cannot_be_read_counts_as_none(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / FILE).write_bytes(bytes(MAX_BUNDLE_BYTES + 10))
+def test_a_file_that_was_changed_is_refused_in_one_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A well-formed bundle that the hub did not sign, another co-op's, a cut one and one that grew: none counts."""
+    release(tmp_path, 3, example_meter=MAP)
+    good = (tmp_path / FILE).read_bytes()
+    bundle = MapBundle("coop", 4, 0, (ReleasedMap("example-meter", MAP.replace('"Example"', '"Changed"')),))
+    stranger = Ed25519PrivateKey.from_private_bytes(b"x" * 32)
+    flipped = bytearray(good)
+    flipped[len(good) // 2] ^= 1
+    for content in (
+        encode_kept(sealed_bundle(bundle, key=stranger)),
+        encode_kept(sealed_bundle(replace(bundle, coop="other"))),
+        encode_kept(SealedBundle("a-1", (), ())),
+        bytes(flipped),
+        good[:-3],
+        bytes(MAX_FILE_BYTES + 10),
+    ):
+        caplog.clear()
+        (tmp_path / FILE).write_bytes(content)
+        assert read_kept(tmp_path) == KeptBundle()
+        (line,) = [each.getMessage() for each in caplog.records]
+        assert "coop-maps.cbor: was changed or damaged (" in line
+        with pytest.raises(MapError, match="no family 'example-meter'"):
+            find_map("example-meter", state=tmp_path)
+    (tmp_path / FILE).write_bytes(good)
+    assert vendor(tmp_path, "example-meter") == "Example"
+    enrolled(tmp_path, identity=stranger)
+    assert read_kept(tmp_path) == KeptBundle(), "the home is with another co-op now"
+
+
+def test_a_taken_map_that_was_changed_is_read_with_by_no_device(tmp_path: Path) -> None:
+    """Not with the changed text, and not with another one in its place: both could give wrong values."""
+    release(tmp_path, 3, eastron_sdm630=CHANGED)
+    take_map(tmp_path, SDM)
+    path = tmp_path / TAKEN / f"{SDM}.toml"
+    path.write_text(CHANGED.replace("Released", "Changed"))
+    for damage in (lambda: None, lambda: path.with_suffix(PROOF).write_bytes(b"x"), lambda: path.write_bytes(b"\xff")):
+        damage()
+        with pytest.raises(MapError, match=rf"{SDM}\.toml: was changed .* `commonwatt-agent map take {SDM}`"):
+            find_map(SDM, state=tmp_path)
+        assert any("was changed or damaged" in each for each in searched_families(state=tmp_path)[1])
+        assert vendor(tmp_path, "eastron-sdm72d-m") == "Eastron", "another device is read as before"
+    assert take_map(tmp_path, SDM) == 3
+    assert vendor(tmp_path, SDM) == "Released"
+    give_back(tmp_path, SDM)
+    assert list((tmp_path / TAKEN).iterdir()) == []
+
+
+def test_a_map_that_an_earlier_agent_took_gets_the_signed_bundle_beside_it(tmp_path: Path) -> None:
+    release(tmp_path, 3, eastron_sdm630=CHANGED)
     (tmp_path / TAKEN).mkdir()
-    (tmp_path / TAKEN / "bad.toml").write_bytes(b"\xff\xfe")
-    assert vendor(tmp_path, SDM) == "Eastron"
-    assert "cannot be used" in caplog.text
+    path = tmp_path / TAKEN / f"{SDM}.toml"
+    path.write_text(CHANGED)
+    assert vendor(tmp_path, SDM) == "Released"
+    assert keep_used_maps([SDM], None, tmp_path) == [f"the map {SDM} is from the co-op's bundle 3"]
+    assert path.with_suffix(PROOF).exists()
+    release(tmp_path, 4)
+    assert vendor(tmp_path, SDM) == "Released", "its own signed bundle proves it"
+    path.with_suffix(PROOF).unlink()
+    keep_used_maps([SDM], None, tmp_path)
+    assert not path.with_suffix(PROOF).exists(), "of no bundle that is there"

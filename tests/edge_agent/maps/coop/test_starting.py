@@ -7,7 +7,7 @@ import pytest
 from edge_agent.maps.coop.kept import TAKEN
 from edge_agent.maps.coop.starting import keep_used_maps
 from tests.edge_agent.maps.coop.test_kept import release
-from tests.protocols.maps.map_text import MAP
+from tests.protocols.maps.proof.test_lint import SOUND as MAP
 
 
 def test_a_family_without_a_map_is_left_to_whoever_opens_the_devices(tmp_path: Path) -> None:

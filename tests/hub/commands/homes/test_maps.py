@@ -145,7 +145,14 @@ REFUSED = (
     (("confirm", "--proposal", "7", "--by", "m02"), "there is no proposal 7"),
     (("confirm", "--by", "m02"), "give --proposal"),
     (("confirm", "--proposal", "1", "--by", "m02", "--after", "-1"), "--after: expected 0 or more"),
-    (("confirm", "--proposal", "1", "--by", "m02", "--after", str(2**32)), "--after: expected less than"),
+    (
+        ("confirm", "--proposal", "1", "--by", "m02", "--after", str(2**32)),
+        "--after: 4294967296 is more than 10000 above bundle 0",
+    ),
+    (("confirm", "--proposal", "1", "--by", "m02", "--after", "10001"), "homes would never take a lower one again"),
+    (("withdraw", "--proposal", "1", "--by", "m02"), "m01 made proposal 1 and is on the board: only m01 withdraws it"),
+    (("withdraw", "--proposal", "7", "--by", "m01"), "there is no proposal 7"),
+    (("withdraw", BRONZE, "--proposal", "1", "--by", "m01"), "give maps or --proposal, not both"),
     (("list", "--by", "m01"), "--by does not go with it"),
     (("list", "x"), "'x' does not go with it"),
     (("add", "none.toml", "--by", "m01"), "none.toml: cannot be read"),
@@ -190,6 +197,53 @@ def test_which_of_two_files_of_a_map_is_meant_is_said_and_can_be_taken_back(hub:
     assert "is not released" in hub.run("withdraw", new, "--by", "m01", code=1)
     assert "is not released" in hub.run("withdraw", old[:4], "--by", "m01", code=1), "too short to name one file"
     assert "no maps at all" in hub.run("withdraw", old, BRONZE, "--by", "m01")
+
+
+def test_a_proposal_is_taken_back_before_it_is_confirmed(hub: MapsHub) -> None:
+    hub.add(SILVER)
+    hub.run("release", SILVER, "--by", "m01")
+    hub.run("release", SILVER, "--by", "m02")
+    assert "proposal 1 is withdrawn" in hub.run("withdraw", "--proposal", "1", "--by", "m01")
+    assert [each["proposal"] for each in hub.shown()["proposals"]] == [2], "the other one waits"
+    assert "m01 withdrew proposal 1" in hub.run("confirm", "--proposal", "1", "--by", "m02", code=1)
+    assert "m01 withdrew proposal 1" in hub.run("withdraw", "--proposal", "1", "--by", "m01", code=1)
+    hub.run("confirm", "--proposal", "2", "--by", "m01")
+    assert "proposal 2 is released" in hub.run("withdraw", "--proposal", "2", "--by", "m02", code=1)
+    found = asyncio.run(verify_hub(hub.folder, clock=CLOCK))
+    assert found["ok"], found
+    with tampering(hub.folder) as db:
+        db.execute("UPDATE map_withdrawal SET proposal = 2")
+    found = asyncio.run(verify_hub(hub.folder, clock=CLOCK, only="rows"))
+    assert "map_release 1: m01 had withdrawn its proposal 2" in found["rows"]["findings"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ("UPDATE map_file SET text = text || '# more'", "its text is another than the one that was added"),
+        (
+            "UPDATE map_release SET bundle = x'00'",
+            "the bundle that homes get is not the maps of its proposal",
+        ),
+        ("UPDATE map_release SET bronze = 1", "it does not say how many of its maps are bronze"),
+        ("UPDATE map_release SET proposal = 9", "nobody proposed it"),
+        ("UPDATE map_release SET released_by = 'm01'", "m01 alone proposed and confirmed it"),
+        ("UPDATE map_proposal SET digests = '[\"ab\"]'", "the map ab in its proposal was never added"),
+        ("UPDATE map_proposal SET follows = 3", "was made after bundle 3, and 0 came before it"),
+    ],
+)
+def test_a_bundle_that_is_not_the_texts_that_were_added_is_found(hub: MapsHub, change: str, said: str) -> None:
+    """Beside the log of rows: the log says that a row was changed, and this that homes read with something else."""
+    hub.add(SILVER)
+    hub.run("release", SILVER, "--by", "m01")
+    hub.run("confirm", "--proposal", "1", "--by", "m02")
+    found = asyncio.run(verify_hub(hub.folder, clock=CLOCK, only="rows"))
+    assert (found["ok"], found["rows"]["bundles"]) == (True, 1)  # type: ignore[index]
+    with tampering(hub.folder) as db:
+        db.execute("PRAGMA foreign_keys = OFF")
+        db.execute(change)
+    rows = asyncio.run(verify_hub(hub.folder, clock=CLOCK, only="rows"))["rows"]
+    assert any(said in each for each in rows["findings"]), rows  # type: ignore[index]
 
 
 def test_a_release_past_the_board_is_found(hub: MapsHub) -> None:
