@@ -1,4 +1,4 @@
-"""Makes the library's client for a connection: TCP, UDP, TLS, serial RTU and ASCII, also over TCP. Opens nothing."""
+"""The library's client for a connection: TCP, UDP, TLS, serial RTU and ASCII, also over TCP."""
 
 from __future__ import annotations
 
@@ -28,41 +28,72 @@ from edge_agent.settings import Endpoint
 
 BUFFER_BYTES = 8192
 NAME_LIMIT_S = 2.0
-Client = AsyncModbusTcpClient | AsyncModbusUdpClient | AsyncModbusSerialClient
+_LibraryClient = AsyncModbusTcpClient | AsyncModbusUdpClient | AsyncModbusSerialClient
 Watch = Callable[[bool, bytes], bytes]
+Answer = tuple[int, ...] | ModbusPDU
+"""The words of an answer that fits its question in every byte, or what the library made of any other."""
 
 
-def make_client(endpoint: Endpoint, line: LineSettings, watch: Watch, garbled: Callable[[], None]) -> Client:
-    """A client that shows every packet to `watch` and never retries or reconnects by itself.
+class Client:
+    """The library's client, showing every packet to `watch`; it never retries or reconnects by itself.
 
     `garbled` is called for bytes the library cannot take. Raises LinkBrokenError for a certificate it cannot read.
     """
-    client = _client(endpoint, line)
-    for response in _RESPONSES:
-        client.register(response)
-    _Ears(client, watch, garbled, may_echo=not endpoint.has_numbers)
-    return client
+
+    def __init__(self, endpoint: Endpoint, line: LineSettings, watch: Watch, garbled: Callable[[], None]) -> None:
+        self._client = _client(endpoint, line)
+        for response in _RESPONSES:
+            self._client.register(response)
+        self.ctx = self._client.ctx
+        self._ears = _Ears(self.ctx, watch, garbled, may_echo=not endpoint.has_numbers)
+        self._is_numbered = endpoint.has_numbers
+        self._frames: dict[Question, bytes] = {}
+
+    @property
+    def connected(self) -> bool:
+        """Whether the connection is open."""
+        return self.ctx.transport is not None
+
+    async def connect(self) -> bool:
+        """Open the connection; whether that was possible."""
+        return await self._client.connect()
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+    async def ask(self, question: Question, within_s: float) -> Answer:
+        """One request and its answer, without the library's turn-taking and its retries: the link has its own.
+
+        Raises: TimeoutError, ModbusException for what is no answer, OSError.
+        """
+        ctx, loop = self.ctx, asyncio.get_running_loop()
+        answer: asyncio.Future[Answer] = loop.create_future()
+        ctx.request_dev_id, ctx.request_transaction_id = question.unit, ctx.getNextTID()
+        ctx.response_future = answer
+        frame = self._frame(question)
+        if self._is_numbered:
+            frame = ctx.request_transaction_id.to_bytes(2, "big") + frame[2:]
+            self._ears.expect(frame, question)
+        limit = loop.call_later(within_s, _give_up, answer)
+        try:
+            ctx.send(ctx.trace_packet(True, frame))
+            return await answer
+        finally:
+            self._ears.expected = b""
+            limit.cancel()
+
+    def _frame(self, question: Question) -> bytes:
+        """The request as the library writes it, without a number: a meter is asked the same all day."""
+        frame = self._frames.get(question)
+        if frame is None:
+            unit, function, address, count = question
+            request = _REQUESTS[function](address=address, count=count, dev_id=unit)
+            frame = self._frames[question] = self.ctx.framer.buildFrame(request)
+        return frame
 
 
-async def ask(client: Client, question: Question, within_s: float) -> ModbusPDU:
-    """One request of the library and its answer, without its turn-taking and its retries: the link has its own.
-
-    Raises: TimeoutError, ModbusException for what is no answer, OSError.
-    """
-    ctx, loop = client.ctx, asyncio.get_running_loop()
-    answer: asyncio.Future[ModbusPDU] = loop.create_future()
-    request = _REQUESTS[question.function](address=question.address, count=question.count, dev_id=question.unit)
-    request.transaction_id = ctx.getNextTID()
-    ctx.response_future = answer
-    limit = loop.call_later(within_s, _give_up, answer)
-    try:
-        ctx.pdu_send(request)
-        return await answer
-    finally:
-        limit.cancel()
-
-
-def _give_up(answer: asyncio.Future[ModbusPDU]) -> None:
+def _give_up(answer: asyncio.Future[Answer]) -> None:
     if not answer.done():
         answer.set_exception(TimeoutError())
 
@@ -84,6 +115,8 @@ class _InputWords(_HoldingWords):
     function_code = 4
 
 
+_ANSWER = struct.Struct(">HBBB")
+_WORDS = [struct.Struct(f">{count}H") for count in range(126)]
 _RESPONSES = (_HoldingWords, _InputWords)
 _REQUESTS = {3: ReadHoldingRegistersRequest, 4: ReadInputRegistersRequest}
 
@@ -116,15 +149,25 @@ class _Receiver(asyncio.BufferedProtocol):
 
 
 class _Ears:
-    """What a client hears: without the echo of some adapters, and nothing that makes the library fail."""
+    """What a client hears: without the echo of some adapters, and nothing that makes the library fail.
 
-    def __init__(self, client: Client, watch: Watch, garbled: Callable[[], None], *, may_echo: bool) -> None:
-        self._ctx, self._take = client.ctx, partial(client.ctx.datagram_received, addr=None)
+    An answer that is byte for byte what was asked for needs no library; whatever else arrives is left to it.
+    """
+
+    def __init__(self, ctx: Any, watch: Watch, garbled: Callable[[], None], *, may_echo: bool) -> None:
+        self._ctx, self._take = ctx, partial(ctx.datagram_received, addr=None)
         self._watch, self._garbled, self._may_echo = watch, garbled, may_echo
-        self._sent = self._held = b""
-        self._ctx.trace_packet = self._notice
-        self._ctx.data_received = self._hear  # type: ignore[method-assign]
-        self._ctx.datagram_received = self._hear_packet  # type: ignore[method-assign]
+        self._sent = self._held = self.expected = b""
+        self._count = 0
+        ctx.trace_packet = self._notice
+        ctx.data_received = self._hear
+        ctx.datagram_received = self._hear_packet
+
+    def expect(self, frame: bytes, question: Question) -> None:
+        """How the answer to this numbered request begins: number, length, unit, function and count of bytes."""
+        self._count = question.count
+        length = 2 * self._count
+        self.expected = frame[:4] + _ANSWER.pack(length + 3, question.unit, question.function, length & 0xFF)
 
     def _notice(self, is_sending: bool, packet: bytes) -> bytes:
         if is_sending and self._may_echo:
@@ -132,6 +175,9 @@ class _Ears:
         return self._watch(is_sending, packet)
 
     def _hear(self, data: bytes) -> None:
+        if self.expected and self._is_expected(data):
+            self._ctx.response_future.set_result(_WORDS[self._count].unpack_from(data, len(self.expected)))
+            return
         heard = self._without_echo(data) if self._sent else data
         if not heard:
             return
@@ -141,6 +187,11 @@ class _Ears:
             self._garbled()
             if not self._ctx.response_future.done():
                 self._ctx.response_future.set_exception(ModbusException("garbage"))
+
+    def _is_expected(self, data: bytes) -> bool:
+        """Whether this is the whole answer, the first one, and behind nothing else."""
+        is_whole = data.startswith(self.expected) and len(data) == len(self.expected) + 2 * self._count
+        return is_whole and not self._ctx.recv_buffer and not self._ctx.response_future.done()
 
     def _hear_packet(self, data: bytes, addr: tuple[Any, ...] | None) -> None:
         """A packet over UDP; `addr` is the address asked, the system passes on no other's."""
@@ -156,7 +207,7 @@ class _Ears:
         return behind
 
 
-def _client(endpoint: Endpoint, line: LineSettings) -> Client:
+def _client(endpoint: Endpoint, line: LineSettings) -> _LibraryClient:
     if endpoint.is_serial:
         return AsyncModbusSerialClient(
             endpoint.path,

@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from pymodbus import ModbusException
-from pymodbus.pdu import ExceptionResponse, ModbusPDU
+from pymodbus.pdu import ExceptionResponse
 
 from edge_agent.devices.line import (
     DeviceBusyError,
@@ -22,7 +22,7 @@ from edge_agent.devices.line import (
     NoAnswerError,
     ReadRefusedError,
 )
-from edge_agent.devices.modbus_client import Client, Watch, ask, make_client, reason_of, unopened_reason
+from edge_agent.devices.modbus_client import Answer, Client, Watch, reason_of, unopened_reason
 from edge_agent.devices.owed import OwedAnswers, Question
 from edge_agent.settings import Endpoint
 
@@ -51,7 +51,7 @@ class ModbusLink:
         *,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         monotonic: Callable[[], float] = time.monotonic,
-        make: MakeClient = make_client,
+        make: MakeClient = Client,
     ) -> None:
         self.endpoint = endpoint
         self.line = line
@@ -103,7 +103,8 @@ class ModbusLink:
 
     async def _believed(self, question: Question) -> list[int]:
         """The words of an answer that can be no other request's."""
-        await self._get_in_step(question)
+        if self._owed.must_prove(question):
+            await self._get_in_step(question)
         words = await self._exchange(question)
         if self._owed.is_suspect(question, self._monotonic()):
             await self._confirm(question)
@@ -117,8 +118,11 @@ class ModbusLink:
 
     async def _exchange(self, question: Question) -> list[int]:
         """One request and its answer."""
-        client = await self._ready()
-        self._free_at = self._monotonic() + self.line.request_gap_s
+        client, gap_s = self._client, self.line.request_gap_s
+        if client is None or self._stray_bytes or not client.connected or self._free_at > self._monotonic():
+            client = await self._ready()
+        if gap_s:
+            self._free_at = self._monotonic() + gap_s
         try:
             answer = await self._ask(client, question)
             _raise_lost_cancel()
@@ -134,7 +138,8 @@ class ModbusLink:
             raise
         finally:
             self._is_asking = False
-            self._free_at = max(self._free_at, self._monotonic() + self.line.request_gap_s)
+            if gap_s:
+                self._free_at = max(self._free_at, self._monotonic() + gap_s)
 
     async def _get_in_step(self, question: Question) -> None:
         """Wait for the answer to a request that no older answer fits, if an older one may still come.
@@ -244,11 +249,11 @@ class ModbusLink:
     def _note_garbage(self) -> None:
         self._is_garbled = True
 
-    async def _ask(self, client: Client, question: Question) -> ModbusPDU:
+    async def _ask(self, client: Client, question: Question) -> Answer:
         self._is_asking, self._wrong_frame, self._is_garbled = True, False, False
         self.requests += 1
         try:
-            answer = await ask(client, question, self.line.timeout_s)
+            answer = await client.ask(question, self.line.timeout_s)
         except (TimeoutError, ModbusException):
             if self._is_garbled:
                 raise LinkBrokenError("an answer that is no Modbus frame") from None
@@ -260,9 +265,11 @@ class ModbusLink:
         self._is_asking = False
         return answer
 
-    def _words(self, answer: ModbusPDU, question: Question) -> list[int]:
+    def _words(self, answer: Answer, question: Question) -> list[int]:
         if self._wrong_frame:
             raise LinkBrokenError("an answer to no request of ours")
+        if isinstance(answer, tuple):
+            return list(answer)
         if isinstance(answer, ExceptionResponse):
             if answer.exception_code in BUSY_CODES:
                 raise DeviceBusyError("the device is busy")

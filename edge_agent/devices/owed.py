@@ -9,20 +9,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 KEPT_QUESTIONS = 4
 _Shape = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """One read of registers. What an answer to it looks like depends on unit, function and count alone."""
 
     unit: int
     function: int
     address: int
-    count: int
+    count: int  # type: ignore[assignment]  # how many registers; nobody counts the fields of a question
 
 
 class OwedAnswers:
@@ -55,17 +54,23 @@ class OwedAnswers:
 
     def must_prove(self, question: Question) -> bool:
         """Whether an answer from before may still be on its way."""
+        if not self._unproven:
+            return False
         unit = self._shape(question)[0]
         return any(each[0] == unit for each in self._unproven)
 
     def is_suspect(self, question: Question, now_s: float) -> bool:
         """Whether an answer that came to this could still be an older one that a later one has overtaken."""
-        return self._suspects.get(self._shape(question), 0.0) > now_s
+        return bool(self._suspects) and self._suspects.get(self._shape(question), 0.0) > now_s
 
     def remember(self, question: Question) -> None:
         """The device gives these registers; a proof may ask for them."""
-        known = self._answered.setdefault(question.unit, deque(maxlen=KEPT_QUESTIONS))
-        if question in known:
+        known = self._answered.get(question.unit)
+        if known is None:
+            known = self._answered[question.unit] = deque(maxlen=KEPT_QUESTIONS)
+        elif known[0] == question:
+            return
+        elif question in known:
             known.remove(question)
         known.appendleft(question)
 
@@ -80,7 +85,7 @@ class OwedAnswers:
         yield from known
         for whole in (*known, question):
             for count in (*range(2, whole.count, 2), *range(1, whole.count, 2)):
-                yield replace(whole, count=count)
+                yield whole._replace(count=count)
 
     def _shape(self, question: Question) -> _Shape:
         return 0 if self._mixes_units else question.unit, question.function, question.count

@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, Protocol, TypeVar
 
 from edge_agent.devices.line import LineSettings
-from edge_agent.devices.modbus_client import Client, Watch, make_client
+from edge_agent.devices.modbus_client import Client, Watch
 from edge_agent.settings import Endpoint
 
 T = TypeVar("T")
@@ -117,7 +117,7 @@ def wired_to(far: FarEnd) -> Callable[[Endpoint, LineSettings, Watch, Callable[[
     """A maker of clients for ModbusLink that connects them to this far end."""
 
     def make(endpoint: Endpoint, line: LineSettings, watch: Watch, garbled: Callable[[], None]) -> Client:
-        client = make_client(endpoint, line, watch, garbled)
+        client = Client(endpoint, line, watch, garbled)
 
         async def create() -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
             protocol = client.ctx.handle_new_connection()

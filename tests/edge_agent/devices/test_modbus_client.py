@@ -171,6 +171,47 @@ def test_an_adapter_that_hears_itself_is_understood(piece: int, wire: Wire) -> N
     assert run_warped(read) == [0x0102, 0x0304]
 
 
+class Meter:
+    """A meter over TCP whose frames arrive as told: `pieces` of them, and `twice`."""
+
+    def __init__(self, pieces: int, *, is_double: bool = False) -> None:
+        self.pieces, self.is_double = pieces, is_double
+
+    def accept(self, wire: MemoryWire) -> None:
+        pass
+
+    def receive(self, data: bytes, wire: MemoryWire) -> None:
+        content = b"".join((0x1000 + at).to_bytes(2) for at in range(int.from_bytes(data[10:12])))
+        frame = data[:4] + (len(content) + 3).to_bytes(2) + data[6:8] + bytes([len(content)]) + content
+        frame += frame if self.is_double else b""
+        size = -(-len(frame) // self.pieces)
+        for at in range(0, len(frame), size):
+            wire.deliver(frame[at : at + size], 0.01 + at * 0.001)
+
+
+@pytest.mark.parametrize("is_double", [False, True])
+@pytest.mark.parametrize("pieces", [1, 2, 3, 40])
+@pytest.mark.parametrize("count", [1, 24, 125])
+def test_a_numbered_answer_is_the_same_in_one_piece_in_many_and_with_another_behind_it(
+    pieces: int, count: int, is_double: bool
+) -> None:
+    async def read() -> None:
+        link = ModbusLink(
+            Endpoint("tcp", "it", 502),
+            LineSettings(),
+            monotonic=asyncio.get_running_loop().time,
+            make=wired_to(Meter(pieces, is_double=is_double)),
+        )
+        for _ in range(3):
+            words = await link.read_words(1, 3, address=7, count=count)
+            assert words == [0x1000 + at for at in range(count)]
+            await asyncio.sleep(1)
+        assert link.requests == 3
+        await link.close()
+
+    run_warped(read)
+
+
 class Babbler(Adapter):
     """Something that answers, but not with Modbus."""
 
