@@ -61,21 +61,26 @@ def _fold(series: QuarterHours, hours: frozenset[Slot]) -> QuarterHours:
     """The series with these hours told in their first slots."""
     if series.is_hourly:
         _require_hours(series, hours)
-    energy, quality = series.energy_micro_kwh.copy(), series.quality.copy()
-    error = None if series.error_micro_kwh is None else series.error_micro_kwh.copy()
-    mine = sorted(hours & set(series.slots))
-    for hour in mine:
-        here = slice(hour - series.first_slot, hour - series.first_slot + SLOTS_PER_HOUR)
-        parts = series.energy_micro_kwh[here]
-        is_whole = bool((parts != MISSING).all()) and len(parts) == SLOTS_PER_HOUR
-        known = int(parts[0]) if series.is_hourly else int(parts.sum()) if is_whole else MISSING
-        energy[here] = MISSING if known == MISSING else 0
-        energy[here.start] = known
-        quality[here] = quality[here].max()
-        if error is not None:
-            error[here.start], error[here.start + 1 : here.stop] = error[here].sum(), 0
-    folded = replace(series, energy_micro_kwh=energy, quality=quality, error_micro_kwh=error)
-    return replace(folded, hours=frozenset(mine), is_hourly=False)
+    mine = sorted(hours.intersection(series.slots))
+    first = np.array(mine, dtype=np.int64) - series.first_slot
+    # The file may end within its last hour: what is beyond is missing.
+    size, cells = len(series.quality), first[:, None] + np.arange(SLOTS_PER_HOUR)
+    energy = np.append(series.energy_micro_kwh, [MISSING] * SLOTS_PER_HOUR)
+    quality = np.append(series.quality, np.zeros(SLOTS_PER_HOUR, dtype=np.int8))
+    parts = energy[cells]
+    sums = np.where((parts == MISSING).any(axis=1), MISSING, parts.sum(axis=1))
+    known = parts[:, 0] if series.is_hourly else sums
+    energy[cells] = np.where(known == MISSING, MISSING, 0)[:, None]
+    energy[first] = known
+    quality[cells] = quality[cells].max(axis=1, keepdims=True)
+    folded = replace(series, energy_micro_kwh=energy[:size], quality=quality[:size], is_hourly=False)
+    if series.error_micro_kwh is not None:
+        error = np.append(series.error_micro_kwh, [0] * SLOTS_PER_HOUR)
+        errors = error[cells].sum(axis=1)
+        error[cells] = 0
+        error[first] = errors
+        folded = replace(folded, error_micro_kwh=error[:size])
+    return replace(folded, hours=frozenset(mine))
 
 
 def _require_hours(series: QuarterHours, hours: frozenset[Slot]) -> None:

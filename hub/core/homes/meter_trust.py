@@ -4,7 +4,7 @@ An agent that tells nothing, as all did before there was such a notice, holds no
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -95,14 +95,22 @@ def _followed_spans(told: Iterable[ToldMeter]) -> Iterator[tuple[MeterSpan, Told
         yield from zip(map(MeterSpan, meters, starts, ends), following, strict=True)
 
 
-def _held_spans(told: Iterable[ToldMeter]) -> Iterator[MeterSpan]:
-    """The spans of meters that may wait. No later word of their agent's frees what waited when the hub heard of it."""
+def _held_spans(told: Iterable[ToldMeter], is_doubtful: Callable[[ToldMeter], bool]) -> Iterator[MeterSpan]:
+    """The spans of doubtful meters. No later word of their agent's clears them of the time before the hub heard it."""
     for span, after in _followed_spans(told):
         until = span.until
-        if until is not None and after is not None and after.quality not in WAITING:
+        if until is not None and after is not None and not is_doubtful(after):
             until = max(until, after.told_slot)
-        if span.meter.quality in WAITING and span.first_slot != until:
+        if is_doubtful(span.meter) and span.first_slot != until:
             yield MeterSpan(span.meter, span.first_slot, until)
+
+
+def _may_wait(meter: ToldMeter) -> bool:
+    return meter.quality in WAITING
+
+
+def _is_uncertified(meter: ToldMeter) -> bool:
+    return meter.metrology not in CERTIFIED
 
 
 def late_notices(told: Iterable[ToldMeter], rule: DerivedRule) -> list[MeterSpan]:
@@ -117,7 +125,7 @@ def late_notices(told: Iterable[ToldMeter], rule: DerivedRule) -> list[MeterSpan
     before: dict[tuple[str, int], ToldMeter] = {}
     for span, _ in _followed_spans(told):
         meter, last = span.meter, before.get((span.meter.home, span.meter.seat))
-        waits = meter.quality in WAITING and (last is None or last.quality not in WAITING)
+        waits = _may_wait(meter) and (last is None or not _may_wait(last))
         counts = rule.lets_count(meter.stated_error) != (last is not None and rule.lets_count(last.stated_error))
         if meter.told_slot > span.first_slot and (waits or counts):
             found.append(span)
@@ -137,7 +145,7 @@ def unproven_spans(
     which a bundle of the board's had bronze maps: an agent that tells of a released map is believed in these alone.
     """
     released, times = list(accepted), list(bundles)
-    waiting = _joined(part for whole in _held_spans(told) for part in _waiting_parts(whole, times))
+    waiting = _joined(part for whole in _held_spans(told, _may_wait) for part in _waiting_parts(whole, times))
     return [span for span in waiting if not any(_is_in(span, home, slot) for home, slot in released)]
 
 
@@ -179,10 +187,10 @@ def uncertified_homes(told: Iterable[ToldMeter], *, slots: range | None = None) 
     Without `slots`: the present meter. Of several such meters of a home in these slots the last one is named.
     """
     found = {}
-    for span in meter_spans(told):
+    for span in _held_spans(told, _is_uncertified):
         is_now = slots is None and span.until is None
         is_within = slots is not None and span.first_slot < slots.stop and (span.until or slots.stop) > slots.start
-        if (is_now or is_within) and span.meter.metrology not in CERTIFIED:
+        if is_now or is_within:
             found[span.meter.home] = span.meter.metrology
     return found
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.core.homes.meter_trust import OTHER_NETTING, UNPROVEN_METER, uncertified_homes
+from hub.core.homes.meter_trust import LATE_NOTICE, OTHER_NETTING, UNPROVEN_METER, uncertified_homes
 from hub.quality.meter_findings import meter_findings
 from hub.storage.finding_records import FindingRow
 from hub.storage.fleet_records import ReceivedNotice
@@ -34,10 +34,12 @@ async def street(tmp_path: Path) -> AsyncIterator[Street]:
     await opened.store.close()
 
 
-async def tell(street: Street, home: str, quality: ToldQuality, *, from_slot: Slot = SLOTS.start) -> None:
+async def tell(
+    street: Street, home: str, quality: ToldQuality, *, from_slot: Slot = SLOTS.start, told_at: int = 1
+) -> None:
     agents = {each.home_id: each.id for each in await street.store.agents()}
     notice = MeterNotice(agents[home], 1, from_slot, quality, "separate", "netted", True, "none")
-    await street.store.note_meters([ReceivedNotice(notice, b"sealed", 1)])
+    await street.store.note_meters([ReceivedNotice(notice, b"sealed", told_at)])
 
 
 async def unproven(street: Street) -> list[FindingRow]:
@@ -85,6 +87,29 @@ async def test_another_meter_ends_it_from_its_first_slot_on(street: Street) -> N
     assert (span.first_slot, span.until) == (SLOTS.start, SLOTS.start + 40)
     held = await street.store.held_slots(slots=SLOTS)
     assert held.sum(axis=0).tolist() == [0, 40, 0, 0, 0, 0]
+
+
+async def test_no_agent_frees_its_own_meter_by_a_later_notice(street: Street) -> None:
+    await street.arrive_days([DAY])
+    await tell(street, "h02", "bronze")
+    await tell(street, "h02", "silver", told_at=start_of(SLOTS.start + 40))
+    held = await street.store.held_slots(slots=SLOTS)
+    assert held.sum(axis=0).tolist() == [0, 40, 0, 0, 0, 0]
+    (span,) = await street.store.unproven_meters()
+    assert (span.first_slot, span.until) == (SLOTS.start, SLOTS.start + 40)
+
+
+async def test_a_bronze_meter_told_late_holds_the_day_again_and_the_board_reads_why(street: Street) -> None:
+    await street.arrive_days([DAY])
+    await job_on(street.store)(night(NEXT))
+    assert "m02" in await shared(street)
+    await street.arrive_days([NEXT])
+    await tell(street, "h02", "bronze", told_at=start_of(SLOTS.stop + 40))
+    await job_on(street.store)(night(NEXT + timedelta(days=1)))
+    assert (await shared(street)).get("m02", 0) == 0
+    (row,) = [each for each in await findings(street.store) if each.found.code == LATE_NOTICE]
+    assert (row.found.home, row.day, dict(row.found.numbers)["days"]) == ("h02", NEXT.isoformat(), 1)
+    assert (await check_books(street.store, KEY.public_key())).wrong == 0
 
 
 async def test_a_home_that_says_another_netting_than_the_rule_is_told_once_and_holds_nothing(street: Street) -> None:

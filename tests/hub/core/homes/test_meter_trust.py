@@ -49,6 +49,13 @@ def test_what_waited_when_a_later_word_came_goes_on_waiting_until_then() -> None
     assert spans(replace(SILVER, from_slot=100), stricter) == [("h01", 200, None)], "what waits may be said late"
 
 
+def test_a_certificate_told_later_does_not_change_what_was_said_of_a_month_that_was_billed() -> None:
+    backdated = replace(SILVER, from_slot=100, told_slot=300)
+    assert uncertified_homes([BRONZE, backdated], slots=range(100, 200)) == {"h01": "none"}
+    assert uncertified_homes([BRONZE, backdated], slots=range(300, 400)) == {}
+    assert uncertified_homes([BRONZE, backdated]) == {}
+
+
 DERIVES = replace(SILVER, from_slot=100, phases="separate", is_derived=True, within_wh=50, within_percent=10)
 
 
