@@ -83,10 +83,11 @@ _NEEDS_CLOCK_ALONE = ("bank-file",)
 
 
 def _parser(called: str) -> argparse.ArgumentParser:
-    """The parser for all commands; only the command being called gets its own options."""
+    """The parser of the command being called, with its own options; of all commands where none of them is called."""
     parser: argparse.ArgumentParser = OneLineParser(prog="commonwatt-hub", description="The hub of an energy co-op.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    for name, module_name, data, words in _COMMANDS:
+    asked = [each for each in _COMMANDS if each[0] == called] or _COMMANDS
+    for name, module_name, data, words in asked:
         command = commands.add_parser(name, help=words, description=words[0].upper() + words[1:] + ".")
         if data is not _Data.NONE:
             is_required = data is _Data.REQUIRED

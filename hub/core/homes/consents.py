@@ -6,10 +6,11 @@ consent of the agent that brings a measure, and for a purpose as a whole never m
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from protocols.consent.purposes import Resolution
-from protocols.consent.rules import decode_consent
+from protocols.consent.rules import ConsentRule, decode_consent
 from protocols.quantities import Measure
 from protocols.slots import Slot
 from protocols.wire.refusal_reasons import WireError
@@ -76,14 +77,19 @@ def open_homes(consents: HomeConsents, *, slot: Slot) -> frozenset[str]:
 
 def _allows(consent: AgentConsent, purpose: str, slot: Slot, measures: frozenset[Measure] | set[Measure]) -> bool:
     """Whether this one consent allows the purpose for one of these measures, or for any where none are named."""
-    try:
-        rules = decode_consent(consent.document).rules
-    except WireError:
-        return False
     return any(
         rule.purpose == purpose
         and rule.resolution is Resolution.PT15M
         and rule.covers(slot, slot)
         and (not measures or not measures.isdisjoint(rule.measures))
-        for rule in rules
+        for rule in _rules_of(consent.document)
     )
+
+
+@lru_cache(maxsize=4_096)
+def _rules_of(document: bytes) -> tuple[ConsentRule, ...]:
+    """The rules of this consent, none where these bytes are not one. Every page asks them of every home."""
+    try:
+        return decode_consent(document).rules
+    except WireError:
+        return ()

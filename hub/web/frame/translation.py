@@ -15,11 +15,12 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from babel import Locale
 from babel.dates import format_date, format_datetime, format_time
 from babel.lists import format_list
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_currency, format_decimal, get_currency_precision
+from babel.numbers import NumberPattern, format_currency, format_decimal, get_currency_precision, parse_pattern
 
 from protocols.slots import SLOT_S, Slot, start_of
 
@@ -48,6 +49,18 @@ def catalogue(language: str) -> gettext.NullTranslations:
         write_mo(compiled, read_po(text, locale=language))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
+
+
+@lru_cache(maxsize=16)
+def _locale_of(language: str) -> Locale:
+    """What Babel knows of the language. A page asks it for every number, and reading its name takes as long as one."""
+    return Locale.parse(_BABEL_LOCALES.get(language, language))
+
+
+@lru_cache(maxsize=16)
+def _pattern(places: int) -> NumberPattern:
+    """A number with this many decimals."""
+    return parse_pattern(f"#,##0.{'0' * places}" if places else "#,##0")
 
 
 def translatable(sentence: str) -> str:
@@ -85,19 +98,17 @@ class Localizer:
         return str(format_list(list(items), locale=self._locale))
 
     @property
-    def _locale(self) -> str:
-        return _BABEL_LOCALES.get(self.language, self.language)
+    def _locale(self) -> Locale:
+        return _locale_of(self.language)
 
     def number(self, value: float, places: int = 0) -> str:
         """A number with the language's decimal mark; never minus zero."""
-        digits = "0" * places
         rounded = round(value, places) + 0.0
-        return format_decimal(rounded, format=f"#,##0.{digits}" if places else "#,##0", locale=self._locale)
+        return format_decimal(rounded, format=_pattern(places), locale=self._locale)
 
     def fraction(self, value: int, places: int) -> str:
         """An integer count of 10^-places, written with all its digits; it is never converted to a float."""
-        whole = format_decimal(Decimal(value).scaleb(-places), format=f"#,##0.{'0' * places}", locale=self._locale)
-        return str(whole)
+        return str(format_decimal(Decimal(value).scaleb(-places), format=_pattern(places), locale=self._locale))
 
     def kwh(self, energy_wh: float) -> str:
         """An amount of energy with one decimal."""
