@@ -4,6 +4,7 @@ import hashlib
 import random
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -25,6 +26,7 @@ Arrival = tuple[int, Slot]
 """(home's number, slot): one message with that quarter hour's import and export."""
 
 
+@cache
 def energy_wh(number: int, slot: Slot) -> tuple[int, int]:
     """(import, export) of a home in a slot: odd homes have panels, all have a load; the same at every call."""
     dice = random.Random(number * 10_000_000 + slot)
@@ -33,6 +35,7 @@ def energy_wh(number: int, slot: Slot) -> tuple[int, int]:
     return max(net, 0), max(-net, 0)
 
 
+@cache
 def one_sun_wh(number: int, slot: Slot) -> tuple[int, int]:
     """The same, but the sun shines on all panels at once: hardly ever do only one or two of many makers feed in."""
     dice = random.Random(number * 10_000_000 + slot)

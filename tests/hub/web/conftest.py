@@ -20,6 +20,7 @@ from hub.web.frame.tokens import hash_token
 from tests.hub.web.page_street import COOP, NOW_S, build_street, parts_over, settle_street, sign_in_token
 
 ORIGIN = "http://hub.example"
+CLIENT = ("192.0.2.7", 1234)
 SignIn = Callable[[str], Awaitable[httpx.AsyncClient]]
 Come = Callable[..., Awaitable[httpx.AsyncClient]]
 
@@ -72,26 +73,37 @@ async def store(street_file: Path, tmp_path: Path) -> AsyncIterator[SqliteStore]
     await opened.close()
 
 
-def browser_on(
-    store: SqliteStore, *, client: tuple[str, int] = ("192.0.2.7", 1234), **changed: Any
-) -> httpx.AsyncClient:
+def browser_on(store: SqliteStore, *, client: tuple[str, int] = CLIENT, **changed: Any) -> httpx.AsyncClient:
     """A browser that is not signed in; redirects are shown, not followed. `changed` are parts of the hub."""
     transport = httpx.ASGITransport(app=build_app(replace(parts_over(store), **changed)), client=client)
     return httpx.AsyncClient(transport=transport, base_url=ORIGIN, headers={"origin": ORIGIN})
 
 
 @pytest.fixture
-async def nobody(store: SqliteStore) -> AsyncIterator[httpx.AsyncClient]:
-    async with browser_on(store) as browser:
+def one_hub(store: SqliteStore) -> Callable[[], httpx.AsyncClient]:
+    """Browsers that are not signed in, all at one hub, which is built when the first of them comes."""
+    built: list[httpx.ASGITransport] = []
+
+    def browser() -> httpx.AsyncClient:
+        if not built:
+            built.append(httpx.ASGITransport(app=build_app(parts_over(store)), client=CLIENT))
+        return httpx.AsyncClient(transport=built[0], base_url=ORIGIN, headers={"origin": ORIGIN})
+
+    return browser
+
+
+@pytest.fixture
+async def nobody(one_hub: Callable[[], httpx.AsyncClient]) -> AsyncIterator[httpx.AsyncClient]:
+    async with one_hub() as browser:
         yield browser
 
 
 @pytest.fixture
-async def sign_in(store: SqliteStore) -> AsyncIterator[SignIn]:
+async def sign_in(store: SqliteStore, one_hub: Callable[[], httpx.AsyncClient]) -> AsyncIterator[SignIn]:
     opened: list[httpx.AsyncClient] = []
 
     async def signed_in(member: str) -> httpx.AsyncClient:
-        browser = browser_on(store)
+        browser = one_hub()
         opened.append(browser)
         answer = await browser.post(f"/sign-in/{await sign_in_token(store, member)}")
         assert answer.status_code == 303, answer.text
