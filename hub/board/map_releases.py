@@ -3,11 +3,12 @@
 What is released is always a whole set, one bundle; taking a map back is a set without it.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
 from hub.storage.contract import MemberStore
+from hub.storage.errors import StoreError
 from hub.storage.maps.records import MOST_AHEAD, MapFile, MapProposal, MapRelease, MapStore
 from protocols.errors import RequestError
 from protocols.maps.model import DeviceMap
@@ -28,6 +29,33 @@ DIGEST_CHARS_LEAST: Final = 8
 
 class MapStores(MemberStore, MapStore, Protocol):
     """The parts of the store that a release of maps reads and writes."""
+
+
+class MapService:
+    """What the board's page does with maps. A refusal is returned as a line of text; nothing has then been written."""
+
+    def __init__(self, store: MapStores) -> None:
+        self._store = store
+
+    async def propose(self, name: str, *, is_withdrawal: bool, by: str, at: int) -> str | None:
+        """Propose today's set with this map (id or digest) taken in or taken back."""
+        return await _refusal(propose_set(self._store, [name], is_withdrawal=is_withdrawal, by=by, at=at))
+
+    async def confirm(self, proposal: int, *, by: str, at: int) -> str | None:
+        """Release a proposed set as the next bundle."""
+        return await _refusal(confirm_set(self._store, proposal, by=by, at=at))
+
+    async def withdraw(self, proposal: int, *, by: str, at: int) -> str | None:
+        """Take a proposal back."""
+        return await _refusal(self._store.withdraw_maps(proposal, by=by, at=at))
+
+
+async def _refusal(act: Awaitable[object]) -> str | None:
+    try:
+        await act
+    except (RequestError, StoreError) as error:
+        return str(error)
+    return None
 
 
 def read_map(path: Path, vectors: Path | None = None) -> tuple[DeviceMap | None, str, list[str]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from hub.board.invitation_service import InvitationService
 from hub.board.inviting import InvitingHub
+from hub.board.map_releases import MapService
 from hub.board.run_service import RunService
 from hub.core.payments.tax_terms import TaxTerms
 from hub.folder.keys.salt_key import load_own_secret, load_seals
@@ -66,6 +67,7 @@ class PagesPart:
             statements=StatementService(store, key=hub.signer, seals=load_seals(hub.folder), plants=settings.plants),
             runs=RunService(store, calendar=settings.calendar, key=hub.signer, terms=self._tax_terms),
             payments=PaymentService(store, key=hub.signer),
+            maps=MapService(store),
             invitations=InvitationService(
                 hub.folder,
                 settings=settings,

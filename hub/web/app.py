@@ -15,6 +15,7 @@ from hub.web.frame.translation import translatable
 from hub.web.pages.board import add_board_pages
 from hub.web.pages.changes import add_change_pages
 from hub.web.pages.credits import add_credit_pages
+from hub.web.pages.device_maps import add_map_pages
 from hub.web.pages.fairness import add_fairness_pages
 from hub.web.pages.findings import add_finding_pages
 from hub.web.pages.members import add_member_pages
@@ -57,6 +58,7 @@ def build_app(parts: HubParts) -> FastAPI:
     add_account_pages(app, site)
     add_notice_pages(app, site)
     add_payment_pages(app, site)
+    add_map_pages(app, site)
     add_rule_pages(app, site)
     add_change_pages(app, site)
     add_member_change_pages(app, site)

@@ -14,11 +14,14 @@ import pytest
 import uvicorn
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
+from hub.board.map_releases import confirm_set, propose_set
 from hub.storage.records import Member
 from hub.storage.sqlite.store import SqliteStore
 from hub.web.app import build_app
 from hub.web.frame.tokens import hash_token
+from tests.hub.commands.homes.test_maps import BRONZE, SILVER
 from tests.hub.web.page_street import NOW_S, build_street, find_on_street, order_payouts, parts_over, settle_street
+from tests.hub.web.pages.test_device_maps import add as add_maps
 
 CHROMIUM = Path("/usr/bin/chromium")
 CHROMIUM_ARGS = (
@@ -74,6 +77,7 @@ class _Server(threading.Thread):
             await order_payouts(store)
             await find_on_street(store)
             await _add_links(store, self.now_s)
+            await _release_maps(store)
             if self.add is not None:
                 await self.add(store)
             app = build_app(parts_over(store, now_s=self.now_s))
@@ -87,6 +91,15 @@ class _Server(threading.Thread):
             await serving
         finally:
             await store.close()
+
+
+async def _release_maps(store: SqliteStore) -> None:
+    """A bundle in force, and a proposal of each member of the board."""
+    bronze, silver = await add_maps(store, BRONZE, SILVER)
+    await propose_set(store, [silver], is_withdrawal=False, by="m20", at=int(NOW_S))
+    await confirm_set(store, 1, by="m01", at=int(NOW_S))
+    await propose_set(store, [bronze], is_withdrawal=False, by="m20", at=int(NOW_S))
+    await propose_set(store, [silver], is_withdrawal=True, by="m01", at=int(NOW_S))
 
 
 async def _add_links(store: SqliteStore, now_s: float) -> None:

@@ -22,6 +22,7 @@ BOARD_PATHS = (
     "/board/objections",
     "/board/payments",
     "/board/findings",
+    "/board/maps",
     "/board/members/m03",
     "/board/invite",
 )

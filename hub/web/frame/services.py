@@ -91,6 +91,17 @@ class PaymentOperations(Protocol):
     async def withdraw(self, message_id: str, *, member: str, reason: str, at: int) -> PaymentOrderRecord | str: ...
 
 
+class MapOperations(Protocol):
+    """The board's releases of device maps. A refusal is one line of text and means that nothing was written."""
+
+    async def propose(self, name: str, *, is_withdrawal: bool, by: str, at: int) -> str | None:
+        """Propose today's set with this map taken in or taken back; a map is named by its id or its digest."""
+        ...
+
+    async def confirm(self, proposal: int, *, by: str, at: int) -> str | None: ...
+    async def withdraw(self, proposal: int, *, by: str, at: int) -> str | None: ...
+
+
 class InvitationOperations(Protocol):
     """Invites members and agents. A refusal is one line of text and means that nothing was changed."""
 
@@ -155,6 +166,7 @@ class HubParts:
     statements: StatementOperations
     runs: RunOperations
     payments: PaymentOperations
+    maps: MapOperations
     invitations: InvitationOperations
     trials: TrialOperations
     fairness: FairnessOperations

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.board.invitation_service import InvitationService
 from hub.board.inviting import InvitingHub
+from hub.board.map_releases import MapService
 from hub.board.run_service import RunService
 from hub.books.signing import as_row
 from hub.books.view import read_heads
@@ -366,6 +367,7 @@ def parts_over(store: SqliteStore, *, now_s: float = NOW_S, secure_cookies: bool
         statements=StatementService(store, key=HubSigner.of_one_key(HUB_KEY), seals=SEALS),
         runs=RunService(store, calendar=RunCalendar(), key=HUB_KEY),
         payments=PaymentService(store, key=HUB_KEY),
+        maps=MapService(store),
         invitations=InvitationService(
             HUB_FOLDER, settings=HUB_SETTINGS, hub=inviting_hub(store), clock=Clock(real=lambda: now_s)
         ),

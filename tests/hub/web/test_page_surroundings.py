@@ -17,7 +17,7 @@ from tests.hub.web.page_street import HOSTILE, STATUS_KEY, parts_over
 PAGES = ("/", "/my-home", "/my-home/appliances", "/prompts", "/credits", "/credits/2026-06-11", "/who-looked",
          "/consent", "/more", "/board/fleet", "/board/runs", "/board/runs/2026-06", "/what-if",
          "/what-if?month=2026-06&rule=priority", "/fairness", "/rules", "/changes", "/board/members",
-         "/board/members/m03", "/board/invite")  # fmt: skip
+         "/board/members/m03", "/board/invite", "/board/maps")  # fmt: skip
 FIRST_LOAD_BYTES = 30 * 1024
 PAGE_BYTES = 100 * 1024
 STATIC_BYTES = 6 * 1024
