@@ -32,7 +32,7 @@ class FileThread:
         opened = cls(f"sqlite {Path(place).name}")
         opened._thread.start()
         try:
-            await opened._hand(lambda _: opened._connect(place, script, is_uri=is_uri))
+            await opened._handed(lambda _: opened._connect(place, script, is_uri=is_uri))
         except BaseException:
             await opened.close()
             raise
@@ -40,9 +40,9 @@ class FileThread:
 
     async def run(self, step: Step[T]) -> T:
         """Do this on the thread, after all that was handed to it before. Raises: whatever the step raises."""
-        if self._plain is None:
+        if self._is_closed:
             raise sqlite3.ProgrammingError("the file is closed")
-        return await self._hand(step)
+        return await self._handed(step)
 
     def run_later(self, step: Step[object]) -> None:
         """The same without waiting for it; its outcome is not told."""
@@ -56,13 +56,15 @@ class FileThread:
         """Close the file after all that was handed over before. Safe to call twice."""
         if not self._is_closed:
             self._is_closed = True
-            await self._hand(lambda _: self._disconnect())
+            closed = self._handed(lambda _: self._disconnect())
+            # Before it is waited for: if that is cancelled, the thread ends all the same.
             self._steps.put(None)
+            await closed
 
-    async def _hand(self, step: Step[T]) -> T:
+    def _handed(self, step: Step[T]) -> asyncio.Future[T]:
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._steps.put((done, step))
-        return await done
+        return done
 
     def _connect(self, place: Path | str, script: str, *, is_uri: bool) -> None:
         self._plain = sqlite3.connect(place, uri=is_uri, isolation_level=None, cached_statements=CACHED_STATEMENTS)
@@ -94,7 +96,9 @@ def _answer(done: asyncio.Future[Any], result: Any, error: BaseException | None)
 def _settle(done: asyncio.Future[Any], result: Any, error: BaseException | None) -> None:
     if done.done():  # whoever waited was cancelled
         return
-    if error is not None:
+    if isinstance(error, StopIteration):  # a future refuses it, and whoever waits would wait for ever
+        done.set_exception(RuntimeError("a step on the store ended in StopIteration"))
+    elif error is not None:
         done.set_exception(error)
     else:
         done.set_result(result)

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -152,6 +152,43 @@ async def test_a_closed_file_leaves_no_thread_and_refuses_more(tmp_path: Path) -
     async with asyncio.timeout(20):
         while threading.active_count() > before:
             await asyncio.sleep(0.01)  # the threads end by themselves after the last answer
+
+
+async def test_whoever_asks_while_the_file_is_being_closed_is_told_so(tmp_path: Path) -> None:
+    opened = await FileThread.open(tmp_path / "x")
+    go_on = threading.Event()
+    opened.run_later(lambda _: go_on.wait(20))
+    closing_it = asyncio.create_task(opened.close())
+    await asyncio.sleep(0)
+    asked = asyncio.create_task(opened.run(lambda plain: plain.execute("SELECT 1")))
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        await asked
+    await closing_it
+
+
+async def test_a_close_that_is_cancelled_leaves_no_thread(tmp_path: Path) -> None:
+    before = threading.active_count()
+    opened = await FileThread.open(tmp_path / "x")
+    go_on = threading.Event()
+    opened.run_later(lambda _: go_on.wait(20))
+    closing_it = asyncio.create_task(opened.close())
+    await asyncio.sleep(0)
+    closing_it.cancel()
+    go_on.set()
+    async with asyncio.timeout(20):
+        while threading.active_count() > before:
+            await asyncio.sleep(0.01)  # the thread ends by itself once the file is closed
+
+
+async def test_a_step_that_finds_nothing_more_is_an_error_and_not_for_ever(tmp_path: Path) -> None:
+    opened = await FileThread.open(tmp_path / "x")
+    nothing: Iterator[int] = iter(())
+    async with asyncio.timeout(20):
+        with pytest.raises(RuntimeError, match="StopIteration"):
+            await opened.run(lambda _: next(nothing))
+    await opened.close()
 
 
 def test_an_answer_that_nobody_waits_for_any_more_does_not_end_the_thread(tmp_path: Path) -> None:
