@@ -180,7 +180,6 @@ def _compare(args: argparse.Namespace) -> int:
         raise RequestError("grid-file compare: give --own FILE, or --data DIR with --points FILE")
     if args.tolerance_wh < 0:
         raise RequestError("grid-file compare: --tolerance-wh is below 0")
-    nettings: list[NettedPoints] = []
     if args.data is None:
         if args.tz is None:
             raise RequestError("grid-file compare: --own needs --tz, such as Europe/Vienna")
@@ -189,11 +188,8 @@ def _compare(args: argparse.Namespace) -> int:
         own = _read_series(args.own, args.tz).series
     else:
         points, clock = _read_points(args.points), open_clock(args.clock)
-        grid, own, nettings = asyncio.run(
-            _from_hub(args.data, args.grid, points=points, tz=args.tz, by=args.by, clock=clock)
-        )
-    netted = [netted_series(series, nettings) for series in (own, grid.series)]
-    findings = compare_sources(*netted, tolerance_wh=args.tolerance_wh)
+        grid, own = asyncio.run(_from_hub(args.data, args.grid, points=points, tz=args.tz, by=args.by, clock=clock))
+    findings = compare_sources(own, grid.series, tolerance_wh=args.tolerance_wh)
     if args.json:
         found = {"findings": [asdict(one) for one in findings], "unclear": [asdict(one) for one in grid.unclear]}
         json.dump(found, sys.stdout)
@@ -211,8 +207,8 @@ def _compare(args: argparse.Namespace) -> int:
 
 async def _from_hub(
     folder: Path, file: Path, *, points: Mapping[str, MeteringPoints], tz: str | None, by: str | None, clock: Clock
-) -> tuple[GridReadings, tuple[QuarterHours, ...], list[NettedPoints]]:
-    """The file, the hub's readings for its days, and how they are netted; every home's log records the access."""
+) -> tuple[GridReadings, tuple[QuarterHours, ...]]:
+    """The file and the hub's readings for its days, both netted; every home's log records the access."""
     settings, _, store = await open_hub(folder, clock=clock)
     try:
         access = await look_at_all(
@@ -230,10 +226,31 @@ async def _from_hub(
         await store.log_access(access, homes, fields=GRID_FIELDS, rows=len(slots))
         rules = await rules_of_days(store, slots, tz=settings.coop.tz)
         inputs = await counted_inputs(store, slots, rules=rules, access=access)
-        own = own_series(inputs, points, await store.stated_errors(slots=slots))
-        return grid, own, netted_points(points, rules)
+        errors = await store.stated_errors(slots=slots)
+        own = netted_own(inputs, points, errors=errors, rules=rules)
+        return replace(grid, series=netted_series(grid.series, netted_points(points, rules))), own
     finally:
         await store.close()
+
+
+def netted_own(
+    inputs: SettlementInputs,
+    points: Mapping[str, MeteringPoints],
+    *,
+    errors: NDArray[np.int64],
+    rules: Sequence[DayRule],
+) -> tuple[QuarterHours, ...]:
+    """The hub's readings by metering point, netted; also where a member has a point in one direction only.
+
+    Shape: `errors` as in `own_series`.
+    """
+    both = {
+        member: MeteringPoints(mine.consumption or f"no point: {member}", mine.generation or f"no point: {member}")
+        for member, mine in points.items()
+    }
+    named = {point for mine in points.values() for point in (mine.consumption, mine.generation)}
+    netted = netted_series(own_series(inputs, both, errors), netted_points(both, rules))
+    return tuple(each for each in netted if each.point in named)
 
 
 def netted_points(points: Mapping[str, MeteringPoints], rules: Sequence[DayRule]) -> list[NettedPoints]:

@@ -72,6 +72,7 @@ def _fold(series: QuarterHours, hours: frozenset[Slot]) -> QuarterHours:
     known = parts[:, 0] if series.is_hourly else sums
     energy[cells] = np.where(known == MISSING, MISSING, 0)[:, None]
     energy[first] = known
+    energy[: _cut_off(series, hours)] = MISSING
     quality[cells] = quality[cells].max(axis=1, keepdims=True)
     folded = replace(series, energy_micro_kwh=energy[:size], quality=quality[:size], is_hourly=False)
     if series.error_micro_kwh is not None:
@@ -79,8 +80,15 @@ def _fold(series: QuarterHours, hours: frozenset[Slot]) -> QuarterHours:
         errors = error[cells].sum(axis=1)
         error[cells] = 0
         error[first] = errors
+        error[: _cut_off(series, hours)] = 0
         folded = replace(folded, error_micro_kwh=error[:size])
     return replace(folded, hours=frozenset(mine))
+
+
+def _cut_off(series: QuarterHours, hours: frozenset[Slot]) -> int:
+    """How many quarter hours the series begins with that belong to an hour from before it."""
+    back = next((back for back in range(1, SLOTS_PER_HOUR) if series.first_slot - back in hours), SLOTS_PER_HOUR)
+    return SLOTS_PER_HOUR - back
 
 
 def _require_hours(series: QuarterHours, hours: frozenset[Slot]) -> None:

@@ -2,14 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from hub.books.counted_readings import counted_inputs, rules_of_days
-from hub.commands.grid_file import netted_points, own_series
+from hub.books.counted_readings import DayRule, counted_inputs, rules_of_days
+from hub.commands.grid_file import netted_own, netted_points, own_series
 from hub.core.grid.austria import MeteringPoints
 from hub.core.grid.netted_series import NettedPoints
 from hub.core.rules.rulebook import Rule
-from hub.storage.records import Access
+from hub.storage.records import Access, SettlementInputs
 from tests.hub.quality.test_derived_energy import COUNTS, NOON, SLOTS, opened, tell
 from tests.hub.settled_street import COOP, RULE
 
@@ -41,6 +42,20 @@ async def test_each_point_is_netted_as_the_rule_of_the_day_says_for_its_member(t
         ]
     finally:
         await street.store.close()
+
+
+@pytest.mark.parametrize(
+    ("time", "left"), [("none", [50, 0, 30, 30]), ("15min", [30, 0, 30, 30]), ("60min", [70, 0, 0, 0])]
+)
+def test_a_member_with_one_metering_point_is_netted_by_both_directions(time: str, left: list[int]) -> None:
+    demand, surplus = np.array([[50], [0], [30], [30]]), np.array([[20], [20], [0], [0]])
+    everywhere, first = np.ones((4, 1), dtype=np.bool_), SLOTS.start
+    inputs = SettlementInputs(("m01",), first, surplus, demand, everywhere, ~everywhere, ~everywhere, 1)
+    rules = [DayRule(range(first, first + 4), Rule("proportional", aggregate=4, netting=time))]
+    points, errors = {"m01": MeteringPoints("in1", None)}, np.zeros((4, 1, 2), dtype=np.int64)
+    (series,) = netted_own(inputs, points, errors=errors, rules=rules)
+    assert series.key == ("in1", "consumption", "total")
+    assert series.energy_micro_kwh.tolist() == [1000 * wh for wh in left]
 
 
 async def test_the_stated_error_is_of_what_was_derived_alone(tmp_path: Path) -> None:

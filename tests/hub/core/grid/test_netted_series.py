@@ -62,6 +62,23 @@ def test_an_hour_that_lacks_a_quarter_hour_is_missing_as_a_whole() -> None:
     ]
 
 
+@pytest.mark.parametrize("later", [1, 2, 3])
+def test_an_hour_in_which_a_file_begins_is_missing_as_a_whole(later: int) -> None:
+    """Its quarter hours alone are neither netted nor comparable with the whole hour."""
+    ours = pair([100, 100, 0, 0, 5, 5, 5, 5], [0, 0, 0, 90, 0, 0, 0, 0])
+    theirs = [
+        replace(
+            each, first_slot=FIRST + later, energy_micro_kwh=each.energy_micro_kwh[later:], quality=each.quality[later:]
+        )
+        for each in ours
+    ]
+    netted = [netted_series(each, [BY_HOUR]) for each in (ours, theirs)]
+    assert energies(netted[1]) == [[MISSING] * (4 - later) + [20, 0, 0, 0], [MISSING] * (4 - later) + [0, 0, 0, 0]]
+    found = compare_sources(*netted, tolerance_wh=0)
+    assert {(each.kind, each.first_slot, each.slots) for each in found} == {("only_own", FIRST + later, 4 - later)}
+    assert energies(netted_series(netted[1], [BY_HOUR])) == energies(netted[1])
+
+
 def test_an_hour_differs_as_a_whole_and_within_the_same_tolerance() -> None:
     ours, theirs = pair([10] * 8, [0] * 8), pair([10] * 7 + [12], [0] * 8)
     for tolerance, count in ((1, 1), (2, 0)):
