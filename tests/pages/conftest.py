@@ -8,6 +8,7 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -142,15 +143,21 @@ def own_pages(tmp_path: Path) -> Iterator[Pages]:
         yield served
 
 
+@cache
+def driver_trouble() -> str:
+    """Why the driver does not start; empty when it does."""
+    driver = subprocess.run(
+        [sys.executable, "-m", "playwright", "--version"], capture_output=True, text=True, check=False
+    )
+    return (driver.stderr.strip() or f"exit code {driver.returncode}") if driver.returncode else ""
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.skip(f"no Chromium at {CHROMIUM}: install Debian's package chromium to run the browser tests")
-    driver = subprocess.run(
-        [sys.executable, "-m", "playwright", "--version"], capture_output=True, text=True, check=False
-    )
-    if driver.returncode != 0:
-        pytest.skip(f"the browser's driver does not start: {driver.stderr.strip()}")
+    if trouble := driver_trouble():
+        pytest.skip(f"the browser's driver does not start: {trouble}")
     with sync_playwright() as playwright:
         launched = playwright.chromium.launch(executable_path=str(CHROMIUM), args=list(CHROMIUM_ARGS))
         yield launched
