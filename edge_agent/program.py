@@ -243,7 +243,7 @@ class AgentProgram:
                 clock=self._clock,
                 pace=pace,
                 random=random.random,
-                closed=closing.event.set,
+                closed=closing.signal.set,
                 absence=gap_of_absence(found.waited and not moments),
                 boot_clock=self._boot_clock,
             )

@@ -10,7 +10,6 @@ import logging
 import traceback
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,6 +19,7 @@ from edge_agent.metering.home_meter import ClosedSlot, HomeMeter
 from edge_agent.outbox.dropped_slots import DroppedSlots
 from edge_agent.outbox.messages import OutboxError, SealMessage
 from edge_agent.outbox.store import Outbox
+from edge_agent.outbox.waking import Signal, to_the_beat
 from edge_agent.uplink.sealing import AgentSigner, BatchContext, ConsentFilter, seal_answer
 from protocols.slots import format_slot
 from protocols.timeline import Clock
@@ -84,20 +84,16 @@ class SlotCloser:
         self.readers: Sequence[BusReader] = ()
         self.trouble_log: TroubleLog | None = None
         self.keep_at_home: Callable[[Sequence[ClosedSlot]], Awaitable[None]] | None = None
-        self.event = asyncio.Event()
+        self.signal = Signal()
 
     async def run(self, wake: Callable[[], None]) -> None:
         """Seal and store until cancelled."""
         while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_to_the_beat(CONSENT_EVERY_S)):
-                    await self.event.wait()
+            await self.signal.wait(to_the_beat(CONSENT_EVERY_S))
             if await self.take_up_consent():
                 wake()
-            if self.event.is_set():
-                self.event.clear()
-                if await self.store_closed():
-                    wake()
+            if self.signal.take() and await self.store_closed():
+                wake()
 
     async def take_up_consent(self) -> bool:
         """Put a new version of the household's consent into force; whether there was one.
@@ -206,12 +202,7 @@ async def send_answers(parts: LoopParts, wake: Callable[[], None]) -> None:
                 wake()
         except OutboxError as error:
             log.error("answers are waiting: %s", error)
-        await asyncio.sleep(_to_the_beat(ANSWERS_EVERY_S))
-
-
-def _to_the_beat(every_s: float) -> float:
-    """How long until the next of all instants this far apart: whoever looks every so often wakes the computer once."""
-    return every_s - asyncio.get_running_loop().time() % every_s
+        await asyncio.sleep(to_the_beat(ANSWERS_EVERY_S))
 
 
 async def forget(parts: LoopParts) -> None:

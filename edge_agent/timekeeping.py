@@ -53,11 +53,12 @@ class GuardedClock(Clock):
 
     def __init__(self, inner: Clock, guard: ClockGuard) -> None:
         super().__init__(guard.now)
-        self._inner = inner
+        self._inner, self._guard = inner, guard
 
     async def sleep_towards(self, when_s: float, *, at_most_s: float = inf) -> None:
         """Sleep once, as the guarded clock does."""
-        await self._inner.sleep_towards(when_s + self._inner.now() - self.now(), at_most_s=at_most_s)
+        self.now()
+        await self._inner.sleep_towards(when_s + self._guard.off_s, at_most_s=at_most_s)
 
 
 class Timekeeper:

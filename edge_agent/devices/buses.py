@@ -80,25 +80,27 @@ class Bus:
         self._closed = closed
         self._absence = absence
         self._boot_clock = boot_clock
-        self._offset_s = self._offset()
+        self._offset_s = self._offset(clock.now())
         self._was_set = False
         self._shifted_s = 0.0
         self._has_begun = False
         started = clock.now()
+        self._places = [(device, place) for device in self.devices for place in device.places]
         self._health = {device: DeviceHealth(last_good_s=started) for device in self.devices}
 
     async def run(self) -> None:
         """Read until cancelled. Never raises for anything a device or a connection does."""
-        self._close_what_passed(self._absence)
-        tick_s = self._tick()
-        if not await self._read_boundary():
+        now_s = self._clock.now()
+        self._close_what_passed(self._absence, now_s)
+        tick_s = self._tick(now_s)
+        if not await self._read_boundary(now_s):
             await self._poll(tick_s)
         while True:
-            await self._sleep_until(tick_s + self._pace.interval_s)
+            now_s = await self._sleep_until(tick_s + self._pace.interval_s)
             was_set, self._was_set = self._was_set, False
-            tick_s = self._tick()
-            self._close_what_passed(Gap.CLOCK_UNTRUSTED if was_set else Gap.AGENT_OFF)
-            if not await self._read_boundary():
+            tick_s = self._tick(now_s)
+            self._close_what_passed(Gap.CLOCK_UNTRUSTED if was_set else Gap.AGENT_OFF, now_s)
+            if not await self._read_boundary(now_s):
                 await self._poll(tick_s)
 
     def states(self) -> list[DeviceState]:
@@ -115,33 +117,37 @@ class Bus:
             device.settings.name: (health.failures_in_all, health.trouble) for device, health in self._health.items()
         }
 
-    def _tick(self) -> int:
+    def _tick(self, now_s: float) -> int:
         """The start of the current polling interval; samples carry this time, not the instant they were read."""
-        now_s = int(self._clock.now())
-        return now_s - now_s % self._pace.interval_s
+        return int(now_s) - int(now_s) % self._pace.interval_s
 
-    def _offset(self) -> float:
+    def _offset(self, now_s: float) -> float:
         """Wall clock minus boot clock; constant until someone sets the wall clock."""
-        return self._clock.now() - self._boot_clock() if self._boot_clock else 0.0
+        return now_s - self._boot_clock() if self._boot_clock else 0.0
 
-    async def _sleep_until(self, when_s: float) -> None:
-        """Return at that time, or soon after the clock is set: a clock set back might not reach it for weeks."""
-        self._note_step()
-        while not self._was_set and self._clock.now() < when_s:
+    async def _sleep_until(self, when_s: float) -> float:
+        """Return at that time, or soon after the clock is set: a clock set back might not reach it for weeks.
+
+        Returns the time it is then.
+        """
+        while True:
+            now_s = self._clock.now()
+            self._note_step(now_s)
+            if self._was_set or now_s >= when_s:
+                return now_s
             await self._clock.sleep_towards(when_s, at_most_s=CHECK_EVERY_S)
-            self._note_step()
 
-    def _note_step(self) -> None:
+    def _note_step(self, now_s: float) -> None:
         """If the wall clock was set, inform the meter; if by more than the boundary window, say so too.
 
         By less than that a slot keeps its energy; but the time between two readings is then not what the clock says.
         """
-        by_s = self._offset() - self._offset_s
+        by_s = self._offset(now_s) - self._offset_s
         more_s = by_s - self._shifted_s
         if abs(by_s) <= self._pace.boundary_window_s:
             if abs(more_s) >= SMALLEST_STEP_S:
                 self._shifted_s = by_s
-                for _, place in self._places():
+                for _, place in self._places:
                     self._metering.step_time(place, more_s, is_small=True)
             return
         self._was_set = True
@@ -150,40 +156,36 @@ class Bus:
             health.next_try_s += by_s
             health.last_good_s += by_s
         log.warning("the system clock was changed by %+.0f s: the energy of that slot is kept only as a total", by_s)
-        for _, place in self._places():
+        for _, place in self._places:
             self._metering.step_time(place, more_s)
         self._shifted_s = 0.0
 
-    def _places(self) -> list[tuple[Device, MeasuringPoint]]:
-        return [(device, place) for device in self.devices for place in device.places]
-
-    def _close_what_passed(self, gap: Gap) -> None:
+    def _close_what_passed(self, gap: Gap, now_s: float) -> None:
         """Close slots whose boundary was missed because the program was off or the computer asleep."""
-        latest_s = self._clock.now() - self._pace.boundary_window_s
+        latest_s = now_s - self._pace.boundary_window_s
         found = False
-        for device, place in self._places():
+        for device, place in self._places:
             while start_of(self._metering.next_of(place) + 1) < latest_s:
                 self._metering.close(place, self._health[device].gap if self._health[device].failures else gap)
                 found = True
         if found:
             self._closed()
 
-    async def _read_boundary(self) -> bool:
+    async def _read_boundary(self, now_s: float) -> bool:
         """At a boundary, read every device until it has answered or the window is over. Returns whether there was one.
 
         A boundary closes each point's slot, or opens its first one.
         """
-        now_s = self._clock.now()
         boundary = slot_of(now_s)
         ends_s = start_of(boundary) + self._pace.boundary_window_s
-        waiting = {place for _, place in self._places() if self._metering.next_of(place) + 1 == boundary}
-        opening = {place for _, place in self._places() if self._metering.next_of(place) == boundary}
+        waiting = {place for _, place in self._places if self._metering.next_of(place) + 1 == boundary}
+        opening = {place for _, place in self._places if self._metering.next_of(place) == boundary}
         is_first = bool(opening) and now_s <= ends_s and not self._has_begun
         self._has_begun = True
         if not waiting and not is_first:
             return False
         await self._read_through_window(waiting or opening, start_of(boundary), ends_s=ends_s)
-        for device, place in self._places():
+        for device, place in self._places:
             if place in waiting and self._metering.next_of(place) + 1 == boundary:
                 self._metering.close(place, self._missed(device, place))
         self._closed()
@@ -227,7 +229,8 @@ class Bus:
 
     async def _poll(self, tick_s: int) -> None:
         for device in self.devices:
-            if self._clock.now() >= self._health[device].next_try_s:
+            next_try_s = self._health[device].next_try_s
+            if not next_try_s or self._clock.now() >= next_try_s:
                 await self._read(device, tick_s, places=set(device.places))
 
     async def _read(self, device: Device, at_s: int, *, places: set[MeasuringPoint]) -> None:
@@ -235,7 +238,8 @@ class Bus:
         health = self._health[device]
         try:
             readout = await device.read_places(self.link)
-            samples = device.samples(readout, float(at_s), late_s=self._late(at_s))
+            now_s = self._clock.now()
+            samples = device.samples(readout, float(at_s), late_s=self._late(at_s, now_s))
             self._tell_news(device)
         except DeviceReadError as trouble:
             self._note_trouble(device, trouble, at_s)
@@ -243,7 +247,7 @@ class Bus:
         for place in device.places:
             if place in places:
                 health.verdicts[place] = self._metering.add_sample(place, samples[place])
-        health.failures, health.next_try_s, health.last_good_s = 0, 0.0, self._clock.now()
+        health.failures, health.next_try_s, health.last_good_s = 0, 0.0, now_s
         asleep = all(health.verdicts.get(place) is ReadingVerdict.NOTHING for place in device.places)
         refusing = any(device.is_refused(place) for place in device.places)
         self._note_state(
@@ -255,12 +259,12 @@ class Bus:
         for words in device.news():
             log.warning("device %s at %s: %s", device.settings.name, self.link.endpoint.shown, words)
 
-    def _late(self, at_s: int) -> float:
+    def _late(self, at_s: int, now_s: float) -> float:
         """How long after the instant it was read for an answer came; not across a change of the clock.
 
         On a developer's timeline that runs faster, what this computer needs for a reading is not stretched with it.
         """
-        late_s = self._clock.now() - at_s
+        late_s = now_s - at_s
         within_s = late_s % self._pace.interval_s
         late_s -= within_s - within_s / max(1.0, self._clock.rate)
         return late_s if 0 <= late_s <= SLOT_S else 0.0

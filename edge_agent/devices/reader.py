@@ -122,18 +122,20 @@ class Device:
         Raises: the link's errors when it does not answer at all, WrongDeviceError.
         """
         for _ in range(2):
-            await self._place(link)
+            if not self._is_placed(link):
+                await self._place(link)
             self._blocks.budget = Budget(*(UNLIMITED if thoroughly else (MAX_SPLITS, MAX_SILENCES)))
             words = await self._blocks.read(link, names)
             if self._seen_connection == link.opened or await self._is_as_before(link):
                 readout = Readout(words, self._decoding_of(words))
-                await self._keep(link)
+                if self._known is not self._kept:
+                    await self._keep(link)
                 return readout
         raise LinkBrokenError("the connection was lost twice within one reading")
 
     async def read_places(self, link: RegisterLink) -> Readout:
         """Read the counters and powers of this device's places."""
-        resolved = await self._place(link)
+        resolved = self.resolved if self._is_placed(link) else await self._place(link)
         if resolved is not self._wanted_of or self._wants_phases is not self.reads_phases:
             self._wanted, self._wanted_of, self._wants_phases = self.place_names(resolved), resolved, self.reads_phases
         return await self.read(link, self._wanted)
@@ -215,8 +217,11 @@ class Device:
             wanted += phase_names(resolved, "grid")
         return tuple(dict.fromkeys(wanted))
 
+    def _is_placed(self, link: RegisterLink) -> bool:
+        return self._blocks.learned is not None and self._seen_connection == link.opened
+
     async def _place(self, link: RegisterLink) -> ResolvedMap:
-        if self._blocks.learned is not None and self._seen_connection == link.opened:
+        if self._blocks.learned is not None and self._is_placed(link):
             return self._blocks.learned.resolved
         kept = self._memory.recall(self.settings.name, self._family) if self._bare is None else None
         if kept is not None and kept.chain is not None and self._placing.search.known is None:
@@ -263,9 +268,11 @@ class Device:
     async def _keep(self, link: RegisterLink) -> None:
         """Keep what was learned, with the name of the device it was learned from."""
         learned, chain = self._known, self._placing.search.known
-        if self._bare is None or learned is self._kept or (chain is None and learned == LearnedMap(self._bare)):
+        if self._bare is None:
             return
         self._kept = learned
+        if chain is None and learned == LearnedMap(self._bare):
+            return
         if self._identity is None:
             try:
                 ask = partial(self._blocks.ask, link)

@@ -36,6 +36,8 @@ class ClockGuard:
         self._hub_bounds = hub_bounds
         self._anchor: tuple[float, float] | None = None
         self._stepped_at: float | None = None
+        self.off_s = 0.0
+        """How far the system clock is from the time of the last look."""
 
     @property
     def is_held(self) -> bool:
@@ -49,6 +51,7 @@ class ClockGuard:
     def now(self) -> float:
         """The time, in Unix seconds."""
         wall_s, boot_s = self._wall(), self._boot_clock()
+        self.off_s = 0.0
         if self._anchor is None:
             return wall_s
         expected_s = self._anchor[0] + boot_s - self._anchor[1]
@@ -68,6 +71,7 @@ class ClockGuard:
             log.warning("the change of the system clock by %+.0f s is confirmed", wall_s - expected_s)
             self._anchor, self._stepped_at = (wall_s, boot_s), None
             return wall_s
+        self.off_s = wall_s - expected_s
         return expected_s
 
     def _is_confirmed(self, wall_s: float, expected_s: float, *, stepped_for_s: float) -> bool:

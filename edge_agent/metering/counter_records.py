@@ -51,7 +51,7 @@ class Fit(Enum):
     FALLEN = "fallen"
 
 
-FITS = frozenset({Fit.TIGHT, Fit.LOOSE, Fit.UNSEEN})
+FITS = (Fit.TIGHT, Fit.LOOSE, Fit.UNSEEN)
 
 
 @dataclass(frozen=True, slots=True)

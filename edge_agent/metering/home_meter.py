@@ -53,6 +53,9 @@ class MeasuringPoint:
     side: BatterySide | None = field(default=None, compare=False)
     scaled: str = field(default="", compare=False)
 
+    def __hash__(self) -> int:
+        return hash(self.device)
+
     @property
     def measures(self) -> tuple[Measure, ...]:
         """The measures counted here."""
@@ -187,21 +190,23 @@ class HomeMeter:
         self._witness(place, sample)
         meters = {name: self._meter_of(place, name, sample) for name in sample.counters_wh}
         answered_s = sample.at_s + sample.late_s
-        surplus = {name: each.known.surplus_wh(answered_s, sample.counters_wh[name]) for name, each in meters.items()}
-        verdicts = set()
+        surplus: dict[str, float] = {}
+        if len(meters) > 1:
+            counters = sample.counters_wh
+            surplus = {name: each.known.surplus_wh(answered_s, counters[name]) for name, each in meters.items()}
+        verdicts = []
         for name, meter in meters.items():
-            excess_wh = sum(each for other, each in surplus.items() if other != name)
+            excess_wh = sum([each for other, each in surplus.items() if other != name])
             shaped_wh = self._shaped(place, name, sample=sample, meter=meter)
             verdict = meter.add_reading(sample.at_s, shaped_wh, late_s=sample.late_s, excess_wh=excess_wh)
             if verdict is ReadingVerdict.GOOD:
                 self._good_at[place, name] = sample.at_s
-                if shape := self._shapes.get((place, name)):
+                if self._shapes and (shape := self._shapes.get((place, name))):
                     shape.confirm_reading(has_begun_again=meter.has_begun_again)
-            verdicts.add(verdict)
+            verdicts.append(verdict)
         self._tell_companions(list(meters.values()))
-        return next(
-            each for each in (ReadingVerdict.SUSPECT, ReadingVerdict.NOTHING, ReadingVerdict.GOOD) if each in verdicts
-        )
+        worst_first = (ReadingVerdict.SUSPECT, ReadingVerdict.NOTHING, ReadingVerdict.GOOD)
+        return next(each for each in worst_first if each in verdicts)
 
     def _begin_counter(self, place: MeasuringPoint, name: str, base: SlotBase | None = None) -> CounterMeter:
         half = list(FIELDS_OF_ROLE[place.role]).index(name)
@@ -238,7 +243,7 @@ class HomeMeter:
     def _shaped(self, place: MeasuringPoint, name: str, *, sample: Sample, meter: CounterMeter) -> int | None:
         """The counter as read, or refined by power."""
         counter_wh = sample.counters_wh[name]
-        is_coarse = self._dc_side.is_inside(place) and sample.steps_wh.get(name, 1) > 1
+        is_coarse = sample.steps_wh.get(name, 1) > 1 and self._dc_side.is_inside(place)
         if not (sample.is_shaped or is_coarse):
             return counter_wh
         shape = self._shapes.get((place, name))

@@ -9,6 +9,8 @@ import ctypes
 import os
 import socket
 import struct
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 STA_UNSYNC = 0x0040
@@ -52,13 +54,21 @@ def is_synchronised(timesync: Path = Path("/run/systemd/timesync")) -> bool:
 
 def kernel_is_synchronised() -> bool | None:
     """What the kernel's own state says; None if it cannot be asked (not Linux, or a sandbox forbids it)."""
-    try:
-        adjtimex = ctypes.CDLL(None, use_errno=True).adjtimex
-    except (OSError, AttributeError):
+    adjtimex = _adjtimex()
+    if adjtimex is None:
         return None
     state = Timex()
     result = adjtimex(ctypes.byref(state))
     return None if result < 0 else read_timex(result, state.status)
+
+
+@cache
+def _adjtimex() -> Callable[..., int] | None:
+    """The system's function, looked up once; None where it has none."""
+    try:
+        return ctypes.CDLL(None, use_errno=True).adjtimex
+    except (OSError, AttributeError):
+        return None
 
 
 def read_timex(result: int, status: int) -> bool:

@@ -180,14 +180,18 @@ class PowerWitness:
         self._counted_at_s += by_s
 
     def _integrate(self, first_w: int, last_w: int, *, length_s: float) -> None:
-        mark, areas, spreads = self._mark, [0.0, 0.0], [0.0, 0.0]
-        for half, sign in enumerate((1, -1)):
-            first, last = max(0, sign * first_w), max(0, sign * last_w)
-            areas[half] = mark.areas_ws[half] + (first + last) / 2 * length_s
-            spreads[half] = mark.spreads_ws[half] + abs(last - first) / 2 * length_s
+        mark = self._mark
+        first, last = max(0, first_w), max(0, last_w)
+        first_below, last_below = max(0, -first_w), max(0, -last_w)
         self._mark = WitnessMark(
-            (areas[0], areas[1]),
-            (spreads[0], spreads[1]),
+            (
+                mark.areas_ws[0] + (first + last) / 2 * length_s,
+                mark.areas_ws[1] + (first_below + last_below) / 2 * length_s,
+            ),
+            (
+                mark.spreads_ws[0] + abs(last - first) / 2 * length_s,
+                mark.spreads_ws[1] + abs(last_below - first_below) / 2 * length_s,
+            ),
             mark.covered_s + length_s,
             mark.squares_s2 + length_s * length_s,
             mark.frozen_s,

@@ -43,7 +43,7 @@ async def open_outbox(
         try:
             link, boot = await _begin(connection, now_s)
             outbox = Outbox(connection, link=link, boot=boot, max_bytes=max_mb << 20)
-            outbox.path = folder / FILE_NAME
+            outbox.watch_file(folder / FILE_NAME)
             yield outbox, aside
         finally:
             await connection.close()

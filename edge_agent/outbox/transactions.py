@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,21 +21,24 @@ class OutboxFile:
     def __init__(self, connection: aiosqlite.Connection) -> None:
         self._db = connection
         self._turn = asyncio.Lock()
-        self.path: Path | None = None
-        """Where the file is, to see without opening it whether any program has written to it."""
+        self._files: tuple[str, ...] = ()
         self._looks: list[object] = []
+
+    def watch_file(self, path: Path) -> None:
+        """Say where the file is, to see without opening it whether any program has written to it."""
+        self._files = (str(path), f"{path}-wal")
 
     def _is_as_before(self) -> bool:
         """Whether nobody wrote to the file before the last two looks, nor since.
 
         Two: a time stamp is the same for all that is written within a few milliseconds.
         """
-        if self.path is None:
+        if not self._files:
             return False
         look: list[tuple[int, int, int]] = []
-        for path in (self.path, self.path.with_name(f"{self.path.name}-wal")):
+        for path in self._files:
             try:
-                found = path.stat()
+                found = os.stat(path)  # noqa: PTH116 - twice every few seconds, all day
             except OSError:
                 continue
             look.append((found.st_mtime_ns, found.st_size, found.st_ino))

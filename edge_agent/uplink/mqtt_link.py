@@ -6,7 +6,6 @@ A broker's acknowledgement proves nothing and is ignored. Only the hub's signed 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import deque
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from math import inf
 
 from edge_agent.outbox.messages import OutboxError, ReceiptState, Reseal
 from edge_agent.outbox.store import Outbox
+from edge_agent.outbox.waking import Signal, to_the_beat
 from edge_agent.uplink.broker_connection import BrokerConnection
 from edge_agent.uplink.broker_session import IN_FLIGHT, BrokerSession
 from edge_agent.uplink.hub_keys import KnownHubKeys, Take
@@ -92,7 +92,7 @@ class Uplink:
             note_down=self.note_down,
             is_stopped=is_stopped,
         )
-        self._wake = asyncio.Event()
+        self._wake = Signal()
         self._inbox: deque[tuple[str, bytes]] = deque(maxlen=INBOX_MAX)
         self._is_connected = False
         self._has_been_up = False
@@ -152,10 +152,8 @@ class Uplink:
 
     async def _wait(self) -> None:
         """Wait until there is something to do or something is due."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(self._resend_s, IDLE_S if self._unsaved is None else SAVE_EVERY_S)):
-                await self._wake.wait()
-        self._wake.clear()
+        await self._wake.wait(min(self._resend_s, to_the_beat(IDLE_S) if self._unsaved is None else SAVE_EVERY_S))
+        self._wake.take()
 
     def note_up(self) -> None:
         """The broker knows the subscription."""
