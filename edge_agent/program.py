@@ -94,9 +94,8 @@ class AgentProgram:
         self._identity = identity
         self._wanted = wanted
         self._boot_clock = boot_clock
-        self._fleet = make_fleet(
-            settings, pause=self._clock.pause, memory=DeviceMemory(settings.data, now=self._clock.now)
-        )
+        memory = DeviceMemory(settings.data, now=self._clock.now)
+        self._fleet = make_fleet(settings, pause=self._clock.pause, memory=memory, leave_out=log.error)
         self._devices = [device for _, devices in self._fleet for device in devices]
         self._places = [place for device in self._devices for place in device.places]
         self._phase_steps = phase_steps(self._devices, settings.legal_meter.phases)

@@ -17,7 +17,7 @@ from edge_agent.devices.reader import Device
 from edge_agent.devices.same_connection import BusAddress, addresses
 from edge_agent.devices.telegrams.link import TelegramLink
 from edge_agent.home_broker.address import HomeBroker, open_access
-from edge_agent.maps.files import INSTALLED, FoundMap, find_map
+from edge_agent.maps.files import INSTALLED, ChangedMapError, FoundMap, find_map
 from edge_agent.settings import DeviceSettings, Settings
 from protocols.errors import SettingsError
 from protocols.maps.model import DeviceMap, MapError, RoleName
@@ -28,33 +28,55 @@ Pause = Callable[[float], Awaitable[None]]
 
 
 def make_fleet(
-    settings: Settings, maps: Path = MAPS, *, pause: Pause = asyncio.sleep, memory: DeviceMemory | None = None
+    settings: Settings,
+    maps: Path = MAPS,
+    *,
+    pause: Pause = asyncio.sleep,
+    memory: DeviceMemory | None = None,
+    leave_out: Callable[[str], None] | None = None,
 ) -> list[tuple[RegisterLink, list[Device]]]:
     """One link for each host or bus with its devices, in the order of the settings. Raises SettingsError.
 
     `pause`: how to wait before a busy device is asked again; a developer's faster timeline has shorter pauses.
     `memory`: what devices taught earlier runs; without one, they teach everything again.
+    `leave_out` hears of each device that is left out, with its reason, because its map of the co-op was changed on the
+    disk: the others are measured all the same. Without it, and where no other is, that is an error.
     """
     found: dict[str, FoundMap] = {}
     read: dict[tuple[object, ...], list[tuple[str, RoleName]]] = {}
     together: dict[BusAddress, list[Device]] = {}
     shared = addresses(settings.devices, settings.source)
+    left_out: SettingsError | None = None
     for each in settings.devices:
-        if each.map not in found:
-            found[each.map] = _map(each, settings, maps)
+        try:
+            if each.map not in found:
+                found[each.map] = _map(each, settings, maps)
+        except _LeftOutError as changed:
+            if leave_out is None:
+                raise
+            leave_out(f"left out: {changed}")
+            left_out = changed
+            continue
         device_map = _varied(each, found[each.map].map, settings.source)
         _check_roles(each, device_map, settings.source)
         _check_choices(each, device_map, settings.source)
         _check_alike(each, device_map, settings.source, read=read.setdefault(_unit(each, shared[each.name]), []))
         together.setdefault(shared[each.name], []).append(Device(each, device_map, sleep=pause, memory=memory))
+    if left_out is not None and not together:
+        raise left_out
     return [(make_link(devices, settings.source), devices) for devices in together.values()]
+
+
+class _LeftOutError(SettingsError):
+    """A device cannot be read, and others may be."""
 
 
 def _map(device: DeviceSettings, settings: Settings, installed: Path) -> FoundMap:
     try:
         return find_map(device.map, settings.maps, state=settings.data, installed=installed)
     except MapError as cause:
-        raise SettingsError(f"{settings.source}: device {device.name!r}: map: {cause}".splitlines()[0]) from None
+        kind = _LeftOutError if isinstance(cause, ChangedMapError) else SettingsError
+        raise kind(f"{settings.source}: device {device.name!r}: map: {cause}".splitlines()[0]) from None
 
 
 def _varied(device: DeviceSettings, family: DeviceMap, source: str) -> DeviceMap:

@@ -20,6 +20,10 @@ INSTALLED = Path(__file__).resolve().parents[2] / "firmware_configs" / "devices"
 INSTALLED_VECTORS = INSTALLED.parent / "vectors"
 
 
+class ChangedMapError(MapError):
+    """A map of the co-op that was changed on the disk: its device is not read, and others are."""
+
+
 @dataclass(frozen=True, slots=True)
 class FoundMap:
     """A map and its file. `is_own`: from the household's folder; `replaces`: an installed one has the same id.
@@ -66,7 +70,7 @@ def _find_text(
     coop = None if state is None else coop_maps(state, installed).get(family)
     if coop is not None:
         if coop.fault:
-            raise MapError(coop.fault)
+            raise ChangedMapError(coop.fault)
         return coop.text, coop.path, coop
     shipped = installed / f"{family}.toml"
     if shipped.is_file():

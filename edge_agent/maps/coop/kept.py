@@ -154,23 +154,32 @@ def taken_maps(folder: Path) -> list[str]:
 def _taken_text(folder: Path, path: Path) -> str:
     """What the signed bundle beside the text says, or, of a map that an earlier agent took, the text itself."""
     shown = _content(path)
-    proof = path.with_suffix(PROOF)
-    if not proof.exists():
+    # With both, the map was being taken when power failed: the text is the old one or the new one.
+    proofs = [proof for end in (PROOF, NEXT_PROOF) if (proof := path.with_suffix(end)).exists()]
+    if not proofs:
         if len(shown) > MAX_MAP_BYTES:
             raise ValueError("too large")
         return shown.decode("utf-8")
+    if not any(_proven_text(folder, proof, path.stem).encode("utf-8") == shown for proof in proofs):
+        raise ValueError("it is not the text that the board released")
+    return shown.decode("utf-8")
+
+
+def _proven_text(folder: Path, proof: Path, name: str) -> str:
+    """The text of this map in a signed bundle. Raises: OSError, ValueError, WireError."""
     kept = _kept(_content(proof), (folder / ENROLMENT).read_bytes())
     maps = () if kept.bundle is None else kept.bundle.maps
-    text = next((each.text for each in maps if each.id == path.stem), None)
+    text = next((each.text for each in maps if each.id == name), None)
     if text is None:
         raise ValueError("the signed bundle beside it has no such map")
-    if text.encode("utf-8") != shown:
-        raise ValueError("it is not the text that the board released")
     return text
 
 
 PROOF: Final = ".signed"
 """The end of the name of the signed bundle beside a taken text."""
+
+NEXT_PROOF: Final = ".next.signed"
+"""The same while a map is being taken: it takes the other's place once the text is there."""
 
 
 def take_map(folder: Path, name: str) -> int:
@@ -186,9 +195,10 @@ def take_map(folder: Path, name: str) -> int:
         )
     make_private_folder(folder / TAKEN)
     path = folder / TAKEN / f"{name}.toml"
-    # If power fails in between, the two do not agree, and whoever starts the agent is told to take the map again.
-    write_durably(path.with_suffix(PROOF), _content(folder / FILE), replace=True)
+    # If power fails in between, the text that is there agrees with one of the two proofs.
+    write_durably(path.with_suffix(NEXT_PROOF), _content(folder / FILE), replace=True)
     write_durably(path, text.encode("utf-8"), replace=True)
+    path.with_suffix(NEXT_PROOF).replace(path.with_suffix(PROOF))
     return bundle.serial
 
 
@@ -207,7 +217,8 @@ def give_back(folder: Path, name: str) -> None:
     if not is_map_id(name) or not path.is_file():
         raise RequestError(f"the map {name[:80]!r} of the co-op was not taken: nothing to undo")
     path.unlink()
-    path.with_suffix(PROOF).unlink(missing_ok=True)
+    for proof in (PROOF, NEXT_PROOF):
+        path.with_suffix(proof).unlink(missing_ok=True)
 
 
 def released_digests(bundle: MapBundle | None) -> frozenset[bytes]:

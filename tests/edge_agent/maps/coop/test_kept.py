@@ -6,9 +6,12 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from edge_agent.devices.assembly import make_fleet
 from edge_agent.finding.families import known_families as searched_families
+from edge_agent.maps.coop import kept
 from edge_agent.maps.coop.kept import (
     FILE,
+    NEXT_PROOF,
     PROOF,
     TAKEN,
     KeptBundle,
@@ -20,7 +23,9 @@ from edge_agent.maps.coop.kept import (
 from edge_agent.maps.coop.sealed import MAX_FILE_BYTES, SealedBundle, encode_kept
 from edge_agent.maps.coop.starting import keep_used_maps
 from edge_agent.maps.files import INSTALLED, find_map, known_families
-from protocols.errors import RequestError
+from edge_agent.settings import read_settings
+from protocols.durable_files import write_durably
+from protocols.errors import RequestError, SettingsError
 from protocols.maps.model import MapError
 from protocols.wire.map_bundles.content import MapBundle, ReleasedMap
 from tests.edge_agent.maps.coop.signed import enrolled, sealed_bundle
@@ -146,6 +151,64 @@ def test_a_taken_map_that_was_changed_is_read_with_by_no_device(tmp_path: Path) 
         assert vendor(tmp_path, "eastron-sdm72d-m") == "Eastron", "another device is read as before"
     assert take_map(tmp_path, SDM) == 3
     assert vendor(tmp_path, SDM) == "Released"
+    give_back(tmp_path, SDM)
+    assert list((tmp_path / TAKEN).iterdir()) == []
+
+
+def test_one_changed_map_leaves_its_device_out_and_the_others_are_measured(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    release(state, 3, eastron_sdm630=CHANGED)
+    take_map(state, SDM)
+    (state / TAKEN / f"{SDM}.toml").write_text("changed")
+    meter, inverter = (
+        f'[[device]]\nname = "{role}"\nmap = "{family}"\nrole = "{role}"\n'
+        f'connect = "tcp://pi:{port}"\nmax_power_w = 9000\n'
+        for role, family, port in (("grid", SDM, 502), ("pv", "huawei-sun2000", 503))
+    )
+    path, lines = tmp_path / "agent.toml", list[str]()
+    path.write_text(f'data = "state"\n{meter}{inverter}')
+    ((_, devices),) = make_fleet(read_settings(path), leave_out=lines.append)
+    assert [each.settings.name for each in devices] == ["pv"]
+    (line,) = lines
+    assert "left out: " in line
+    assert "device 'grid': map: " in line
+    assert "was changed or damaged" in line
+    with pytest.raises(SettingsError, match="was changed or damaged"):
+        make_fleet(read_settings(path))
+    path.write_text(f'data = "state"\n{meter}')
+    with pytest.raises(SettingsError, match="was changed or damaged"):
+        make_fleet(read_settings(path), leave_out=lines.append)
+
+
+@pytest.mark.parametrize("written", [1, 2])
+def test_power_that_fails_while_a_map_is_taken_leaves_one_that_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: int
+) -> None:
+    release(tmp_path, 3, eastron_sdm630=CHANGED)
+    take_map(tmp_path, SDM)
+    release(tmp_path, 4, eastron_sdm630=CHANGED.replace("Released", "Newer"))
+    left = [written]
+
+    def failing(path: Path, content: bytes, *, replace: bool = False) -> None:
+        if not left[0]:
+            raise OSError("power failed")
+        left[0] -= 1
+        write_durably(path, content, replace=replace)
+
+    def moved(path: Path, target: Path) -> Path:
+        if path.name.endswith(NEXT_PROOF):
+            raise OSError("power failed")
+        return path.rename(target)
+
+    monkeypatch.setattr(kept, "write_durably", failing)
+    monkeypatch.setattr(Path, "replace", moved)
+    with pytest.raises(OSError, match="power failed"):
+        take_map(tmp_path, SDM)
+    monkeypatch.undo()
+    assert vendor(tmp_path, SDM) == ("Released", "Newer")[written - 1]
+    take_map(tmp_path, SDM)
+    assert vendor(tmp_path, SDM) == "Newer"
     give_back(tmp_path, SDM)
     assert list((tmp_path / TAKEN).iterdir()) == []
 
