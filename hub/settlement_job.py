@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from hub.books.days import ACCESS, SettlementStores, read_rule, settle_day
+from hub.books.days import ACCESS, SettlementStores, settle_day
 from hub.books.runs import NO_READINGS, first_day, marked_days, settle_month
+from hub.books.stored_rules import read_rule
 from hub.books.view import read_books
 from hub.core.ledger.month_runs import MonthRun, run_obstacle
 from hub.core.ledger.run_calendar import RunCalendar, days_of, month_name, month_of, months_between

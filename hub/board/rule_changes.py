@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Protocol
 
-from hub.books.days import SettlementStores, read_rule
+from hub.books.days import SettlementStores
+from hub.books.stored_rules import read_rule
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.rules.preset_form import Preset
 from hub.core.rules.rule_draft import draft_rule

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
 
-from hub.books.days import read_rule
+from hub.books.stored_rules import read_rule
 from hub.core.rules.derived_energy import NO_DERIVED
 from hub.core.rules.rulebook import Rule
 from hub.storage.contract import BookStore, ReadingStore

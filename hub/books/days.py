@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final, Protocol
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -19,14 +18,12 @@ from hub.books.erased_days import require_readings
 from hub.books.retry import retry_on_conflict
 from hub.books.settled_readings import check_day_readings, reach_of, readings_of
 from hub.books.signing import sign_day, sign_older_runs
+from hub.books.stored_rules import read_rule
 from hub.books.view import read_heads
 from hub.core.ledger.entries import Entry, book_difference, entry_hash, sum_settlement
 from hub.core.ledger.run_calendar import DAILY
 from hub.core.ledger.signed_document import Signer
-from hub.core.rules.derived_energy import NO_DERIVED, DerivedRule
-from hub.core.rules.estimate_rule import EstimateRule
-from hub.core.rules.part_months import FULL_MONTH
-from hub.core.rules.rulebook import NO_NETTING, Prices, Rule
+from hub.core.rules.rulebook import Rule
 from hub.core.settlement.period import Settlement, settle
 from hub.core.settlement.prepared_readings import Readings, digest_inputs
 from hub.storage.access_records import AccessLog
@@ -259,47 +256,3 @@ def _spans(present: npt.NDArray[np.bool_]) -> list[tuple[int, int]]:
     first = present.argmax(axis=0)
     last = len(present) - present[::-1].argmax(axis=0)
     return list(zip(first.tolist(), last.tolist(), strict=True))
-
-
-class _PricesDocument(msgspec.Struct, frozen=True):
-    buy: int
-    sell: int
-    retail: int | None
-    feedin: int | None
-
-
-class _RuleDocument(msgspec.Struct, frozen=True):
-    """A rule in the form of its canonical bytes: see Rule.canonical."""
-
-    method: str
-    params: dict[str, object]
-    aggregate: int
-    participation_percent: dict[str, int]
-    missing: str
-    prices: _PricesDocument
-    connection_w: int = 0
-    estimate: EstimateRule = EstimateRule()
-    part_month_fee: str = FULL_MONTH
-    netting: str = NO_NETTING
-    derived: DerivedRule = NO_DERIVED
-    netting_of: dict[str, str] = {}
-
-
-def read_rule(canonical: bytes) -> Rule:
-    """The rule in these canonical bytes, which is how the rulebook in the store keeps it. Raises: ValueError."""
-    document = msgspec.json.decode(canonical, type=_RuleDocument)
-    prices = document.prices
-    return Rule(
-        method=document.method,
-        params=document.params,
-        aggregate=document.aggregate,
-        participation_percent=document.participation_percent,
-        missing=document.missing,
-        prices=Prices(prices.buy, prices.sell, prices.retail, prices.feedin),
-        connection_w=document.connection_w,
-        estimate=document.estimate,
-        part_month_fee=document.part_month_fee,
-        netting=document.netting,
-        derived=document.derived,
-        netting_of=document.netting_of,
-    )

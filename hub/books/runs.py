@@ -22,13 +22,13 @@ from hub.books.days import (
     counted_errors,
     digest_members,
     read_day_inputs,
-    read_rule,
     run_key_of,
 )
 from hub.books.erased_days import erased_spans, touches
 from hub.books.retry import retry_on_conflict
 from hub.books.settled_readings import reach_of, weeks_back
 from hub.books.signing import as_row, sign_older_runs
+from hub.books.stored_rules import read_rule
 from hub.books.view import BookHeads, Books, read_books
 from hub.core.homes.meter_trust import ToldMeter
 from hub.core.ledger.attestations import MONTH_RUN, attest, read_attestation

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from hub.core.rules.input_checks import RejectedInputError
-from hub.core.settlement.case_file import parse_case
 from protocols.durable_files import durable_file
 from protocols.errors import RequestError
 
@@ -49,6 +48,8 @@ def read_file(path: Path) -> bytes:
 
 def read_json_table(path: Path) -> dict[str, object]:
     """The JSON object in this file. Raises: RequestError for anything else."""
+    from hub.core.settlement.case_file import parse_case  # noqa: PLC0415 - loads numpy
+
     try:
         document = parse_case(read_file(path))
     except RejectedInputError as refusal:

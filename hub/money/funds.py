@@ -13,10 +13,11 @@ from typing import Final
 
 import numpy as np
 
-from hub.books.days import SettlementStores, chained, read_rule, run_key_of
+from hub.books.days import SettlementStores, chained, run_key_of
 from hub.books.retry import retry_on_conflict
 from hub.books.runs import first_day
 from hub.books.signing import as_attestation, as_row, sign_day, sign_older_runs
+from hub.books.stored_rules import read_rule
 from hub.books.view import BookHeads, read_heads
 from hub.core.ledger.attestations import Attestation, Head
 from hub.core.ledger.entries import Entry, read_entry

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from hub.books.days import read_rule
+from hub.books.stored_rules import read_rule
 from hub.core.quality.connection_limits import ConnectionLimit, connection_limits
 from hub.storage.contract import BookStore, FindingStore, MemberStore
 from protocols.slots import Slot, day_of

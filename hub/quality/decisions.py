@@ -2,7 +2,8 @@
 
 from typing import Final, Literal
 
-from hub.books.days import SettlementStores, read_rule
+from hub.books.days import SettlementStores
+from hub.books.stored_rules import read_rule
 from hub.core.ledger.objections import REASON_CHARS_MAX, clean_reason, may_decide
 from hub.core.quality.decisions import open_verdicts
 from hub.core.quality.settlement_check import QualityVerdict

@@ -11,8 +11,8 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from hub.books.days import read_rule
 from hub.books.settled_readings import readings_of, settlement_limits
+from hub.books.stored_rules import read_rule
 from hub.core.homes.consents import HomeConsents, homes_allowing
 from hub.core.quality.home_checks import SETTLED, Finding, HomeSlots, find_all, find_missing
 from hub.core.quality.neighbour_checks import find_clock_shifts, find_odd_yields

@@ -14,9 +14,10 @@ from typing import Final, Protocol
 import numpy as np
 
 from hub.books.billed_meters import uncertified_meter
-from hub.books.days import SettlementStores, read_rule
+from hub.books.days import SettlementStores
 from hub.books.runs import first_day, marked_days
 from hub.books.settled_readings import windows_of
+from hub.books.stored_rules import read_rule
 from hub.books.view import Books, read_books
 from hub.core.ledger.attestations import DAY_ROOT, document_digest, read_attestation
 from hub.core.ledger.merkle import build_tree

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Final, Protocol
 
-from hub.books.days import SettlementStores, read_rule
+from hub.books.days import SettlementStores
+from hub.books.stored_rules import read_rule
 from hub.books.view import Books
 from hub.core.homes.consents import open_homes
 from hub.core.ledger.run_calendar import days_of, month_name

@@ -8,8 +8,9 @@ from datetime import date, timedelta
 
 import numpy as np
 
-from hub.books.days import read_day_inputs, read_rule
+from hub.books.days import read_day_inputs
 from hub.books.period import SettledPeriod, settle_in_thread
+from hub.books.stored_rules import read_rule
 from hub.core.settlement.allocation_record import read_record
 from hub.core.settlement.period import Settlement
 from hub.core.settlement.prepared_readings import MISSING_WH, Readings, Window

@@ -7,9 +7,10 @@ from datetime import date
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from hub.books.days import DayInputs, SettlementStores, read_day_inputs, read_rule
+from hub.books.days import DayInputs, SettlementStores, read_day_inputs
 from hub.books.erased_days import erased_spans, touches
 from hub.books.settled_readings import reach_of
+from hub.books.stored_rules import read_rule
 from hub.console.progress import ReportProgress, ignore_progress
 from hub.core.ledger.entries import GENESIS, UNITS, LedgerUnit
 from hub.core.rules.input_checks import RejectedInputError

@@ -5,7 +5,8 @@ from collections import defaultdict
 
 import msgspec
 
-from hub.books.days import SettlementStores, read_rule
+from hub.books.days import SettlementStores
+from hub.books.stored_rules import read_rule
 from hub.core.ledger.entries import read_entry
 from hub.core.ledger.fee_records import FEES_KIND, PLAN_TAG, RECORD_TAG, read_fee_record
 from hub.core.ledger.fund_entries import FEE_LINE

@@ -49,9 +49,17 @@ def test_intake_loads_neither_numbers_nor_pages(package: str) -> None:
     assert package not in modules_after("import hub.processes.part, hub.processes.intake")
 
 
-@pytest.mark.parametrize("package", ["statsmodels", "fastapi", "starlette", "uvicorn", "pydantic", "jinja2"])
-def test_the_process_that_runs_the_others_loads_no_pages(package: str) -> None:
+@pytest.mark.parametrize("package", ["numpy", "statsmodels", "fastapi", "starlette", "uvicorn", "pydantic", "jinja2"])
+def test_the_process_that_runs_the_others_loads_neither_numbers_nor_pages(package: str) -> None:
     assert package not in modules_after("import hub.__main__, hub.commands.operation.run")
+
+
+@pytest.mark.parametrize("package", ["numpy", "statsmodels", "fastapi", "jinja2"])
+@pytest.mark.parametrize(
+    "command", ["operation.init", "members.invite", "members.sign_in", "operation.status", "ledger"]
+)
+def test_a_command_that_computes_nothing_starts_without_numbers_and_pages(command: str, package: str) -> None:
+    assert package not in modules_after(f"import hub.__main__, hub.commands.{command}")
 
 
 @pytest.mark.parametrize("package", ["pandas", "scipy", "pvlib", "requests", "fastapi", "hub", "edge_agent"])

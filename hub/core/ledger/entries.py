@@ -10,11 +10,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal, Protocol
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 import msgspec
 
-from hub.core.settlement.period import Settlement
+if TYPE_CHECKING:  # it loads numpy, and most who read entries settle nothing
+    from hub.core.settlement.period import Settlement
 
 LedgerUnit = Literal["Wh", "nano"]
 Lines = dict[tuple[str, str], int]
@@ -145,7 +146,7 @@ def sum_settlement(canonicals: Iterable[bytes]) -> CurrentAmounts:
     return current
 
 
-def book_difference(settled: Settlement, current: CurrentAmounts, *, day: str, run: str) -> tuple[Entry, ...]:
+def book_difference(settled: "Settlement", current: CurrentAmounts, *, day: str, run: str) -> tuple[Entry, ...]:
     """The entries that bring the day's `current` amounts to what is settled; none if nothing differs.
 
     One entry per member and unit. A member with booked amounts who is no longer part of the run is set back to zero.
@@ -211,7 +212,7 @@ def trial_balance(found: Mapping[tuple[LedgerUnit, str], int]) -> dict[LedgerUni
     return sums
 
 
-def _lines(settled: Settlement) -> dict[tuple[str, LedgerUnit], Lines]:
+def _lines(settled: "Settlement") -> dict[tuple[str, LedgerUnit], Lines]:
     """What the books should hold for each member.
 
     Of what a buyer pays, the sell price goes to the pool and the rest to the margin. All energy allocated is also sold,

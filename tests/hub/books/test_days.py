@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from hub.books.days import read_rule
+from hub.books.stored_rules import read_rule
 from hub.core.rules.estimate_rule import EstimateRule
 from hub.core.rules.rulebook import Prices, Rule
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.books.days import read_rule
+from hub.books.stored_rules import read_rule
 from hub.commands.operation import init as init_command
 from hub.commands.operation.init import init_hub
 from hub.core.rules.country_presets import PRESETS

@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from hub.books.days import read_rule, settle_day
+from hub.books.days import settle_day
+from hub.books.stored_rules import read_rule
 from hub.core.rules.group_size import LEAST_HOMES, GroupRule
 from hub.core.settlement.allocation_record import read_record
 from hub.core.settlement.disclosure import HIDING, changed_homes, hides_each_home

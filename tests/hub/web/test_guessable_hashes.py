@@ -9,7 +9,7 @@ from itertools import pairwise
 import httpx
 from fastapi.routing import APIRoute
 
-from hub.books.days import read_rule
+from hub.books.stored_rules import read_rule
 from hub.core.ledger.attestations import document_digest
 from hub.core.ledger.entries import read_entry
 from hub.core.ledger.merkle import build_tree

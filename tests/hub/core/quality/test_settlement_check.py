@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.books.days import read_rule
+from hub.books.stored_rules import read_rule
 from hub.core.quality.decisions import open_verdicts
 from hub.core.quality.settlement_check import (
     QualityDecision,

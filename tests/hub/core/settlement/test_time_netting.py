@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.books.days import read_rule
+from hub.books.stored_rules import read_rule
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.rules.rule_draft import draft_rule
 from hub.core.rules.rulebook import Rule
