@@ -2,6 +2,7 @@
 
 import pytest
 
+from hub.core.homes.meter_trust import LATE_NOTICE, OTHER_NETTING
 from hub.core.quality.decisions import open_verdicts
 from hub.core.quality.settlement_check import VERDICTS
 from protocols.quantities import Measure
@@ -21,6 +22,12 @@ def test_nothing_is_decided_on_a_gap(measure: Measure | None, *, has_estimates: 
 def test_what_is_never_settled_is_only_seen(measure: Measure, *, has_estimates: bool) -> None:
     for code in ("impossible", "frozen_value", "night_sun", "register", "odd_yield"):
         assert open_verdicts(code, measure, has_estimates=has_estimates) == ("accept",)
+
+
+@pytest.mark.parametrize("code", [OTHER_NETTING, LATE_NOTICE])
+def test_what_a_home_said_is_only_seen(code: str) -> None:
+    """It stands at one slot, whose reading is like every other: left out, nothing of what was said would change."""
+    assert open_verdicts(code, None, has_estimates=True) == ("accept",)
 
 
 @pytest.mark.parametrize("measure", [*GRID, None])
