@@ -71,7 +71,9 @@ class IdentityKnowledge:
 
     def is_refused(self, span: Span) -> bool:
         """Whether a block cannot be read: a part of a refused one may still be, one with a refused part may not."""
-        return span.function in self.refused_functions or any(
+        if span.function in self.refused_functions or not self.refused:
+            return span.function in self.refused_functions
+        return any(
             at + self.refused.get((span.function, at), WHOLE_FUNCTION) <= span.end
             for at in range(span.address, span.end)
         )
@@ -97,14 +99,15 @@ def next_step(maps: Iterable[DeviceMap], known: IdentityKnowledge, *, makes: Seq
     `makes` are words a person read on the device: families they name are asked for first. Nothing is read that a
     family still possible forbids: on a device of that family it may do harm.
     """
-    alive = [each for each in maps if is_possible(each, known)]
+    alive = _still_possible(maps, known)
     limits = BlockLimits(
         max_registers=MODBUS_MAX_REGISTERS,
         bridge=BRIDGE if known.is_narrow else MODBUS_MAX_REGISTERS,
-        no_read=tuple(dict.fromkeys(span for each in alive for span in each.blocks.no_read)),
+        no_read=tuple(dict.fromkeys(span for each, _ in alive for span in each.blocks.no_read)),
     )
-    named = [each for each in alive if is_named(each, makes)]
-    for asked in (named, alive):
+    named = [(each, rules) for each, rules in alive if is_named(each, makes)]
+    for families in (named, alive):
+        asked = [rules for _, rules in families]
         scored = [*_marker_steps(asked, known, limits), *_check_steps(asked, known, limits)]
         if scored:
             return max(scored, key=lambda each: (each[0], -each[1].request.address))[1]
@@ -148,19 +151,24 @@ def _span(check: IdentityCheck) -> Span:
     return Span(check.function, check.address, check.type.words)
 
 
-def _open_rules(device_map: DeviceMap, known: IdentityKnowledge) -> list[IdentifyRule]:
-    return [rule for rule in device_map.identify if verdict_of(rule, known) == "open"]
+def _still_possible(maps: Iterable[DeviceMap], known: IdentityKnowledge) -> list[tuple[DeviceMap, list[IdentifyRule]]]:
+    """The families that `is_possible`, each with its rules that need more to be read."""
+    found = []
+    for each in maps:
+        verdicts = [verdict_of(rule, known) for rule in each.identify]
+        if any(verdict != "refuted" for verdict in verdicts):
+            found.append(
+                (each, [rule for rule, verdict in zip(each.identify, verdicts, strict=True) if verdict == "open"])
+            )
+    return found
 
 
 def _marker_steps(
-    asked: Sequence[DeviceMap], known: IdentityKnowledge, limits: BlockLimits
+    asked: Sequence[Sequence[IdentifyRule]], known: IdentityKnowledge, limits: BlockLimits
 ) -> Iterable[tuple[float, IdentityStep]]:
     if known.sunspec is not None:
         return
-    weight = sum(
-        max((_certainty(rule) for rule in _open_rules(each, known) if _needs_chain(rule)), default=0.0)
-        for each in asked
-    )
+    weight = sum(max((_certainty(rule) for rule in rules if _needs_chain(rule)), default=0.0) for rules in asked)
     for base in BASES:
         request = ReadRequest(3, base, MARKER_WORDS)
         if weight and base not in known.bases_tried and limits.allows(request) is None:
@@ -168,15 +176,18 @@ def _marker_steps(
 
 
 def _check_steps(
-    asked: Sequence[DeviceMap], known: IdentityKnowledge, limits: BlockLimits
+    asked: Sequence[Sequence[IdentifyRule]], known: IdentityKnowledge, limits: BlockLimits
 ) -> Iterable[tuple[float, IdentityStep]]:
     wanted: dict[Span, float] = {}
-    for device_map in asked:
+    may_ask: dict[Span, bool] = {}
+    for rules in asked:
         gains: dict[Span, float] = {}
-        for rule in _open_rules(device_map, known):
+        for rule in rules:
             for check in rule.checks:
                 span = _span(check)
-                if _check_verdict(check, known) == "open" and limits.allows(span) is None:
+                if span not in may_ask:
+                    may_ask[span] = _check_verdict(check, known) == "open" and limits.allows(span) is None
+                if may_ask[span]:
                     gains[span] = max(gains.get(span, 0.0), _certainty(rule))
         for span, gain in gains.items():
             wanted[span] = wanted.get(span, 0.0) + gain
