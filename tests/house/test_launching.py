@@ -23,7 +23,8 @@ sys.exit(main())
 @pytest.mark.parametrize(
     ("room", "command", "package", "arguments", "extra"),
     [
-        ("hub", "commonwatt-hub", "numpy", ["status", "--data", "x"], "hub"),
+        ("hub", "commonwatt-hub", "cbor2", ["status", "--data", "x"], "hub"),
+        ("hub", "commonwatt-hub", "numpy", ["settle", "--data", "x", "--day", "2026-06-01"], "hub"),
         ("simulator", "commonwatt-sim", "pymodbus", ["device", "shelly-pro3em"], "sim"),
         ("edge_agent", "commonwatt-agent", "cbor2", ["read"], "edge"),
     ],
