@@ -1,6 +1,7 @@
 """Options and settings of the whole test run."""
 
 import gc
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -26,9 +27,14 @@ settings.load_profile("same-everywhere")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """New examples are looked for by the campaign; any other run draws the same ones on every machine."""
+    """New examples are looked for by the campaign; any other run draws the same ones on every machine.
+
+    A shell starts what runs in the background deaf to Ctrl-C, and so would be every program that a test starts.
+    """
     if config.option.markexpr == "campaign":
         settings.load_profile("searching")
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

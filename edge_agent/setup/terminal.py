@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import select
 import signal
 import threading
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import TextIO
 from edge_agent.setup.conversation import NOT_PRINTABLE, ConversationEndedError, SetupQuestion, shown_text, understand
 
 MAX_LINE_CHARS = 4096
+LOOKS_EVERY_S = 0.25
 MOST_INLINE_CHARS = 120
 """Longer lists of choices stand one below the other."""
 
@@ -48,6 +50,7 @@ class TerminalConversation:
                     await asyncio.sleep(0)
                     self._shown.write(shown_text(f"{words} "))
                     self._shown.flush()
+                    _await_key(self._answers)
                     line = self._answers.readline(MAX_LINE_CHARS)
             except KeyboardInterrupt:
                 self._shown.write("\n")
@@ -59,6 +62,17 @@ class TerminalConversation:
                 return found
             again = f"please answer one of: {', '.join(question.choices)}" if question.choices else NOT_PRINTABLE
             await self.say(f"  {again}")
+
+
+def _await_key(answers: TextIO) -> None:
+    """Wait at a terminal until something was typed.
+
+    A Ctrl-C that comes just before a read blocks is heard only after it; before the next look it is heard.
+    Elsewhere lines may wait in the stream's buffer, where no look at the file finds them.
+    """
+    if answers.isatty():
+        while not select.select([answers], [], [], LOOKS_EVERY_S)[0]:
+            pass
 
 
 @contextmanager
