@@ -24,6 +24,7 @@ from edge_agent.devices.line import (
 )
 from edge_agent.devices.modbus_client import Answer, Client, Watch, reason_of, unopened_reason
 from edge_agent.devices.owed import OwedAnswers, Question
+from edge_agent.devices.seams import is_patched
 from edge_agent.settings import Endpoint
 
 HOLDING, INPUT = 3, 4
@@ -35,6 +36,9 @@ MAX_PROOFS = 3
 """How often a proof is asked again after it met a stray answer; each costs a new connection."""
 
 SUSPECT_TIMEOUTS = 4
+HEAD_BYTES = 9
+"""What comes before the registers where answers carry a number."""
+
 MakeClient = Callable[[Endpoint, LineSettings, Watch, Callable[[], None]], Client]
 
 
@@ -73,6 +77,7 @@ class ModbusLink:
         self._stray_bytes = 0
         self._wrong_frame = False
         self._is_garbled = False
+        self._heard: list[bytes] = []
 
     async def read_words(
         self, unit: int, function: int, *, address: int, count: int, is_guest: bool = False
@@ -241,16 +246,18 @@ class ModbusLink:
             return packet
         if not self._is_asking:
             self._stray_bytes += len(packet)
-        elif self.endpoint.has_numbers and len(packet) >= 2 and packet[:2] == b"\0\0":
+        elif self.endpoint.has_numbers:
+            # All that is not taken yet, so the frame that is taken stands in one of them.
+            self._heard.append(packet)
             # pymodbus accepts transaction 0 for any request; we never send one numbered 0.
-            self._wrong_frame = True
+            self._wrong_frame = self._wrong_frame or (len(packet) >= 2 and packet[:2] == b"\0\0")
         return packet
 
     def _note_garbage(self) -> None:
         self._is_garbled = True
 
     async def _ask(self, client: Client, question: Question) -> Answer:
-        self._is_asking, self._wrong_frame, self._is_garbled = True, False, False
+        self._is_asking, self._wrong_frame, self._is_garbled, self._heard = True, False, False, []
         self.requests += 1
         try:
             answer = await client.ask(question, self.line.timeout_s)
@@ -280,6 +287,8 @@ class ModbusLink:
             raise LinkBrokenError("an answer to another request")
         if len(answer.registers) != question.count:
             raise LinkBrokenError(f"{len(answer.registers)} registers where {question.count} were asked for")
+        if any(is_patched(each, answer.transaction_id, HEAD_BYTES + 2 * question.count) for each in self._heard):
+            raise LinkBrokenError("an answer put together of parts of two")
         return list(answer.registers)
 
     def _drop(self, question: Question | None = None) -> None:
