@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edge_agent.metering.counter_records import FITS, CounterLimits, CounterReading, Excursion, Fit
-from edge_agent.metering.witness import WOBBLE_WH, FlowEvidence, PowerWitness
+from edge_agent.metering.witness import OFTEN_S, WOBBLE_WH, FlowEvidence, PowerWitness
 from protocols.slots import SLOT_S
 
 REFRESH_SLACK_S = 300
@@ -35,6 +35,11 @@ class ReadingComparison:
         """The reading at which the counter was last seen to move."""
         self.is_doubted = False
         """The power has contradicted this counter so often that only its limits count."""
+
+        self._zeros: tuple[CounterReading, CounterReading] | None = None
+        """The first and the last 0 shown since a reading near the counter's end was believed."""
+        self._has_begun = False
+        """The number after them was one of a counter that began at 0 for good."""
 
         self._compared_to: CounterReading | None = None
         self._evidence: list[tuple[CounterReading, FlowEvidence]] = []
@@ -66,6 +71,62 @@ class ReadingComparison:
         if was_asleep or rise_wh > limits.energy_wh(elapsed_s + REFRESH_SLACK_S):
             return Fit.ABOVE
         return Fit.TIGHT if self.is_doubted else self._by_power(since, point, excess_wh=excess_wh)
+
+    def _unwrapped(
+        self, known: CounterReading, shown: CounterReading, *, look: CounterReading | None
+    ) -> CounterReading:
+        """The reading beyond the turns made so far; one turn more if that is where the counter must be now.
+
+        A turn is made once a reading after it is believed; until then the next is compared with the reference again.
+        `look` is a first look that waits for this one.
+        """
+        if not (wraps_wh := self.limits.wraps_wh):
+            return shown
+        turns = known.counter_wh // wraps_wh
+        here = replace(shown, counter_wh=shown.counter_wh + turns * wraps_wh) if turns else shown
+        if self._fit(known, here) in FITS:
+            return here
+        if shown.counter_wh == 0:
+            self._zeros = (self._zeros or (shown, shown))[0], shown
+        self._has_begun |= self._is_like_a_beginning(shown)
+        turned = replace(here, counter_wh=here.counter_wh + wraps_wh)
+        if self._fit(known, turned) in FITS and self._has_turned(known, shown, turned, look=look):
+            return turned
+        # The reference may be a turn too far, by a 0 that was none of it; or just past the turn, and this rounded down.
+        is_before = turns > 0 and here.counter_wh - known.counter_wh > wraps_wh / 2
+        return replace(here, counter_wh=here.counter_wh - wraps_wh) if is_before else here
+
+    def _has_turned(
+        self, known: CounterReading, shown: CounterReading, turned: CounterReading, *, look: CounterReading | None
+    ) -> bool:
+        """Whether a counter that may have turned has: it shows 0 as well while its device starts, or begins there.
+
+        So a 0 must be just what the power has seen; else the next reading decides, for all after it.
+        """
+        is_seen = self.witness.has_worked and self.evidence_between(known, turned).is_whole
+        if is_seen and self._by_power(known, turned) is Fit.TIGHT:
+            return True
+        if shown.counter_wh == 0:
+            return False
+        if look is not None and look.counter_wh > known.counter_wh and self._fit(look, turned) in FITS:
+            return True
+        self._has_begun |= self._leaps(known, turned)
+        return not self._has_begun
+
+    def _is_like_a_beginning(self, shown: CounterReading) -> bool:
+        """Whether a counter that showed 0 and began there for good would show as little: no more than surely flowed.
+
+        It may have begun one reading before it was first seen to show 0.
+        """
+        if shown.counter_wh == 0 or self._zeros is None or (now_w := self.witness.power_w) is None:
+            return False
+        first, last = self._zeros
+        ran_wh = max(0, now_w if self.half == 0 else -now_w) * (2 * shown.at_s - first.at_s - last.at_s) / 3600
+        return shown.counter_wh <= ran_wh + self.limits.wobble_wh
+
+    def _forget_zeros(self) -> None:
+        """Another reading is believed now."""
+        self._zeros, self._has_begun = None, False
 
     def _by_power(self, since: CounterReading, point: CounterReading, *, excess_wh: float = 0.0) -> Fit:
         """How the rise between two readings agrees with the power between them."""
@@ -101,6 +162,15 @@ class ReadingComparison:
         over_wh = point.counter_wh - since.counter_wh - found.energy_wh
         allowed_wh = found.still_wh(self.limits.step_wh) + (0 if found.is_often else found.hidden_wh / 2)
         return found.is_whole and over_wh < -allowed_wh
+
+    def _has_missed(self, since: CounterReading, point: CounterReading) -> bool:
+        """Whether it ran less while it was not read than the power around makes: it may have fallen back there."""
+        if point.at_s - since.at_s < 1.5 * OFTEN_S:
+            return False
+        found, now_w = self.evidence_between(since, point), self.witness.power_w or 0
+        flowed_wh = found.energy_wh + max(0, now_w if self.half == 0 else -now_w) * found.unseen_s / 3600
+        behind_wh = flowed_wh - found.spread_wh - max(0, point.counter_wh - since.counter_wh)
+        return not self.is_doubted and behind_wh > self.limits.step_wh + 2 * WOBBLE_WH
 
     def _is_slow(self, moved: CounterReading, known: CounterReading, point: CounterReading) -> bool:
         """Whether a counter read seldom ran less than the readings at both ends show: paused, stuck or an old answer.
@@ -152,6 +222,9 @@ class ReadingComparison:
     def _continues(self, away: Excursion, known: CounterReading, point: CounterReading, *, fit: Fit) -> bool:
         """Whether this reading continues the excursion rather than the reference; `fit` is how it fits the latter."""
         going = self._fit(away.last, point)
+        if away.last.counter_wh == 0 and going not in FITS:
+            # It only showed 0, as devices do while they start: no other register that this could be.
+            return False
         if not self.witness.has_worked:
             return self._paces_away(away, known, point, going=going)
         if fit is Fit.UNSEEN and not self._may_return(known, point):

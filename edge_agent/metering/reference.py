@@ -76,7 +76,6 @@ class CounterReference(ReadingComparison):
         self._fallback: CounterReading | None = None
         self._is_proven = self._is_resumed = False
         self._score = 0
-        self._turns = 0
         self._companion_s: float | None = None
 
     def begin(self, reference: CounterReading, memory: CounterMemory | None) -> None:
@@ -84,8 +83,6 @@ class CounterReference(ReadingComparison):
         kept = reference if memory is None else memory.reference
         self.reference = self._marked(kept)
         self._is_proven = self._is_resumed = True
-        if self.limits.wraps_wh:
-            self._turns = kept.counter_wh // self.limits.wraps_wh
         if memory is None:
             return
         self.is_doubted, self._score = memory.is_doubted, DOUBT_AT if memory.is_doubted else 0
@@ -128,7 +125,8 @@ class CounterReference(ReadingComparison):
             return ReadingVerdict.GOOD
         if self.moved is None:
             self.moved = CounterReading(at_s, self.reference.counter_wh, self.witness.mark())
-        point = self._unwrapped(CounterReading(at_s, counter_wh, self.witness.mark()))
+        shown = CounterReading(at_s, counter_wh, self.witness.mark())
+        point = self._unwrapped(self.reference, shown, look=self.awaiting)
         fit, before = self._fit(self.reference, point, excess_wh=excess_wh), self._before
         is_one = self.excursion is None or self.excursion.first is self.excursion.last
         if is_one and fit is Fit.FALLEN and before and self._was_odd(before, self.reference, point):
@@ -185,21 +183,12 @@ class CounterReference(ReadingComparison):
         self.awaiting, self.former = _moved(self.awaiting, by_s), _moved(self.former, by_s)
         self._before, self._first_look = _moved(self._before, by_s), _moved(self._first_look, by_s)
         self._barely_s += by_s
+        if self._zeros is not None:
+            first, last = (replace(each, at_s=each.at_s + by_s) for each in self._zeros)
+            self._zeros = first, last
         if (away := self.excursion) is not None:
             first, last = (replace(each, at_s=each.at_s + by_s) for each in (away.first, away.last))
             self.excursion, self._rival, self._aside = replace(away, first=first, last=last), None, None
-
-    def _unwrapped(self, shown: CounterReading) -> CounterReading:
-        """The reading beyond the turns made so far; one turn more if that is where the counter must be now."""
-        wraps_wh = self.limits.wraps_wh or 0
-        point = replace(shown, counter_wh=shown.counter_wh + self._turns * wraps_wh) if wraps_wh else shown
-        if not wraps_wh or self.reference is None or self._fit(self.reference, point) in FITS:
-            return point
-        turned = replace(point, counter_wh=point.counter_wh + wraps_wh)
-        if self._fit(self.reference, turned) not in FITS:
-            return point
-        self._turns += 1
-        return turned
 
     def _follow(self, point: CounterReading, fit: Fit) -> ReadingVerdict:
         known, moved = self.reference, self.moved
@@ -255,6 +244,7 @@ class CounterReference(ReadingComparison):
         self._before, self._is_resumed = known, False
         has_fallen = known is not None and point.counter_wh < known.counter_wh
         self.reference = replace(point, counter_wh=known.counter_wh) if known and has_fallen else point
+        self._forget_zeros()
         self.excursion = self._rival = self._aside = self.awaiting = self._first_look = None
         if self.former is not None and self._is_past(self.former, self.reference):
             self.former = None
@@ -265,7 +255,8 @@ class CounterReference(ReadingComparison):
         is_unseen = known is None or self.evidence_between(known, point).unseen_s > 1.0
         is_unseen = is_unseen and not self.limits.is_recorded
         step_wh = self.run_wh if is_unseen and not self.is_doubted else 0
-        self.most_unseen_wh = max(self.most_unseen_wh, step_wh)
+        has_missed = known is not None and not self.limits.is_recorded and self._has_missed(known, point)
+        self.most_unseen_wh = max(self.most_unseen_wh, step_wh, UNSEEN_STEP_WH + 1 if has_missed else 0)
         is_still = point.at_s - self._changed_at_s > OFTEN_S or self.run_wh == 0 < self.most_unseen_wh - WOBBLE_WH
         self.is_unsure = is_unseen and (is_still or step_wh > UNSEEN_STEP_WH or self.former is not None)
         if known is not None:
@@ -371,6 +362,7 @@ class CounterReference(ReadingComparison):
         self.new_base, self.ended = new_base, away if is_known else replace(away, base=None)
         self.offset_wh = self._offset_wh(known, away.first)
         self.reference = self.moved = away.last
+        self._forget_zeros()
         self._before = None
         self.excursion = self._rival = self._aside = self._companion_s = self._fallback = None
         self._is_proven = True
