@@ -176,6 +176,7 @@ class _Ears:
 
     def _hear(self, data: bytes) -> None:
         if self.expected and self._is_expected(data):
+            self._watch(False, data)
             self._ctx.response_future.set_result(_WORDS[self._count].unpack_from(data, len(self.expected)))
             return
         heard = self._without_echo(data) if self._sent else data

@@ -276,6 +276,7 @@ class ModbusLink:
         if self._wrong_frame:
             raise LinkBrokenError("an answer to no request of ours")
         if isinstance(answer, tuple):
+            self._refuse_patched(int.from_bytes(self._heard[-1][:2]), question)
             return list(answer)
         if isinstance(answer, ExceptionResponse):
             if answer.exception_code in BUSY_CODES:
@@ -287,9 +288,12 @@ class ModbusLink:
             raise LinkBrokenError("an answer to another request")
         if len(answer.registers) != question.count:
             raise LinkBrokenError(f"{len(answer.registers)} registers where {question.count} were asked for")
-        if any(is_patched(each, answer.transaction_id, HEAD_BYTES + 2 * question.count) for each in self._heard):
-            raise LinkBrokenError("an answer put together of parts of two")
+        self._refuse_patched(answer.transaction_id, question)
         return list(answer.registers)
+
+    def _refuse_patched(self, number: int, question: Question) -> None:
+        if any(is_patched(each, number, HEAD_BYTES + 2 * question.count) for each in self._heard):
+            raise LinkBrokenError("an answer put together of parts of two")
 
     def _drop(self, question: Question | None = None) -> None:
         """Close, and stay quiet until anything still in transit should have arrived."""

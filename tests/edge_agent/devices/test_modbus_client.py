@@ -212,6 +212,26 @@ def test_a_numbered_answer_is_the_same_in_one_piece_in_many_and_with_another_beh
     run_warped(read)
 
 
+class Seamstress(Meter):
+    """Answers that break off and are filled up by the next frame, to the very length that was asked for."""
+
+    def receive(self, data: bytes, wire: MemoryWire) -> None:
+        content = b"".join((0x1000 + at).to_bytes(2) for at in range(int.from_bytes(data[10:12])))
+        frame = data[:4] + (len(content) + 3).to_bytes(2) + data[6:8] + bytes([len(content)]) + content
+        wire.deliver((frame[:21] + frame)[: len(frame)])
+
+
+def test_an_answer_filled_up_to_its_length_by_the_next_frame_is_refused() -> None:
+    async def read() -> None:
+        clock = asyncio.get_running_loop().time
+        link = ModbusLink(Endpoint("tcp", "it", 502), LineSettings(), monotonic=clock, make=wired_to(Seamstress(1)))
+        with pytest.raises(LinkBrokenError, match="parts of two"):
+            await link.read_words(1, 3, address=0, count=24)
+        await link.close()
+
+    run_warped(read)
+
+
 class Babbler(Adapter):
     """Something that answers, but not with Modbus."""
 
