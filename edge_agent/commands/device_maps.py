@@ -12,6 +12,8 @@ from edge_agent.commands.arguments import add_json, add_plain_command
 from protocols.errors import RequestError
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from edge_agent.commands.arguments import Commands
 
 
@@ -102,18 +104,22 @@ def _show(options: argparse.Namespace) -> int:
     from edge_agent.maps.coop.kept import read_bundle, released_digests
     from edge_agent.maps.files import find_map
     from edge_agent.maps.words import map_lines, show_record
+    from edge_agent.sections.factor import factor_words
 
     own, state = _places(options)
+    multiplied = _factors(options)
     found = find_map(options.id, own, state=state)
     bundle = None if state is None else read_bundle(state)
     is_released = found.digest in released_digests(bundle)
     if options.json:
-        _print_json(show_record(found) | {"released": is_released})
+        scaled = {"factors": {name: str(factor) for name, factor in multiplied}} if multiplied else {}
+        _print_json(show_record(found) | {"released": is_released} | scaled)
         return 0
     lines = map_lines(found)
     if bundle is not None and is_released:
         words = "as the grid's meter it counts for settlement"
         lines.append(f"released by the co-op's board in bundle {bundle.serial}: {words}")
+    lines += [f"{name}: {factor_words(factor)}" for name, factor in multiplied]
     print("\n".join(lines))
     return 0
 
@@ -153,6 +159,18 @@ def _places(options: argparse.Namespace) -> tuple[Path | None, Path | None]:
         print(f"commonwatt-agent: {trouble}; your own maps and the co-op's are left out", file=sys.stderr)
         return own, None
     return own or settings.maps, settings.data
+
+
+def _factors(options: argparse.Namespace) -> list[tuple[str, Decimal]]:
+    """The devices of the home that are read with this map and whose values are multiplied, and by what."""
+    from edge_agent.settings import read_settings
+    from protocols.errors import SettingsError
+
+    try:
+        devices = read_settings(options.config or Path("agent.toml")).devices
+    except SettingsError:
+        return []  # `_places` has said it
+    return [(each.name, each.factor) for each in devices if each.map == options.id and each.factor != 1]
 
 
 def _bundle_lines(state: Path | None) -> list[str]:

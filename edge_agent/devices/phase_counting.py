@@ -14,7 +14,7 @@ from edge_agent.metering.phases.grid_meter import PhaseStep, phase_step
 from edge_agent.metering.phases.overlap import TOLERATED_PERCENT, TOLERATED_WH
 from protocols.maps.model import DeviceMap, Phases
 from protocols.slots import Slot
-from protocols.wire.meter_notices import RELEASED, MeterNotice, NettingTime, ToldQuality
+from protocols.wire.meter_notices import ONCE, RELEASED, MeterNotice, NettingTime, ToldQuality
 
 SOON_ENOUGH_S: Final = 10
 """Readings this close derive nearly every quarter hour well enough; see docs/quality.md for the figures."""
@@ -75,6 +75,7 @@ def grid_notice(
                 netting=netting,
                 within_wh=TOLERATED_WH if is_derived else 0,
                 within_percent=TOLERATED_PERCENT if is_derived else 0,
+                factor_millionths=int(device.settings.factor * ONCE),
             )
     return None
 

@@ -19,10 +19,17 @@ from hub.core.quality.home_checks import Finding
 from hub.core.rules.rulebook import Rule
 from hub.quality.scale_findings import GRID_ACCESS, QualityStores
 from protocols.slots import SLOTS_PER_UTC_DAY, day_of, format_slot
+from protocols.wire.meter_notices import ONCE
 
 SENTENCE: Final = (
     "The grid meter is read with a device map that is not proven (bronze): compare it with the legal meter's display;"
     " nothing of it is settled until a board member accepts it"
+)
+
+MULTIPLIED: Final = (
+    "The household multiplies all that its grid meter shows by {factor} (factor in agent.toml), which no device map"
+    " proves: compare it with the legal meter's display and the transformers' plate; nothing of it is settled until a"
+    " board member accepts it"
 )
 
 NETTING_MIN: Final[Mapping[str, int]] = {"none": 0, "15min": 15, "60min": 60}
@@ -43,8 +50,11 @@ async def meter_findings(
     found = []
     for span in await _unsaid(store, slots, await store.unproven_meters(), code=UNPROVEN_METER):
         here = _within(span, slots)
-        numbers = (("is_derived", int(span.meter.is_derived)),)
-        words = f"{SENTENCE}, from {format_slot(here.start)} on."
+        factor = span.meter.factor_millionths
+        multiplied = (("factor_millionths", factor),) if factor != ONCE else ()
+        numbers = (("is_derived", int(span.meter.is_derived)), *multiplied)
+        says = MULTIPLIED.format(factor=f"{factor / ONCE:.6g}") if multiplied else SENTENCE
+        words = f"{says}, from {format_slot(here.start)} on."
         found.append(Finding(UNPROVEN_METER, span.meter.home, None, here.start, len(here), numbers, words, "hold"))
 
     def rule_says(home: str) -> str:

@@ -13,11 +13,20 @@ from protocols.maps.model import Metrology, Phases, Quality
 from protocols.slots import Slot
 from protocols.wire.field_checks import MAX_SECONDS, read_fields, require_id, require_number
 from protocols.wire.padding import PAD_KEY, encode_padded
-from protocols.wire.refusal_reasons import WireError
+from protocols.wire.refusal_reasons import WireError, garbage
 
-VERSION: Final = 2
+VERSION: Final = 3
+"""With a factor. A notice without one is told as version 2, which every hub of today reads."""
+
+PLAIN_VERSION: Final = 2
 FIRST_VERSION: Final = 1
 """What agents told before notices had netting and error: keys 1 to 9."""
+
+ONCE: Final = 1_000_000
+"""The factor of a meter whose values are taken as they are, in millionths."""
+
+LEAST_FACTOR: Final = 1_000
+MOST_FACTOR: Final = 10_000_000_000
 
 NettingTime = Literal["none", "15min", "60min", "unknown"]
 NETTING_TIMES: Final[tuple[NettingTime, ...]] = get_args(NettingTime)
@@ -33,7 +42,8 @@ METROLOGIES: Final[tuple[Metrology, ...]] = get_args(Metrology)
 """The codes are places in these lists and in NETTING_TIMES, so that words may be added at their ends only."""
 
 _FIRST_KEYS: Final = (1, 2, 3, 4, 5, 6, 7, 8, 9, PAD_KEY)
-_KEYS: Final = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, PAD_KEY)
+_PLAIN_KEYS: Final = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, PAD_KEY)
+_KEYS: Final = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, PAD_KEY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +54,7 @@ class MeterNotice:
     the energy from power, because the two differ. `netting` is the time within which the legal meter or the grid
     operator sets import and export off. Whatever of the grid is marked derived is off by at most the larger of
     `within_wh` and `within_percent` of import and export together; both 0: no such bound is stated.
+    `factor_millionths` is what the household multiplies all that the device shows by, a million for nothing.
     """
 
     agent: str
@@ -57,6 +68,7 @@ class MeterNotice:
     netting: NettingTime = "unknown"
     within_wh: int = 0
     within_percent: int = 0
+    factor_millionths: int = ONCE
 
     @property
     def has_bound(self) -> bool:
@@ -67,9 +79,10 @@ class MeterNotice:
 def encode_meter(notice: MeterNotice) -> bytes:
     """The payload of a notice, padded. Raises: WireError if it breaks a rule of this module."""
     _check(notice)
+    is_multiplied = notice.factor_millionths != ONCE
     return encode_padded(
         {
-            1: VERSION,
+            1: VERSION if is_multiplied else PLAIN_VERSION,
             2: notice.agent,
             3: notice.at,
             4: notice.from_slot,
@@ -81,6 +94,7 @@ def encode_meter(notice: MeterNotice) -> bytes:
             10: NETTING_TIMES.index(notice.netting),
             11: notice.within_wh,
             12: notice.within_percent,
+            **({13: notice.factor_millionths} if is_multiplied else {}),
         }
     )
 
@@ -100,18 +114,26 @@ def decode_meter(data: bytes) -> MeterNotice:
         netting=NETTING_TIMES[require_number(fields[10], "the netting", most=len(NETTING_TIMES) - 1)],
         within_wh=fields[11],
         within_percent=fields[12],
+        factor_millionths=fields[13],
     )
     _check(notice)
+    if fields[1] == VERSION and notice.factor_millionths == ONCE:
+        raise garbage("a notice with a factor that changes nothing")
     return notice
 
 
 def _read(data: bytes) -> dict[int, Any]:
-    """The fields of either version, those of the first filled up with what it does not say."""
+    """The fields of any version, those of an earlier one filled up with what it does not say."""
+    what = "a notice of a meter"
     try:
-        return read_fields(data, _KEYS, "a notice of a meter", version=VERSION)
+        return read_fields(data, _KEYS, what, version=VERSION)
     except WireError:
-        first = read_fields(data, _FIRST_KEYS, "a notice of a meter", version=FIRST_VERSION)
-        return {**first, 10: NETTING_TIMES.index("unknown"), 11: 0, 12: 0}
+        pass  # of an earlier version, or garbage, which the last one says
+    try:
+        return {**read_fields(data, _PLAIN_KEYS, what, version=PLAIN_VERSION), 13: ONCE}
+    except WireError:
+        first = read_fields(data, _FIRST_KEYS, what, version=FIRST_VERSION)
+        return {**first, 10: NETTING_TIMES.index("unknown"), 11: 0, 12: 0, 13: ONCE}
 
 
 def _check(notice: MeterNotice) -> None:
@@ -120,3 +142,4 @@ def _check(notice: MeterNotice) -> None:
     require_number(notice.from_slot, "the first slot in quarter hours since 1970", most=MAX_SLOT)
     require_number(notice.within_wh, "the error of derived energy in Wh", most=MOST_WITHIN_WH)
     require_number(notice.within_percent, "the error of derived energy in percent", most=100)
+    require_number(notice.factor_millionths, "the factor in millionths", least=LEAST_FACTOR, most=MOST_FACTOR)

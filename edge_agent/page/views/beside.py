@@ -10,7 +10,7 @@ from edge_agent.uplink.beside import RENEWAL, ROOT, SentBeside
 from protocols.wire.clock_check import decode_question
 from protocols.wire.envelope import payload_of
 from protocols.wire.map_bundles.question import decode_map_question
-from protocols.wire.meter_notices import decode_meter
+from protocols.wire.meter_notices import ONCE, decode_meter
 from protocols.wire.refusal_reasons import WireError
 
 KINDS = {
@@ -48,7 +48,7 @@ def _says(words: PageWords, kind: str, sent: SentBeside) -> str:
             )
         if kind == "meter":
             told = decode_meter(payload_of(sent.newest))
-            return words.text(
+            says = words.text(
                 "map %(quality)s, phases %(phases)s, the legal meter's %(legal)s, class %(metrology)s, from power:"
                 " %(derived)s",
                 quality=told.quality,
@@ -57,6 +57,10 @@ def _says(words: PageWords, kind: str, sent: SentBeside) -> str:
                 metrology=told.metrology,
                 derived=words.text("Yes") if told.is_derived else words.text("No"),
             )
+            if told.factor_millionths == ONCE:
+                return says
+            factor = f"{told.factor_millionths / ONCE:.6g}"
+            return words.text("%(says)s, its values times %(factor)s", says=says, factor=factor)
         if kind == "maps":
             serial = decode_map_question(payload_of(sent.newest)).serial
             return words.text("the number of the newest bundle that is here: %(serial)s", serial=serial)

@@ -11,7 +11,7 @@ from typing import Final
 from hub.core.rules.derived_energy import DerivedRule
 from protocols.maps.model import Metrology, Phases
 from protocols.slots import Slot
-from protocols.wire.meter_notices import RELEASED, NettingTime, ToldQuality
+from protocols.wire.meter_notices import ONCE, RELEASED, NettingTime, ToldQuality
 
 UNPROVEN_METER: Final = "unproven_meter"
 """The code of the finding on a meter whose map is bronze: accepting it releases the meter's readings."""
@@ -50,6 +50,7 @@ class ToldMeter:
     within_wh: int = 0
     within_percent: int = 0
     told_slot: Slot = 0
+    factor_millionths: int = ONCE
 
     @property
     def stated_error(self) -> tuple[int, int]:

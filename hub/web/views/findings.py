@@ -99,6 +99,13 @@ def explain(row: FindingRow, words: Localizer) -> str:
     energy, most = words.number(numbers.get("energy_wh", 0)), words.number(numbers.get("most_wh", 0))
     if code == "gap":
         return _gap(numbers, words)
+    if code == UNPROVEN_METER and (factor := numbers.get("factor_millionths")):
+        return words.text(
+            "The household multiplies all that its grid meter shows by %(factor)s. Its readings count only once a"
+            " member of the board accepts it: compare them with the legal meter's display, and the factor with the"
+            " transformers' plate.",
+            factor=f"{factor / 1_000_000:.6g}",
+        )
     if code == LATE_NOTICE:
         return words.plural(
             "What the home's agent told of its meter changes what counts of %(n)s day before; it is settled again.",

@@ -100,6 +100,15 @@ def test_list_and_show_tell_quality_and_own_maps(tmp_path: Path, capsys: pytest.
     )
     _, out, _ = said(capsys, "map", "show", "shelly-pro3em", "--json")
     assert json.loads("\n".join(out))["sources"]
+    config = tmp_path / "agent.toml"
+    config.write_text(
+        '[[device]]\nname = "meter"\nmap = "shelly-pro3em"\nrole = "grid"\nconnect = "tcp://pi"\nmax_power_w = 9000\n'
+        "factor = 40\n"
+    )
+    _, out, _ = said(capsys, "map", "show", "shelly-pro3em", "--config", str(config))
+    assert out[-1] == "meter: all its values are multiplied by 40 (factor in agent.toml)"
+    _, out, _ = said(capsys, "map", "show", "shelly-pro3em", "--config", str(config), "--json")
+    assert json.loads("\n".join(out))["factors"] == {"meter": "40"}
     status, out, err = said(capsys, "map", "show", "nobody")
     assert (status, out) == (1, [])
     assert err[0].startswith("commonwatt-agent: no family 'nobody': `commonwatt-agent map list` shows all ")

@@ -93,5 +93,6 @@ def test_a_meter_whose_values_the_household_multiplies_is_told_as_unproven_and_o
             device.settings = replace(device.settings, factor=factor)
             notice = grid_notice([device], legal, netting="none", agent="a-1", from_slot=1, is_released=lambda _: True)
             assert notice is not None
-            told.append((notice.quality, notice.metrology))
-    assert told == [("silver", "MID B"), ("released", "MID B"), ("bronze", "unknown"), ("bronze", "unknown")]
+            told.append((notice.quality, notice.metrology, notice.factor_millionths))
+    plain = [("silver", "MID B", 1_000_000), ("released", "MID B", 1_000_000)]
+    assert told == [*plain, *[("bronze", "unknown", 2_000_000)] * 2]

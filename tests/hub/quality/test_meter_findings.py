@@ -14,6 +14,8 @@ from hub.storage.fleet_records import ReceivedNotice
 from hub.storage.maps.records import MapRelease
 from hub.storage.sqlite.store import SqliteStore
 from hub.verify.books import check_books
+from hub.web.frame.translation import Localizer
+from hub.web.views.findings import explain
 from protocols.slots import Slot, slots_of_day, start_of
 from protocols.wire.meter_notices import MeterNotice, NettingTime, ToldQuality
 from tests.hub.books.test_runs import night
@@ -60,6 +62,24 @@ async def test_nothing_of_a_bronze_meter_is_settled_until_the_board_accepts_it(s
     await decide(street.store, row.id, "reject")
     await job_on(street.store)(night(NEXT))
     assert (await shared(street)).get("m02", 0) == 0, "taken back: what was booked is booked back"
+
+
+async def test_the_board_reads_by_what_a_household_multiplies_its_meter(street: Street) -> None:
+    """Not that the map is unproven, which it may not be: the number can be compared with the transformers' plate."""
+    await street.arrive_days([DAY])
+    agents = {each.home_id: each.id for each in await street.store.agents()}
+    notice = MeterNotice(
+        agents["h02"], 1, SLOTS.start, "bronze", "separate", "netted", True, "unknown", factor_millionths=40_000_000
+    )
+    await street.store.note_meters([ReceivedNotice(notice, b"sealed", start_of(SLOTS.start))])
+    again = replace(notice, factor_millionths=20_000_000)
+    await job_on(street.store)(night(NEXT))
+    (row,) = await unproven(street)
+    assert dict(row.found.numbers)["factor_millionths"] == 40_000_000
+    assert "multiplies all that its grid meter shows by 40 (factor in agent.toml)" in row.found.sentence
+    assert "multiplies all that its grid meter shows by 40." in explain(row, Localizer("en", COOP.tz, COOP.currency))
+    await street.store.note_meters([ReceivedNotice(again, b"sealed", start_of(SLOTS.start))])
+    assert [each.factor_millionths for each in await street.store.told_meters()] == [40_000_000, 20_000_000]
 
 
 async def test_it_is_said_once_and_not_every_night(street: Street) -> None:

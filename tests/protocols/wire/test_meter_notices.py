@@ -35,6 +35,7 @@ NOTICE = MeterNotice("a-4k2f9c1d", 1_780_000_000, 1_977_777, "bronze", "separate
         st.sampled_from(NETTING_TIMES),
         st.integers(0, 10_000),
         st.integers(0, 100),
+        st.integers(1_000, 10**10),
     )
 )
 def test_a_notice_comes_back_as_it_was(notice: MeterNotice) -> None:
@@ -76,11 +77,26 @@ def test_the_first_version_says_neither_netting_nor_error() -> None:
         {1: 2, 2: "a", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0, 10: 4, 11: 0, 12: 0},
         {1: 2, 2: "a", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0, 10: 0, 11: 10_001, 12: 0},
         {1: 2, 2: "a", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0, 10: 0, 11: 0, 12: 101},
+        {1: 2, 2: "a", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0, 10: 0, 11: 0, 12: 0, 13: 2_000_000},
+        {1: 3, 2: "a", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0, 10: 0, 11: 0, 12: 0},
+        {1: 3, 2: "a", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0, 10: 0, 11: 0, 12: 0, 13: 1_000_000},
+        {1: 3, 2: "a", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0, 10: 0, 11: 0, 12: 0, 13: 999},
+        {1: 3, 2: "a", 3: 0, 4: 0, 5: 0, 6: 0, 7: 0, 8: 0, 9: 0, 10: 0, 11: 0, 12: 0, 13: 10**10 + 1},
     ],
 )
 def test_what_no_agent_writes_is_refused(fields: dict[int, object]) -> None:
     with pytest.raises(WireError):
         decode_meter(encode_padded(fields))
+
+
+def test_without_a_factor_it_is_told_as_hubs_of_before_read_it() -> None:
+    """A hub that does not know the factor would refuse the notice and go on with the one before."""
+    assert b"\x01\x02\x02" in encode_meter(NOTICE)[:4], "version 2"
+    told = encode_meter(replace(NOTICE, factor_millionths=40_000_000))
+    assert b"\x01\x03\x02" in told[:4]
+    assert decode_meter(told).factor_millionths == 40_000_000
+    plain = {1: 2, 2: "a", 3: 0, 4: 0, 5: 0, 6: 1, 7: 0, 8: 1, 9: 10, 10: 2, 11: 50, 12: 10}
+    assert decode_meter(encode_padded(plain)).factor_millionths == 1_000_000
 
 
 def test_a_notice_that_breaks_a_rule_is_not_signed() -> None:

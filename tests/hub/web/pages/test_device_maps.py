@@ -60,7 +60,7 @@ async def test_an_older_file_of_a_map_is_listed_and_not_proposed_by_a_button(
     await add_map(store, device_map, text, by="m01", at=int(NOW_S))
     await add_map(store, device_map, text + "# newer\n", by="m01", at=int(NOW_S) + 1)
     page = (await (await sign_in("m01")).get(PAGE)).text
-    assert page.count(f"<span>{BRONZE} <small>") == 2
+    assert page.count(f"<li>{BRONZE} <small>") == 2
     assert page.count('value="release"') == 1
 
 
