@@ -128,12 +128,15 @@ def _read(data: bytes) -> dict[int, Any]:
     try:
         return read_fields(data, _KEYS, what, version=VERSION)
     except WireError:
-        pass  # of an earlier version, or garbage, which the last one says
+        return {**_earlier(data, what), 13: ONCE}
+
+
+def _earlier(data: bytes, what: str) -> dict[int, Any]:
     try:
-        return {**read_fields(data, _PLAIN_KEYS, what, version=PLAIN_VERSION), 13: ONCE}
+        return read_fields(data, _PLAIN_KEYS, what, version=PLAIN_VERSION)
     except WireError:
         first = read_fields(data, _FIRST_KEYS, what, version=FIRST_VERSION)
-        return {**first, 10: NETTING_TIMES.index("unknown"), 11: 0, 12: 0, 13: ONCE}
+        return {**first, 10: NETTING_TIMES.index("unknown"), 11: 0, 12: 0}
 
 
 def _check(notice: MeterNotice) -> None:

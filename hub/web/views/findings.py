@@ -99,13 +99,6 @@ def explain(row: FindingRow, words: Localizer) -> str:
     energy, most = words.number(numbers.get("energy_wh", 0)), words.number(numbers.get("most_wh", 0))
     if code == "gap":
         return _gap(numbers, words)
-    if code == UNPROVEN_METER and (factor := numbers.get("factor_millionths")):
-        return words.text(
-            "The household multiplies all that its grid meter shows by %(factor)s. Its readings count only once a"
-            " member of the board accepts it: compare them with the legal meter's display, and the factor with the"
-            " transformers' plate.",
-            factor=f"{factor / 1_000_000:.6g}",
-        )
     if code == LATE_NOTICE:
         return words.plural(
             "What the home's agent told of its meter changes what counts of %(n)s day before; it is settled again.",
@@ -146,10 +139,7 @@ def explain(row: FindingRow, words: Localizer) -> str:
             counter=words.number(numbers.get("counter_wh", 0)),
             power=words.number(numbers.get("power_wh", 0)),
         ),
-        UNPROVEN_METER: words.text(
-            "The grid meter is read with a device map that is not proven yet. Its readings count only once a member of"
-            " the board accepts it: compare them with the legal meter's display first."
-        ),
+        UNPROVEN_METER: _unproven(numbers, words),
         OTHER_NETTING: words.text(
             "The home says that its grid operator nets within %(home)s min, and the rulebook says %(rule)s min (0: not"
             " at all). Ask which is right: one of the two has to change.",
@@ -168,6 +158,20 @@ def explain(row: FindingRow, words: Localizer) -> str:
         ),
     }
     return sentences.get(code, row.found.sentence)
+
+
+def _unproven(numbers: Mapping[str, int], words: Localizer) -> str:
+    if factor := numbers.get("factor_millionths"):
+        return words.text(
+            "The household multiplies all that its grid meter shows by %(factor)s. Its readings count only once a"
+            " member of the board accepts it: compare them with the legal meter's display, and the factor with the"
+            " transformers' plate.",
+            factor=f"{factor / 1_000_000:.6g}",
+        )
+    return words.text(
+        "The grid meter is read with a device map that is not proven yet. Its readings count only once a member of"
+        " the board accepts it: compare them with the legal meter's display first."
+    )
 
 
 def _out_of_proportion(numbers: Mapping[str, int], words: Localizer) -> str:

@@ -16,6 +16,7 @@ from tests.edge_agent.maps.coop.test_kept import release
 from tests.edge_agent.maps.evcc.template_text import HYBRID, SUNSPEC
 from tests.edge_agent.modbus_stand import Stand
 from tests.protocols.maps.map_text import MAP
+from tests.protocols.maps.proof.test_lint import SOUND
 
 SDM = INSTALLED / "eastron-sdm630.toml"
 
@@ -189,7 +190,7 @@ def test_list_show_and_take_say_where_each_map_comes_from(tmp_path: Path, capsys
     for name in ("data", "own"):
         (tmp_path / name).mkdir()
     changed = SDM.read_text(encoding="utf-8").replace('vendor = "Eastron"', 'vendor = "Released"')
-    release(tmp_path / "data", 4, example_meter=MAP, eastron_sdm630=changed)
+    release(tmp_path / "data", 4, example_meter=SOUND, eastron_sdm630=changed)
     status, out, _ = said(capsys, "map", "list", "--config", str(config))
     assert status == 0
     assert any(line.startswith("example-meter (the co-op's bundle 4)") for line in out)

@@ -8,7 +8,7 @@ from edge_agent.commands.setup import make_parts
 from edge_agent.finding.search import FoundDevice, SearchPlan
 from protocols.maps.model import DeviceMap
 from tests.edge_agent.maps.coop.test_kept import release
-from tests.protocols.maps.map_text import MAP
+from tests.protocols.maps.proof.test_lint import SOUND as MAP
 
 
 @pytest.mark.parametrize(("written", "data"), [(None, "data"), ('data = "state"\n', "state"), ("nonsense", "data")])
