@@ -34,6 +34,16 @@ class OneLineParser(argparse.ArgumentParser):
             self.error(f"unrecognized arguments: {' '.join(unknown)}")
         return found, unknown
 
+    def _match_arguments_partial(self, actions: Any, arg_strings_pattern: str) -> list[int]:
+        """How many words each positional takes: one that may be left out waits while options still follow.
+
+        argparse of Python 3.11 takes it for left out at the first option, and then knows no word that comes later.
+        """
+        counts: list[int] = super()._match_arguments_partial(actions, arg_strings_pattern)
+        while counts and counts[-1] == 0 and "O" in arg_strings_pattern:
+            counts.pop()
+        return counts
+
     def error(self, message: str) -> NoReturn:
         """Print the message and exit. Sub-parsers made from this parser do the same."""
         self.exit(2, f"{self.prog}: {shown_line(message)}; see `{self.prog} --help`\n")

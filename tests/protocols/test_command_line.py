@@ -51,6 +51,37 @@ def test_help_is_still_the_whole_text(capsys: pytest.CaptureFixture[str]) -> Non
     assert "--port PORT" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["release", "meter", "other", "--by", "m01"],
+        ["release", "--by", "m01", "meter", "other"],
+        ["--by", "m01", "release", "meter", "other"],
+    ],
+)
+def test_names_may_come_after_an_option(arguments: list[str]) -> None:
+    parser = OneLineParser(prog="hub maps")
+    parser.add_argument("what", nargs="?", default="list")
+    parser.add_argument("names", nargs="*")
+    parser.add_argument("--by")
+    parsed = parser.parse_args(arguments)
+    assert (parsed.what, parsed.names, parsed.by) == ("release", ["meter", "other"], "m01")
+
+
+@pytest.mark.parametrize(
+    "arguments", [["allow", "--home", "h01", "prompt.shift"], ["--home", "h01", "allow", "prompt.shift"]]
+)
+def test_a_second_word_that_may_be_left_out_is_found_after_an_option(arguments: list[str]) -> None:
+    parser = OneLineParser(prog="agent consent")
+    parser.add_argument("action", nargs="?", default="show")
+    parser.add_argument("purpose", nargs="?")
+    parser.add_argument("--home")
+    parsed = parser.parse_args(arguments)
+    assert (parsed.action, parsed.purpose, parsed.home) == ("allow", "prompt.shift", "h01")
+    parsed = parser.parse_args(["--home", "h01"])
+    assert (parsed.action, parsed.purpose, parsed.home) == ("show", None, "h01")
+
+
 @pytest.mark.parametrize("arguments", [["--po", "8080", "run", "--folder", "books"], ["run", "--fold", "books"]])
 def test_an_option_is_never_guessed_from_its_first_letters(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
