@@ -6,6 +6,8 @@ connection fills it up to its length, and its last registers are that frame's he
 
 from __future__ import annotations
 
+import re
+
 RECENT_NUMBERS = 16
 OWN_HEADER_BYTES = 7
 LENGTHS = range(3, 255)
@@ -13,6 +15,8 @@ LENGTHS = range(3, 255)
 
 _READS = frozenset({3, 4})
 _REFUSED = 0x80
+_BEHIND_NUMBER = re.compile(rb"\0\0\0(?=[\x03-\xfe].[\x03\x04\x83\x84])", re.DOTALL)
+"""The protocol and the length of a header, before a unit and a function: the last three zeros before the count."""
 
 
 def is_patched(heard: bytes, number: int, frame_bytes: int) -> bool:
@@ -26,18 +30,17 @@ def is_patched(heard: bytes, number: int, frame_bytes: int) -> bool:
         return False
     if not _may_begin(heard[end:]):
         return True
-    recent = range(max(0, number - RECENT_NUMBERS), number + 1)
-    return any(_holds_answer(heard, each, begin + OWN_HEADER_BYTES, end) for each in recent)
+    return _holds_answer(heard[begin + OWN_HEADER_BYTES :], frame_bytes - OWN_HEADER_BYTES, number)
 
 
-def _holds_answer(heard: bytes, number: int, first: int, end: int) -> bool:
-    """Whether an answer of this number, or as much of it as was heard, begins between these two places."""
-    start = number.to_bytes(2) + b"\0\0"
-    at = heard.find(start, first)
-    while 0 <= at < end:
-        if _is_answer(heard[at:]):
+def _holds_answer(data: bytes, end: int, number: int) -> bool:
+    """Whether a recent answer, or as much of it as was heard, begins before this place."""
+    for found in _BEHIND_NUMBER.finditer(data, 2):
+        at = found.start() - 2
+        if at >= end:
+            return False
+        if number - RECENT_NUMBERS <= int.from_bytes(data[at : at + 2]) <= number and _is_answer(data[at:]):
             return True
-        at = heard.find(start, at + 1)
     return False
 
 
