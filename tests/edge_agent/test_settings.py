@@ -237,7 +237,7 @@ def test_a_variant_is_one_of_those_its_map_has(tmp_path: Path) -> None:
 def test_one_bus_has_one_speed() -> None:
     first = GOOD.replace("tcp://127.0.0.1:5020", "rtu:///dev/ttyUSB0?baud=9600")
     second = first[first.index("[[device]]") :].replace("meter", "other").replace("9600", "19200")
-    second = second.replace('"grid"', '"load"')
+    second = second.replace('"grid"', '"load"\nunit = 2')
     with pytest.raises(SettingsError, match="expected the same baud, parity and stop on one bus"):
         fleet(first + second)
     with pytest.raises(SettingsError, match="same baud, parity and stop"):
