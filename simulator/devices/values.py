@@ -192,6 +192,7 @@ def _huawei_extras(seen: UnitView) -> FamilyValues:
     values |= {
         "model": "SUN2000-8KTL-M1" if battery else "SUN2000-6KTL-M0",
         "serial": f"HV{_digits(seen) % 10**10:010d}",
+        "rated_power": _watts(seen.home.roof.inverter_w) if seen.home.roof else None,
         "status": Decimal(0x0200 if state.power_w["output"] else 0xA000),
         "meter.status": Decimal(1),
         "meter.type": Decimal(1),

@@ -15,6 +15,7 @@ from hub.storage.maps.records import MapFile, MapRelease
 from hub.storage.rule_records import NewProposal
 from hub.storage.sqlite.store import SqliteStore
 from protocols.timeline import Clock
+from protocols.wire.map_bundles.content import MapBundle, ReleasedMap, encode_bundle
 from tests.releases.invented_coop import run_coop
 from tests.releases.release_state import LATER_S
 
@@ -42,9 +43,13 @@ async def _fill_empty_tables(hub: Path) -> None:
         proposal = NewProposal(other.version(), other.canonical(), "2099-01-01", "a file", "m01", int(LATER_S))
         await store.withdraw_rule(await store.propose_rule(proposal), by="m01", at=int(LATER_S))
         board = [member.id for member in await store.members() if member.is_board]
-        await store.add_map_file(MapFile("ab" * 32, "acme-meter", "bronze", "x = 1\n", board[0], int(LATER_S)))
-        maps = await store.propose_maps(["ab" * 32], by=board[0], at=int(LATER_S))
-        await store.release_maps(MapRelease(1, maps, 1, b"bundle", board[1], int(LATER_S)))
+        given = ReleasedMap("acme-meter", "x = 1\n")
+        await store.add_map_file(MapFile(given.digest.hex(), given.id, "bronze", given.text, board[0], int(LATER_S)))
+        taken_back = await store.propose_maps([given.digest.hex()], by=board[0], at=int(LATER_S))
+        await store.withdraw_maps(taken_back, by=board[0], at=int(LATER_S))
+        maps = await store.propose_maps([given.digest.hex()], by=board[0], at=int(LATER_S))
+        bundle = encode_bundle(MapBundle((await store.coop()).id, 1, int(LATER_S), (given,)))
+        await store.release_maps(MapRelease(1, maps, 1, bundle, board[1], int(LATER_S)))
         agent = (await store.agents())[-1].id
         for sql, row in (
             ("INSERT INTO agent_objection VALUES (?, ?, ?, ?)", (agent, "m03", "who is this?", 1)),

@@ -20,7 +20,7 @@ MEMBER_PAGES = (
     "/credits/statement/2026-06.pdf", "/credits/statement/2026-06/bills.csv",
     "/credits/statement/2026-06/pool.json", "/credits/statement/2026-06/before.json",
     "/objections", "/objections.json", "/findings", "/findings.json",
-    "/board/findings", "/board/findings.json",
+    "/board/findings", "/board/findings.json", "/board/maps",
     "/objections/new", "/board/objections",
     "/board/objections.json", "/account", "/account.json", "/notices", "/notices.json", "/board/payments",
     "/board/runs/2026-06", "/board/runs/2026-06.json", "/board/runs/2026-06/preview",
