@@ -124,7 +124,8 @@ class ModbusLink:
     async def _exchange(self, question: Question) -> list[int]:
         """One request and its answer."""
         client, gap_s = self._client, self.line.request_gap_s
-        if client is None or self._stray_bytes or not client.connected or self._free_at > self._monotonic():
+        is_free = self.endpoint.has_numbers and self._free_at <= self._monotonic()
+        if client is None or self._stray_bytes or not client.connected or not is_free:
             client = await self._ready()
         if gap_s:
             self._free_at = self._monotonic() + gap_s
@@ -192,6 +193,9 @@ class ModbusLink:
         wait_s = self._free_at - self._monotonic()
         if wait_s > 0:
             await self._sleep(wait_s)
+        if not self.endpoint.has_numbers:
+            for _ in range(2):  # What has arrived is read in the loop's second turn, however long this program slept.
+                await self._sleep(0)
         if self._client is not None and (self._stray_bytes or not self._client.connected):
             # Unrequested bytes: a duplicate or late answer. The next answer could not be told apart from it.
             self._drop()

@@ -59,6 +59,9 @@ class Stand:
         self.requests: list[tuple[int, int, int, int]] = []
         self.connections = 0
         self.port = 0
+        self.send_unasked: Callable[[int, bytes], None] | None = None
+        """On a bus: puts a frame of a unit on the line at once."""
+
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
 
@@ -126,7 +129,10 @@ class Stand:
 
     @contextlib.contextmanager
     def on_a_bus(self) -> Iterator[str]:
-        """Serve RTU on a pseudo-terminal; gives the path the agent opens. Late answers do not hold up the next."""
+        """Serve RTU on a pseudo-terminal; gives the path the agent opens.
+
+        A late answer holds up the next: a device on a bus answers one question after the other.
+        """
         ours, theirs = os.openpty()
         tty.setraw(ours)
         tty.setraw(theirs)
@@ -134,6 +140,11 @@ class Stand:
         loop = asyncio.get_running_loop()
         buffer = bytearray()
         tasks: set[asyncio.Task[None]] = set()
+        in_order = asyncio.Lock()
+
+        async def treat(unit: int, pdu: bytes) -> None:
+            async with in_order:
+                await self._treat(unit, pdu, send)
 
         def send(unit: int, answer: bytes) -> None:
             frame = bytes([unit]) + answer
@@ -149,11 +160,12 @@ class Stand:
                 frame = bytes(buffer[:8])
                 del buffer[:8]
                 assert _crc(frame[:6]) == frame[6:]
-                task = loop.create_task(self._treat(frame[0], frame[1:6], send))
+                task = loop.create_task(treat(frame[0], frame[1:6]))
                 tasks.add(task)
                 task.add_done_callback(tasks.discard)
 
         loop.add_reader(ours, readable)
+        self.send_unasked = send
         try:
             yield os.ttyname(theirs)
         finally:

@@ -7,6 +7,7 @@ import os
 import random
 import socket
 import termios
+import time
 
 import pytest
 from pymodbus import ModbusException
@@ -298,8 +299,6 @@ async def exchange_under_faults(seed: int, exchanges: int, *, serial: bool) -> i
         nonlocal good
         for _ in range(exchanges):
             stand.modes.append(chance.choice(modes))
-            # A bus has no numbers to tell answers apart: it is safe for answers within twice the timeout, less what
-            # a busy machine takes to hand them over.
             stand.late_s = chance.uniform(0.01, 0.07)
             address, count = chance.randrange(1800), chance.randrange(1, 126)
             try:
@@ -321,6 +320,22 @@ async def exchange_under_faults(seed: int, exchanges: int, *, serial: bool) -> i
         await ask_all(ModbusLink(Endpoint("tcp", "127.0.0.1", stand.port), line))
         await stand.stop()
     return good
+
+
+async def test_what_arrived_on_a_line_while_the_program_stood_still_is_no_answer_to_the_next_question() -> None:
+    """A doubled answer fits the next question of its length; on a busy machine it is read after that was sent."""
+    stand = Stand(WORDS)
+    line = LineSettings(timeout_s=1.0, request_gap_s=0.004, baud=115200)
+    with stand.on_a_bus() as path:
+        link = ModbusLink(Endpoint("rtu", path=path), line)
+        assert await read(link, 0, 4) == expected(0, 4)
+        words = b"".join(word.to_bytes(2) for word in expected(1, 4))
+        assert stand.send_unasked is not None
+        stand.send_unasked(1, bytes([3, len(words)]) + words)
+        # Stands still, like a process that gets no turn: when it goes on, the pause between requests is over.
+        time.sleep(0.02)
+        assert await read(link, 100, 4) == expected(100, 4)
+        await link.close()
 
 
 @pytest.mark.parametrize("serial", [False, True], ids=["tcp", "serial"])
