@@ -214,6 +214,8 @@ async def _from_hub(
         access = await look_at_all(
             store, by, command="grid-file compare", purpose="settle.share", reason="the grid operator's file"
         )
+        if unknown := sorted(set(points) - {member.id for member in await store.members()}):
+            raise RequestError(f"grid-file compare: the points name {unknown[0][:40]!a}, who is no member")
         zone = tz or settings.coop.tz
         _check_zone(zone)
         grid = _read_series(file, zone, takes_hours=True)

@@ -28,6 +28,7 @@ def payable_amounts(
     """The amount due by each document, how much of it has to wait, and what is left. Positive sums go to the member.
 
     `meter`: the class of the meter that a billed month is charged by, if it is not known to be certified for billing.
+    It is told where there is something to charge.
 
     >>> bill = bill_without_tax("received", 250) | {"number": "I-1"}
     >>> day = {"day": "2026-10-24", "money": {"debit_nano": 2_500_000_000}}
@@ -53,7 +54,7 @@ def payable_amounts(
         "waiting": [{"day": day, "line": line, "until": until} for day, line, until in waits],
         "bills": bills,
         **sums,
-        **({"meter": meter} if meter and statement["billed"] else {}),
+        **({"meter": meter} if meter and statement["billed"] and bills else {}),
     }
 
 

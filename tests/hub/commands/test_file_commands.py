@@ -163,6 +163,9 @@ def test_our_readings_beside_the_grid_operators(
     found = json.loads(capsys.readouterr().out)["findings"]
     assert {(one["kind"], one["slots"]) for one in found} == {("differs", 1)}
     assert asyncio.run(looks(hub_folder, "h01")) == asyncio.run(looks(hub_folder, "h02")) == [("board", 1)] * 4
+    write_json(points, {**POINTS, "m99": POINTS["m01"]})
+    with pytest.raises(RequestError, match="the points name 'm99', who is no member"):
+        ran(grid_command, *arguments)
 
 
 async def looks(folder: Path, home: str) -> list[tuple[str, int]]:

@@ -47,6 +47,16 @@ def test_without_objections_all_that_is_due_is_to_pay_now() -> None:
     assert payment["now_cent"] == statement["tax"][1]["gross_cent"] - statement["tax"][0]["gross_cent"]
 
 
+def test_the_class_of_the_meter_is_told_only_where_it_charges_something() -> None:
+    billed = {**stated(), "billed": True}
+    assert payable_amounts(billed, [], meter="none")["meter"] == "none"
+    assert "meter" not in payable_amounts(billed, [])
+    assert "meter" not in payable_amounts({**billed, "billed": False}, [], meter="none")
+    nothing = {**billed, "tax": [], "money": dict.fromkeys(billed["money"], 0)}
+    assert payable_amounts(nothing, [], meter="none")["bills"] == []
+    assert "meter" not in payable_amounts(nothing, [], meter="none")
+
+
 def test_an_objection_to_a_side_of_the_month_leaves_only_the_fee_and_its_tax() -> None:
     statement = stated()
     for line in ("debit", "received", "demand"):
