@@ -48,7 +48,7 @@ def change(words: dict[tuple[int, int], int], resolved: ResolvedMap, rng: random
     bound = rng.choice((placed.point.minimum, placed.point.maximum))
     if bound is not None:
         more, point = rng.choice((-1, 0, 1)) * max(abs(placed.point.scale), abs(bound) / 2**24), placed.point
-        # A number that the register cannot hold is no end of a range.
+        # A number that the register cannot hold cannot end a range.
         with suppress(RegisterError):
             found = encode(bound + more, point.type, word_order=point.word_order, scale=point.scale)
             put(words, [(point.function, at) for at in placed.addresses], found)
