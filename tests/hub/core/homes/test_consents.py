@@ -207,3 +207,12 @@ def test_a_home_never_allows_more_than_the_agents_concerned(data: st.DataObject)
             assert home_allows(parts, purpose, slot=slot, measure=measure) is alone
             if home_allows(lowered, purpose, slot=slot, measure=measure):
                 assert home_allows(parts, purpose, slot=slot, measure=measure), "lowering one never opens anything"
+
+
+def test_a_home_is_open_only_if_it_lets_members_see_both_what_it_draws_and_what_it_feeds_in() -> None:
+    held = {
+        "b1": sent("b1", rule("peers.view", GRID)),
+        "d1": sent("d1", rule("peers.view", (IMPORT,))),
+        "f1": sent("f1", rule("peers.view", (EXPORT,))),
+    }
+    assert open_homes(held, slot=FROM) == {"b1"}
