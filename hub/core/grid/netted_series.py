@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hub.core.grid.files import MISSING, TOTAL, Energy, Key, QuarterHours
 from hub.core.grid.tables import GridFileError
@@ -30,7 +29,9 @@ class NettedPoints:
 def netted_series(series: Iterable[QuarterHours], points: Iterable[NettedPoints]) -> tuple[QuarterHours, ...]:
     """The same series in the same order, netted; netting what is netted already changes nothing.
 
-    A netted hour is told in its first slot, and its other slots have 0; one that lacks a quarter hour is missing.
+    A netted hour is told in its first slot, and its other slots have 0; one that lacks a quarter hour is missing. Where
+    a series lacks a value, the other direction's is missing too, unless that is 0: what would be left of it is unknown.
+    A series without any value takes nothing off the other.
     Raises: GridFileError for hourly values of a time that is not netted by the hour.
 
     >>> pair = [QuarterHours("p", way, 8, np.array(wh), np.ones(4, np.int8)) for way, wh in
@@ -43,8 +44,8 @@ def netted_series(series: Iterable[QuarterHours], points: Iterable[NettedPoints]
     for each in points:
         keys = [key for key in _keys(each) if key in by_key]
         folded = [_fold(by_key[key], each.hours) for key in keys]
-        if len(folded) == 2:
-            folded = _net(folded, sorted(each.quarters | each.hours))
+        if len(folded) == 2 and all(_has_values(series) for series in folded):
+            folded = [_whole(series, each.hours) for series in _net(folded, sorted(each.quarters | each.hours))]
         by_key.update(zip(keys, folded, strict=True))
     for each_series in by_key.values():
         if each_series.is_hourly:
@@ -97,15 +98,29 @@ def _require_hours(series: QuarterHours, hours: frozenset[Slot]) -> None:
         raise GridFileError(f"{series.point[:40]}: {ASK_QUARTERS}")
 
 
+def _has_values(series: QuarterHours) -> bool:
+    return bool((series.energy_micro_kwh != MISSING).any())
+
+
+def _whole(series: QuarterHours, hours: Iterable[Slot]) -> QuarterHours:
+    """The same, with the hours whose first slot is missing now missing as a whole."""
+    energy = series.energy_micro_kwh.copy()
+    for place in (hour - series.first_slot for hour in hours):
+        if 0 <= place < len(energy) and energy[place] == MISSING:
+            energy[place : place + SLOTS_PER_HOUR] = MISSING
+    return replace(series, energy_micro_kwh=energy)
+
+
 def _net(pair: Sequence[QuarterHours], slots: Sequence[Slot]) -> list[QuarterHours]:
-    """Both series with the lesser of the two taken off both in these slots, where both are known.
+    """Both series with the lesser of the two taken off both in these slots; missing where what is left is unknown.
 
     What is derived is off by the same in both directions, so that nothing of its error is left.
     """
     sides = [_at(each, slots) for each in pair]
     lesser = np.minimum(*sides)
-    is_known = lesser != MISSING
-    return [_less(each, slots, lesser=np.where(is_known, lesser, 0), is_known=is_known) for each in pair]
+    are_known = (sides[0] != MISSING) & (sides[1] != MISSING)
+    left = [np.where(are_known, side - lesser, np.where(side == 0, 0, MISSING)) for side in sides]
+    return [_with(each, slots, energy=energy) for each, energy in zip(pair, left, strict=True)]
 
 
 def _at(series: QuarterHours, slots: Sequence[Slot]) -> Energy:
@@ -116,12 +131,12 @@ def _at(series: QuarterHours, slots: Sequence[Slot]) -> Energy:
     return values
 
 
-def _less(series: QuarterHours, slots: Sequence[Slot], *, lesser: Energy, is_known: NDArray[np.bool_]) -> QuarterHours:
+def _with(series: QuarterHours, slots: Sequence[Slot], *, energy: Energy) -> QuarterHours:
     places = np.array(slots, dtype=np.int64) - series.first_slot
     is_inside = (places >= 0) & (places < len(series.energy_micro_kwh))
-    energy = series.energy_micro_kwh.copy()
-    energy[places[is_inside]] -= lesser[is_inside]
+    energies = series.energy_micro_kwh.copy()
+    energies[places[is_inside]] = energy[is_inside]
     error = None if series.error_micro_kwh is None else series.error_micro_kwh.copy()
     if error is not None:
-        error[places[is_inside]] = np.where(is_known[is_inside], 0, error[places[is_inside]])
-    return replace(series, energy_micro_kwh=energy, error_micro_kwh=error)
+        error[places[is_inside]] = 0
+    return replace(series, energy_micro_kwh=energies, error_micro_kwh=error)

@@ -114,10 +114,36 @@ def test_hourly_values_of_a_time_that_is_not_netted_by_the_hour_are_refused() ->
         read_quarter_hours(hourly_file(ends=False), MADRID)
 
 
-def test_where_one_direction_is_missing_the_other_stays_as_it_is() -> None:
+def test_where_one_direction_is_missing_nothing_is_known_of_the_other_either() -> None:
+    """Told as it is, it would differ from the grid operator's netted value, and nothing would be wrong."""
     gross = pair([100] * 8, [MISSING] * 4 + [30] * 4)
-    assert energies(netted_series(gross, [BY_HOUR])) == [[400, 0, 0, 0, 280, 0, 0, 0], [MISSING] * 4 + [0, 0, 0, 0]]
+    netted = netted_series(gross, [BY_HOUR])
+    assert energies(netted) == [[MISSING] * 4 + [280, 0, 0, 0], [MISSING] * 4 + [0, 0, 0, 0]]
     assert np.array_equal(gross[0].energy_micro_kwh, pair([100] * 8, [0] * 8)[0].energy_micro_kwh), "unchanged itself"
+    theirs = netted_series(pair([100] * 8, [30] * 8), [BY_HOUR])
+    found = compare_sources(netted, theirs, tolerance_wh=0)
+    assert [(each.kind, each.point, each.first_slot, each.slots) for each in found] == [
+        ("only_grid", "in", FIRST, 4),
+        ("only_grid", "out", FIRST, 4),
+    ]
+    assert energies(netted_series(netted, [BY_HOUR])) == energies(netted)
+
+
+def test_a_direction_without_any_value_takes_nothing_off_the_other() -> None:
+    """A flat that feeds nothing in, whose file names a point for it all the same."""
+    netted = netted_series(pair([100] * 8, [MISSING] * 8), [BY_HOUR])
+    assert energies(netted) == [[400, 0, 0, 0] * 2, [MISSING] * 8]
+
+
+@pytest.mark.parametrize("points", [BY_HOUR, BY_QUARTER])
+def test_directions_told_for_different_times_are_known_where_both_are(points: NettedPoints) -> None:
+    demand, surplus = pair([100] * 8, [30] * 8)
+    later = replace(
+        surplus, first_slot=FIRST + 4, energy_micro_kwh=surplus.energy_micro_kwh[4:], quality=surplus.quality[4:]
+    )
+    found = energies(netted_series([demand, later], [points]))
+    assert found[0][:4] == [MISSING] * 4
+    assert (sum(found[0][4:]), sum(found[1])) == (280, 0)
 
 
 def test_netted_nothing_is_left_of_the_error_of_what_was_derived() -> None:
