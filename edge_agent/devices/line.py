@@ -19,6 +19,9 @@ RTU_GAP_S: Final = 0.02
 DEVICE_THINKS_S: Final = 0.02
 """What a meter takes before it answers; a guess, because only the sum of many such costs decides anything."""
 
+LEAST_CONNECT_S: Final = 3.0
+"""Connecting may take so long, however quick the device: a lost first packet goes again after 1 s (RFC 6298)."""
+
 FRAME_CHARACTERS: Final = 8 + 5
 """A request, and an answer without its registers (Modbus over Serial Line 1.02)."""
 
@@ -65,6 +68,11 @@ class LineSettings:
     parity: str = "N"
     bits: int = 8
     stop: int = 1
+
+    @property
+    def connect_limit_s(self) -> float:
+        """When an attempt to connect is given up; an answer has `timeout_s`."""
+        return max(self.timeout_s, LEAST_CONNECT_S)
 
 
 class RegisterLink(Protocol):

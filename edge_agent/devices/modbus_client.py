@@ -209,6 +209,7 @@ class _Ears:
 
 
 def _client(endpoint: Endpoint, line: LineSettings) -> _LibraryClient:
+    """The library's time-out serves for connecting alone: `Client.ask` has its own for an answer."""
     if endpoint.is_serial:
         return AsyncModbusSerialClient(
             endpoint.path,
@@ -217,7 +218,7 @@ def _client(endpoint: Endpoint, line: LineSettings) -> _LibraryClient:
             parity=endpoint.parity or line.parity,
             bytesize=line.bits,
             stopbits=endpoint.stop or line.stop,
-            timeout=line.timeout_s,
+            timeout=line.connect_limit_s,
             retries=0,
             reconnect_delay=0,
         )
@@ -227,7 +228,7 @@ def _client(endpoint: Endpoint, line: LineSettings) -> _LibraryClient:
         endpoint.host,
         port=endpoint.port,
         framer=framers.get(endpoint.wire, FramerType.SOCKET),
-        timeout=line.timeout_s,
+        timeout=line.connect_limit_s,
         retries=0,
         reconnect_delay=0,
     )

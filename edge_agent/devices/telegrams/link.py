@@ -86,7 +86,7 @@ class TelegramLink:
         if self._listening is not None:
             return
         try:
-            async with asyncio.timeout(self.line.timeout_s):
+            async with asyncio.timeout(self.line.connect_limit_s):
                 reader, release = await self._open()
         except (OSError, TimeoutError) as trouble:
             reason = trouble.strerror if isinstance(trouble, OSError) and trouble.strerror else "no connection"

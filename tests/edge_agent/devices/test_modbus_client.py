@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -18,6 +19,7 @@ from pymodbus.server import ModbusTcpServer, ModbusUdpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
 from edge_agent.devices.line import LineSettings, LinkBrokenError, NoAnswerError
+from edge_agent.devices.modbus_client import Client
 from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.settings import Endpoint, Wire
 from tests.edge_agent.hostile_device import crc16
@@ -286,5 +288,38 @@ def test_why_no_connection_came_about_is_said_without_a_long_wait(name_server: s
         with pytest.raises(LinkBrokenError, match=said):
             await link.read_words(1, 3, address=0, count=2)
         assert loop.time() - began_s < 60
+
+    run_warped(read)
+
+
+@pytest.mark.parametrize(
+    ("timeout_s", "opens_after_s", "is_read"),
+    [(0.05, 2.9, True), (0.05, 3.1, False), (10.0, 9.0, True), (10.0, 11.0, False)],
+)
+def test_connecting_has_three_seconds_or_as_long_as_an_answer(
+    timeout_s: float, opens_after_s: float, is_read: bool
+) -> None:
+    """A quick device is not reached faster than any other by a busy computer, or over a network that lost a packet."""
+
+    async def read() -> None:
+        clock = asyncio.get_running_loop().time
+        at_once = wired_to(Meter(1))
+
+        def make(*given: Any) -> Client:
+            client = at_once(*given)
+            connect = client.ctx.call_create
+
+            async def create() -> Any:
+                await asyncio.sleep(opens_after_s)
+                return await connect()
+
+            client.ctx.call_create = create
+            return client
+
+        line = LineSettings(timeout_s=timeout_s)
+        link = ModbusLink(Endpoint("tcp", "it", 502), line, monotonic=clock, make=make)
+        with contextlib.nullcontext() if is_read else pytest.raises(LinkBrokenError, match="cannot connect"):
+            assert await link.read_words(1, 3, address=7, count=2) == [0x1000, 0x1001]
+        await link.close()
 
     run_warped(read)
