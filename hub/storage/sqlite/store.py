@@ -1,55 +1,55 @@
 """The whole store on one SQLite file: all slices together. Only entry points and tests use this class directly."""
 
-from hub.storage.sqlite.accounts import SqliteAccounts
-from hub.storage.sqlite.attestations import SqliteAttestations
-from hub.storage.sqlite.books import SqliteBooks
-from hub.storage.sqlite.findings import SqliteFindings
-from hub.storage.sqlite.fleet import SqliteFleet
-from hub.storage.sqlite.forecasts import SqliteForecasts
-from hub.storage.sqlite.members import SqliteMembers
-from hub.storage.sqlite.messages import SqliteMessages
-from hub.storage.sqlite.objections import SqliteObjections
-from hub.storage.sqlite.people.agent_keys import SqliteAgentKeys
-from hub.storage.sqlite.people.erasures import SqliteErasures
-from hub.storage.sqlite.people.home_agents import SqliteHomeAgents
-from hub.storage.sqlite.people.households import SqliteHouseholds
-from hub.storage.sqlite.people.life import SqliteLife
-from hub.storage.sqlite.people.meter_notices import SqliteMeterNotices
-from hub.storage.sqlite.people.notices import SqliteNotices
-from hub.storage.sqlite.people.restores import SqliteRestores
-from hub.storage.sqlite.prompts import SqlitePrompts
-from hub.storage.sqlite.published.device_maps import SqliteDeviceMaps
-from hub.storage.sqlite.published.rulebook import SqliteRulebook
-from hub.storage.sqlite.published.street import SqliteStreet
+from hub.storage.sql.accounts import SqlAccounts
+from hub.storage.sql.attestations import SqlAttestations
+from hub.storage.sql.books import SqlBooks
+from hub.storage.sql.findings import SqlFindings
+from hub.storage.sql.fleet import SqlFleet
+from hub.storage.sql.forecasts import SqlForecasts
+from hub.storage.sql.members import SqlMembers
+from hub.storage.sql.messages import SqlMessages
+from hub.storage.sql.objections import SqlObjections
+from hub.storage.sql.people.agent_keys import SqlAgentKeys
+from hub.storage.sql.people.erasures import SqlErasures
+from hub.storage.sql.people.home_agents import SqlHomeAgents
+from hub.storage.sql.people.households import SqlHouseholds
+from hub.storage.sql.people.life import SqlLife
+from hub.storage.sql.people.meter_notices import SqlMeterNotices
+from hub.storage.sql.people.notices import SqlNotices
+from hub.storage.sql.people.restores import SqlRestores
+from hub.storage.sql.prompts import SqlPrompts
+from hub.storage.sql.published.device_maps import SqlDeviceMaps
+from hub.storage.sql.published.rulebook import SqlRulebook
+from hub.storage.sql.published.street import SqlStreet
 from hub.storage.sqlite.row_log.slice import SqliteRowLog
-from hub.storage.sqlite.row_log.stored import SqliteStoredRows
-from hub.storage.sqlite.series import SqliteSeries
+from hub.storage.sql.row_log.stored import SqlStoredRows
+from hub.storage.sql.series import SqlSeries
 
 
 class SqliteStore(
-    SqliteMembers,
-    SqliteLife,
-    SqliteHouseholds,
-    SqliteErasures,
-    SqliteNotices,
-    SqliteAgentKeys,
-    SqliteHomeAgents,
-    SqliteMeterNotices,
-    SqliteMessages,
-    SqliteSeries,
-    SqliteFleet,
-    SqliteForecasts,
-    SqlitePrompts,
-    SqliteRulebook,
-    SqliteDeviceMaps,
-    SqliteBooks,
-    SqliteAttestations,
-    SqliteObjections,
-    SqliteAccounts,
-    SqliteFindings,
-    SqliteStreet,
-    SqliteRestores,
+    SqlMembers,
+    SqlLife,
+    SqlHouseholds,
+    SqlErasures,
+    SqlNotices,
+    SqlAgentKeys,
+    SqlHomeAgents,
+    SqlMeterNotices,
+    SqlMessages,
+    SqlSeries,
+    SqlFleet,
+    SqlForecasts,
+    SqlPrompts,
+    SqlRulebook,
+    SqlDeviceMaps,
+    SqlBooks,
+    SqlAttestations,
+    SqlObjections,
+    SqlAccounts,
+    SqlFindings,
+    SqlStreet,
+    SqlRestores,
     SqliteRowLog,
-    SqliteStoredRows,
+    SqlStoredRows,
 ):
     """Implements hub.storage.contract.Store; open it with `await SqliteStore.open(path, now=...)`."""

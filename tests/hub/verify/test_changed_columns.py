@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.storage.sqlite.row_log.protection import COMPARED, HINTS, LOGGED
+from hub.storage.sql.row_log.protection import COMPARED, HINTS, LOGGED
 from tests.hub.verify.tampering import STORE, change_value, columns_of, findings_of, row_count, tables_of, tampering
 
 WHAT_TO_DO = (

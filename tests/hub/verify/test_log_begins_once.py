@@ -11,7 +11,7 @@ import pytest
 
 from hub.folder.opening import open_store
 from hub.processes import running
-from hub.storage.sqlite.row_log.protection import LOGGED
+from hub.storage.sql.row_log.protection import LOGGED
 from hub.storage.sqlite.schema import known_migrations
 from tests.hub.verify.tampering import CLOCK, STORE, findings_of
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from hub.core.ledger.signed_document import Signer
 from hub.storage.audit_records import FIRST_LINK, LogLine, head_bytes, next_link, row_digest
-from hub.storage.sqlite.row_log.protection import LOGGED
+from hub.storage.sql.row_log.protection import LOGGED
 from hub.storage.sqlite.row_log.triggers import Column, TableForm, form_of
 from hub.storage.sqlite.threads.connection import Connection
 

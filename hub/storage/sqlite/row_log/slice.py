@@ -12,7 +12,7 @@ from typing import Final
 from hub.storage.audit_records import BoardAct, FileCheck, LogHead, LogLine, RowLogView, WaitingLine, row_digest
 from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.row_log.file_check import quick_check
-from hub.storage.sqlite.row_log.protection import LOGGED
+from hub.storage.sql.row_log.protection import LOGGED
 from hub.storage.sqlite.row_log.sealing import TABLE_INFO, table_forms
 from hub.storage.sqlite.row_log.triggers import form_of
 from hub.storage.sqlite.schema import LEDGER_SQL, known_migrations

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from hub.storage.sqlite.row_log.protection import LOGGED, LoggedTable
+from hub.storage.sql.row_log.protection import LOGGED, LoggedTable
 
 Column = tuple[str, str, int]
 """(name, type, place in the primary key or 0), as PRAGMA table_info gives it."""

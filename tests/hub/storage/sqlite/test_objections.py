@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hub.storage.records import Member, NewObjection
-from hub.storage.sqlite.objections import MOST_OPEN
+from hub.storage.sql.objections import MOST_OPEN
 from hub.storage.sqlite.store import SqliteStore
 from tests.hub.new_store import open_new_store
 

@@ -7,8 +7,8 @@ from hub.core.homes.measure_sources import GRID_METER
 from hub.core.homes.meter_trust import UNPROVEN_METER, MeterSpan, ToldMeter, unproven_spans
 from hub.storage.fleet_records import ReceivedNotice
 from hub.storage.sqlite.connections import SqliteConnections
-from hub.storage.sqlite.people.home_agents import meter_sources
-from hub.storage.sqlite.published.device_maps import release_windows
+from hub.storage.sql.people.home_agents import meter_sources
+from hub.storage.sql.published.device_maps import release_windows
 from hub.storage.sqlite.threads.connection import Connection
 from protocols.slots import Slot, slot_of
 
@@ -53,7 +53,7 @@ async def unproven_meters(db: Connection) -> list[MeterSpan]:
     return unproven_spans(told, accepted, bundles=await release_windows(db))
 
 
-class SqliteMeterNotices(SqliteConnections):
+class SqlMeterNotices(SqliteConnections):
     """The MeterNoticeStore slice."""
 
     async def note_meters(self, received: Sequence[ReceivedNotice]) -> None:

@@ -19,7 +19,7 @@ _PROMPT = """id, home, member, appliance, energy_wh, usual_slot, proposed_slot, 
 issued_slot, answer_by_slot, answer, answered_at, measured_wh, measured_uncertainty_wh"""
 
 
-class SqlitePrompts(SqliteConnections):
+class SqlPrompts(SqliteConnections):
     """The PromptStore and JobStore slices."""
 
     async def set_appliances(self, home: str, appliances: Sequence[Appliance]) -> None:

@@ -7,11 +7,11 @@ from hub.storage.access_records import ADULT_FIELDS, BOARD
 from hub.storage.household_records import HomeAdult, SeenHome, known_together
 from hub.storage.life_records import ChangeKind
 from hub.storage.records import Access, Home, Member
-from hub.storage.sqlite.access_log import write_access
+from hub.storage.sql.access_log import write_access
 from hub.storage.sqlite.connections import SqliteConnections
-from hub.storage.sqlite.people.change_log import log_change
-from hub.storage.sqlite.people.checks import by_problem
-from hub.storage.sqlite.people.rows import insert_member, member_of
+from hub.storage.sql.people.change_log import log_change
+from hub.storage.sql.people.checks import by_problem
+from hub.storage.sql.people.rows import insert_member, member_of
 from hub.storage.sqlite.threads.connection import Connection
 
 _SEEN_SQL: Final = """SELECT home.id, home.name, home.follows, member.* FROM home
@@ -27,7 +27,7 @@ _EVER_SQL: Final = """SELECT home.id, coalesce(held_by, member.id) FROM home JOI
 UNION SELECT subject, member FROM member_change WHERE kind = ? AND subject IN (SELECT id FROM home)"""
 
 
-class SqliteHouseholds(SqliteConnections):
+class SqlHouseholds(SqliteConnections):
     """The HouseholdStore slice."""
 
     async def add_adult(self, home: str, member: Member, *, by: str, link_by: str = "") -> str | None:

@@ -23,7 +23,7 @@ _ATTESTATIONS_SQL = """SELECT position, CAST(kind AS BLOB), CAST(subject AS BLOB
 signature FROM attestation WHERE position > ? ORDER BY position LIMIT ?"""
 
 
-class SqliteAttestations(SqliteConnections):
+class SqlAttestations(SqliteConnections):
     """The AttestationStore slice."""
 
     async def attest(self, rows: Sequence[AttestationRow]) -> None:

@@ -5,10 +5,10 @@ from typing import Final
 from hub.core.homes.measure_sources import GRID_METER, brought_spans
 from hub.storage.life_records import EVENT_DAYS, REFUSED, VERDICTS, ChangeKind, NewAgentKey
 from hub.storage.sqlite.connections import SqliteConnections
-from hub.storage.sqlite.people.change_log import log_change
-from hub.storage.sqlite.people.checks import by_problem
-from hub.storage.sqlite.people.home_agents import meter_sources
-from hub.storage.sqlite.people.meter_notices import unproven_meters
+from hub.storage.sql.people.change_log import log_change
+from hub.storage.sql.people.checks import by_problem
+from hub.storage.sql.people.home_agents import meter_sources
+from hub.storage.sql.people.meter_notices import unproven_meters
 from hub.storage.sqlite.threads.connection import Connection
 from protocols.slots import slot_of, start_of
 
@@ -57,7 +57,7 @@ async def held_spans(db: Connection, *, now_s: float) -> list[tuple[str, int, in
     return held
 
 
-class SqliteAgentKeys(SqliteConnections):
+class SqlAgentKeys(SqliteConnections):
     """The AgentKeyStore slice, but for the slots that wait."""
 
     async def new_agent_keys(self) -> tuple[NewAgentKey, ...]:

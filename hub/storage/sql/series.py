@@ -20,9 +20,9 @@ from hub.storage.records import (
     SeriesRow,
     SettlementInputs,
 )
-from hub.storage.sqlite.access_log import SqliteAccessLog
-from hub.storage.sqlite.people.agent_keys import held_spans
-from hub.storage.sqlite.people.meter_notices import told_meters
+from hub.storage.sql.access_log import SqlAccessLog
+from hub.storage.sql.people.agent_keys import held_spans
+from hub.storage.sql.people.meter_notices import told_meters
 from hub.storage.sqlite.threads.connection import Connection
 from protocols.quantities import Mark, Measure
 from protocols.slots import Slot
@@ -53,7 +53,7 @@ _NEWEST_SQL = """WITH RECURSIVE asked(slot) AS (SELECT ?1 UNION ALL SELECT slot 
 SELECT slot, (SELECT max(position) FROM message WHERE last_slot = slot) FROM asked"""
 
 
-class SqliteSeries(SqliteAccessLog):
+class SqlSeries(SqlAccessLog):
     """The reading half of the ReadingStore slice."""
 
     async def home_series(

@@ -22,7 +22,7 @@ async def meter_sources(db: Connection) -> list[MeterSource]:
     return [MeterSource(row[0], Measure(row[1]), *tuple(row)[2:]) for row in rows]
 
 
-class SqliteHomeAgents(SqliteConnections):
+class SqlHomeAgents(SqliteConnections):
     """The HomeAgentStore slice."""
 
     async def meter_sources(self) -> tuple[MeterSource, ...]:

@@ -18,7 +18,7 @@ _REPORTED_SQL = """SELECT slot, home FROM reading
 WHERE measure = ? AND slot >= ? AND slot < ? AND span = 1 AND mark <= 1"""
 
 
-class SqliteStreet(SqliteConnections):
+class SqlStreet(SqliteConnections):
     """The StreetStore slice."""
 
     async def fix_street_day(self, day: str, *, homes: Sequence[str]) -> tuple[str, ...]:

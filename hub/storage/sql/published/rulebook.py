@@ -32,7 +32,7 @@ _PROPOSE_SQL: Final = """INSERT INTO rule_proposal
 _SETTLED_SQL: Final = "SELECT coalesce(max(day), '') FROM run WHERE kind NOT LIKE 'fund:%' AND length(day) = 10"
 
 
-class SqliteRulebook(SqliteConnections):
+class SqlRulebook(SqliteConnections):
     """The RuleStore slice."""
 
     async def add_rule(self, rule_hash: str, *, canonical: bytes, valid_from_day: str) -> None:

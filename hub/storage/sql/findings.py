@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from hub.storage.finding_records import ConnectionAgreement, FindingDecision, FindingRow, NewFinding, SlotDecision
 from hub.storage.records import Access
-from hub.storage.sqlite.access_log import SqliteAccessLog
+from hub.storage.sql.access_log import SqlAccessLog
 from hub.storage.sqlite.threads.connection import Connection
 from protocols.quantities import Measure
 from protocols.slots import Slot
@@ -41,7 +41,7 @@ _AGREED_SQL = """SELECT home, power_w, since_slot, board_member, entered_at FROM
 WHERE since_slot <= ? ORDER BY since_slot, id"""
 
 
-class SqliteFindings(SqliteAccessLog):
+class SqlFindings(SqlAccessLog):
     """The FindingStore slice."""
 
     async def put_findings(

@@ -6,7 +6,7 @@ from typing import Final
 
 from hub.storage.account_records import AccountRow, BankDetails, MandateRow, NewAccount
 from hub.storage.records import Access
-from hub.storage.sqlite.access_log import SqliteAccessLog
+from hub.storage.sql.access_log import SqlAccessLog
 from hub.storage.sqlite.threads.connection import Connection
 
 ACCOUNT_FIELDS: Final = "bank account"
@@ -21,7 +21,7 @@ _LAST_SQL = "SELECT id, iban FROM account WHERE member = ? ORDER BY id DESC LIMI
 _END_SQL = "INSERT INTO mandate_end (mandate, made_by, made_at) VALUES (?, ?, ?)"
 
 
-class SqliteAccounts(SqliteAccessLog):
+class SqlAccounts(SqlAccessLog):
     """The AccountStore slice."""
 
     async def add_account(self, new: NewAccount) -> int:

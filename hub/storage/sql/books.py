@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from hub.storage.errors import StaleInputsError, StoreConflictError, StoreError
 from hub.storage.records import AttestationRow, BookRows, Coop, EntryRow, RunRow, SettledThrough
-from hub.storage.sqlite.attestations import insert_attestations
+from hub.storage.sql.attestations import insert_attestations
 from hub.storage.sqlite.connections import SqliteConnections
 from hub.storage.sqlite.threads.connection import Connection, Row
 
@@ -34,7 +34,7 @@ _THROUGH_SQL = """INSERT INTO settled_through VALUES (?, ?, ?, ?) ON CONFLICT (d
 EMPTY_HEAD = (0, bytes(32))
 
 
-class SqliteBooks(SqliteConnections):
+class SqlBooks(SqliteConnections):
     """The BookStore slice."""
 
     async def book_run(

@@ -9,7 +9,7 @@ from hub.storage.sqlite.threads.connection import Connection
 _RESTORES_SQL: Final = "SELECT backup_made_at, restored_at, checked_by, checked_at FROM restore ORDER BY id"
 
 
-class SqliteRestores(SqliteConnections):
+class SqlRestores(SqliteConnections):
     """The RestoreStore slice."""
 
     async def add_restore(self, *, backup_made_at: int, restored_at: int) -> None:

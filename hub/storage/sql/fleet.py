@@ -8,8 +8,8 @@ from hub.storage.fleet_records import AgentClock, CutOff, FleetRow, FormerAgent,
 from hub.storage.life_records import ChangeKind
 from hub.storage.records import DeviceRow
 from hub.storage.sqlite.connections import SqliteConnections
-from hub.storage.sqlite.people.change_log import log_change
-from hub.storage.sqlite.people.checks import by_problem
+from hub.storage.sql.people.change_log import log_change
+from hub.storage.sql.people.checks import by_problem
 from hub.storage.sqlite.threads.connection import Connection, Row
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import start_of
@@ -50,7 +50,7 @@ FROM (SELECT kind, seq, received_at, length(sealed) AS size FROM message WHERE a
 _CUT_OFFS_SQL = "SELECT agent, at, messages FROM cut_off ORDER BY agent"
 
 
-class SqliteFleet(SqliteConnections):
+class SqlFleet(SqliteConnections):
     """The fleet's part of the ReadingStore slice."""
 
     async def fleet(self, *, slots: range) -> tuple[FleetRow, ...]:

@@ -29,7 +29,7 @@ async def release_windows(db: Connection) -> list[tuple[Slot, Slot | None]]:
     return [(slot, end) for (slot, bronze), end in zip(rows, ends, strict=False) if bronze]
 
 
-class SqliteDeviceMaps(SqliteConnections):
+class SqlDeviceMaps(SqliteConnections):
     """The MapStore slice."""
 
     async def add_map_file(self, new: MapFile) -> None:

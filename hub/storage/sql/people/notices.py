@@ -31,7 +31,7 @@ ANSWER_CHARS_MAX: Final = 200
 HOUR_S: Final = 3600
 
 
-class SqliteNotices(SqliteConnections):
+class SqlNotices(SqliteConnections):
     """The NoticeStore slice."""
 
     async def add_notices(self, found: Sequence[NewNotice]) -> int:

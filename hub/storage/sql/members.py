@@ -11,8 +11,8 @@ from hub.storage.invite_records import InviteRefusal
 from hub.storage.life_records import BOARD_ROLE, ChangeKind
 from hub.storage.records import Agent, Coop, Home, Member
 from hub.storage.sqlite.connections import SqliteConnections
-from hub.storage.sqlite.people.change_log import log_change
-from hub.storage.sqlite.people.rows import MEMBER_COLUMNS, insert_member, member_of
+from hub.storage.sql.people.change_log import log_change
+from hub.storage.sql.people.rows import MEMBER_COLUMNS, insert_member, member_of
 from hub.storage.sqlite.threads.connection import Connection
 
 _HOME = "id, name, member_id, follows"
@@ -30,7 +30,7 @@ class _Place(NamedTuple):
     held_by: str | None
 
 
-class SqliteMembers(SqliteConnections):
+class SqlMembers(SqliteConnections):
     """The MemberStore slice."""
 
     async def coop(self) -> Coop:

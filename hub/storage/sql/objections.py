@@ -19,7 +19,7 @@ VALUES (?, ?, ?, ?, ?)"""
 MOST_OPEN: Final = 20
 
 
-class SqliteObjections(SqliteConnections):
+class SqlObjections(SqliteConnections):
     """The ObjectionStore slice."""
 
     async def add_objection(self, new: NewObjection) -> str | None:

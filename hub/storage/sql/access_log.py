@@ -21,7 +21,7 @@ ORDER BY at DESC, position DESC LIMIT ?"""
 _NEWEST = (2**62, 0)
 
 
-class SqliteAccessLog(SqliteConnections):
+class SqlAccessLog(SqliteConnections):
     """The AccessLog slice; the slices that read values are built on it."""
 
     async def log_access(self, access: Access, homes: Sequence[str], *, fields: str, rows: int) -> None:

@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 from hub.storage.life_records import BOARD_ROLE, ROLES, ChangeKind, LoggedChange, MemberEdit
 from hub.storage.notice_records import NewNotice, NoticeKind, former_address
 from hub.storage.sqlite.connections import SqliteConnections
-from hub.storage.sqlite.people.change_log import log_change
-from hub.storage.sqlite.people.checks import by_problem, no_person, unknown_member
-from hub.storage.sqlite.people.notices import add_notice
+from hub.storage.sql.people.change_log import log_change
+from hub.storage.sql.people.checks import by_problem, no_person, unknown_member
+from hub.storage.sql.people.notices import add_notice
 from hub.storage.sqlite.threads.connection import Connection
 
 _BOARD_SQL: Final = "SELECT id FROM member WHERE is_board = 1 ORDER BY id"
@@ -32,7 +32,7 @@ TOLD_WITHIN_S: Final = 3 * 86_400
 ENDED: Final = "the membership has ended"
 
 
-class SqliteLife(SqliteConnections):
+class SqlLife(SqliteConnections):
     """The LifeStore slice."""
 
     async def edit_member(self, member: str, edit: MemberEdit, *, by: str, link_by: str = "") -> str | None:

@@ -4,7 +4,7 @@ from typing import Final
 
 from hub.storage.audit_records import StoredHead, StoredHome, StoredMessage
 from hub.storage.records import Access
-from hub.storage.sqlite.access_log import SqliteAccessLog
+from hub.storage.sql.access_log import SqlAccessLog
 from hub.storage.sqlite.threads.connection import Connection, Row
 
 _MESSAGES_SQL: Final = """SELECT position, epoch, seq, CAST(kind AS BLOB), hash, sealed, received_at, first_slot,
@@ -18,7 +18,7 @@ _HEADS_SQL: Final = "SELECT agent, epoch, seq, hash, last_slot, last_received_at
 FIELDS: Final = "everything the home sent"
 
 
-class SqliteStoredRows(SqliteAccessLog):
+class SqlStoredRows(SqlAccessLog):
     """The StoredRows slice."""
 
     async def stored_messages(self, agent: str, *, after: tuple[int, int], limit: int) -> tuple[StoredMessage, ...]:

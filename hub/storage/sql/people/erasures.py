@@ -4,7 +4,7 @@ from typing import Final
 
 from hub.storage.life_records import ERASED_NAME, ChangeKind, HomeErasure, PersonErasure
 from hub.storage.sqlite.connections import SqliteConnections
-from hub.storage.sqlite.people.change_log import log_change
+from hub.storage.sql.people.change_log import log_change
 from hub.storage.sqlite.threads.connection import Connection
 
 _HOMES_DUE_SQL: Final = """SELECT home.id, coalesce(member.held_by, member.id), member.id, member.left_at FROM home
@@ -24,7 +24,7 @@ _OF_HOME: Final = ("reading", "long_interval", "device", "consent", "appliance",
 """What was made from the home's messages, and what its household entered: deleted with them."""
 
 
-class SqliteErasures(SqliteConnections):
+class SqlErasures(SqliteConnections):
     """The ErasureStore slice."""
 
     async def erase_homes(self, *, left_before: int, months: int) -> tuple[str, ...]:

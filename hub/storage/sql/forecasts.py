@@ -18,7 +18,7 @@ _WEATHER_SQL = """SELECT hour_s, max(issued_at), temperature_c, radiation_w_m2, 
 WHERE hour_s >= ? AND hour_s < ? AND issued_at <= ? GROUP BY hour_s ORDER BY hour_s"""
 
 
-class SqliteForecasts(SqliteConnections):
+class SqlForecasts(SqliteConnections):
     """The ForecastStore slice."""
 
     async def add_forecasts(self, rows: Sequence[ForecastRow]) -> None:

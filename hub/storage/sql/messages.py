@@ -8,7 +8,7 @@ from hub.storage.errors import StoreConflictError
 from hub.storage.fleet_records import AgentClock
 from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount, RefusedNumber
 from hub.storage.sqlite.connections import SqliteConnections
-from hub.storage.sqlite.prompts import store_answer
+from hub.storage.sql.prompts import store_answer
 from hub.storage.sqlite.threads.connection import Connection
 from protocols.slots import Slot
 
@@ -36,7 +36,7 @@ _REFUSAL_SQL = """INSERT INTO refusal VALUES (?, ?, ?, ?, ?) ON CONFLICT (agent,
     count = count + excluded.count, last_at = excluded.last_at, detail = excluded.detail"""
 
 
-class SqliteMessages(SqliteConnections):
+class SqlMessages(SqliteConnections):
     """The writing half of the ReadingStore slice."""
 
     async def store_messages(self, messages: Sequence[AcceptedMessage]) -> None:
