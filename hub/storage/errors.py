@@ -13,3 +13,14 @@ class StoreConflictError(StoreError):
 
 class StaleInputsError(StoreConflictError):
     """The day was settled from newer inputs in the meantime; read the inputs again and start over."""
+
+
+class ConstraintError(Exception):
+    """The schema refuses a row: a key that is taken, a row it refers to that is not there, or one that is kept.
+
+    `is_taken` says that another row has the key. Raised inside a piece of work, whose changes it undoes.
+    """
+
+    def __init__(self, says: str, *, is_taken: bool) -> None:
+        super().__init__(says)
+        self.is_taken = is_taken

@@ -4,24 +4,25 @@ from collections.abc import Sequence
 
 from hub.storage.access_records import BOARD, JOB, SELF, AccessFilter, AccessRow
 from hub.storage.records import Access
-from hub.storage.sqlite.connections import SqliteConnections
-from hub.storage.sqlite.threads.connection import Connection
+from hub.storage.sql.connection import Connection, Transactions
 
 _DAY_S = 86_400
 _PERSON_SQL = """INSERT INTO access_log (home, utc_day, at, actor, role, purpose, reason, fields, rows, count, link_by)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 1, ?)"""
 _MACHINE_SQL = f"""{_PERSON_SQL}
 ON CONFLICT (home, utc_day, actor, purpose) WHERE role = 'job' DO UPDATE SET
-    at = max(at, excluded.at), rows = rows + excluded.rows, count = count + 1,
-    fields = CASE WHEN instr(', ' || fields || ', ', ', ' || excluded.fields || ', ') THEN fields
-                  ELSE substr(fields || ', ' || excluded.fields, 1, 400) END"""
+    at = CASE WHEN access_log.at > excluded.at THEN access_log.at ELSE excluded.at END,
+    rows = access_log.rows + excluded.rows, count = access_log.count + 1,
+    fields = CASE WHEN replace(', ' || access_log.fields || ', ', ', ' || excluded.fields || ', ', '')
+                      <> ', ' || access_log.fields || ', ' THEN access_log.fields
+                  ELSE substr(access_log.fields || ', ' || excluded.fields, 1, 400) END"""
 _LINES_SQL = """SELECT home, at, actor, role, purpose, reason, fields, rows, count, link_by, position FROM access_log
 WHERE home = ? AND (? = '' OR role = ?) AND (NOT ? OR link_by <> '') AND (at, position) < (?, ?)
 ORDER BY at DESC, position DESC LIMIT ?"""
 _NEWEST = (2**62, 0)
 
 
-class SqlAccessLog(SqliteConnections):
+class SqlAccessLog(Transactions):
     """The AccessLog slice; the slices that read values are built on it."""
 
     async def log_access(self, access: Access, homes: Sequence[str], *, fields: str, rows: int) -> None:

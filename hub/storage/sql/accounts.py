@@ -1,20 +1,18 @@
-"""Members' bank accounts and mandates in SQLite. Append-only; every access is logged before it happens (I12)."""
+"""Members' bank accounts and mandates. Append-only; every access is logged before it happens (I12)."""
 
-import json
 from collections.abc import Sequence
 from typing import Final
 
 from hub.storage.account_records import AccountRow, BankDetails, MandateRow, NewAccount
 from hub.storage.records import Access
 from hub.storage.sql.access_log import SqlAccessLog
-from hub.storage.sqlite.threads.connection import Connection
+from hub.storage.sql.connection import Connection
 
 ACCOUNT_FIELDS: Final = "bank account"
-_ACCOUNTS_SQL = """SELECT id, member, name, iban, made_by, made_at FROM account
-WHERE ?1 IS NULL OR member IN (SELECT value FROM json_each(?1)) ORDER BY id"""
+_ACCOUNTS_SQL = "SELECT id, member, name, iban, made_by, made_at FROM account AS a{asked} ORDER BY id"
 _MANDATES_SQL = """SELECT m.id, m.account, a.member, m.signed_on, m.made_by, m.made_at, e.made_by, e.made_at
-FROM mandate AS m JOIN account AS a ON a.id = m.account LEFT JOIN mandate_end AS e ON e.mandate = m.id
-WHERE ?1 IS NULL OR a.member IN (SELECT value FROM json_each(?1)) ORDER BY m.rowid"""
+FROM mandate AS m JOIN account AS a ON a.id = m.account LEFT JOIN mandate_end AS e ON e.mandate = m.id{asked}
+ORDER BY m.rowid"""
 _OPEN_SQL = """SELECT m.id FROM mandate AS m JOIN account AS a ON a.id = m.account WHERE a.member = ?
 AND m.id NOT IN (SELECT mandate FROM mandate_end)"""
 _LAST_SQL = "SELECT id, iban FROM account WHERE member = ? ORDER BY id DESC LIMIT 1"
@@ -33,12 +31,11 @@ class SqlAccounts(SqlAccessLog):
                 for (mandate,) in list(await db.execute_fetchall(_OPEN_SQL, (new.member,))):
                     await db.execute(_END_SQL, (mandate, new.made_by, new.made_at))
             # If power fails before the commit, the previous account and its mandate stay in force.
-            cursor = await db.execute(
-                "INSERT INTO account (member, name, iban, made_by, made_at) VALUES (?, ?, ?, ?, ?)",
+            ((number,),) = await db.execute_fetchall(
+                "INSERT INTO account (member, name, iban, made_by, made_at) VALUES (?, ?, ?, ?, ?) RETURNING id",
                 (new.member, new.name, new.iban, new.made_by, new.made_at),
             )
-            assert cursor.lastrowid is not None
-            return cursor.lastrowid
+            return int(number)
 
         return await self.write(work)
 
@@ -49,10 +46,13 @@ class SqlAccounts(SqlAccessLog):
             homes = list(await db.execute_fetchall("SELECT id, member_id FROM home ORDER BY id"))
         chosen = [str(home) for home, member in homes if asked is None or member in asked]
         await self.log_access(access, chosen, fields=ACCOUNT_FIELDS, rows=1)
-        names = None if asked is None else json.dumps(sorted(asked))
+        names = sorted(asked or ())
+        of_them = "" if asked is None else f" WHERE a.member IN ({', '.join('?' for _ in names)})"
         async with self.reading() as db:
-            accounts = [AccountRow(*row) for row in await db.execute_fetchall(_ACCOUNTS_SQL, (names,))]
-            mandates = [MandateRow(*row) for row in await db.execute_fetchall(_MANDATES_SQL, (names,))]
+            account_rows = await db.execute_fetchall(_ACCOUNTS_SQL.format(asked=of_them), names)
+            mandate_rows = await db.execute_fetchall(_MANDATES_SQL.format(asked=of_them), names)
+        accounts = [AccountRow(*row) for row in account_rows]
+        mandates = [MandateRow(*row) for row in mandate_rows]
         return BankDetails(tuple(accounts), tuple(mandates))
 
     async def add_mandate(

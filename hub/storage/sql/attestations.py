@@ -1,12 +1,10 @@
-"""Documents the hub signed about its books, in SQLite; stored rows are also read as raw bytes to detect damage."""
+"""Documents the hub signed about its books,; stored rows are also read as raw bytes to detect damage."""
 
-import sqlite3
 from collections.abc import Sequence
 
-from hub.storage.errors import StoreConflictError
+from hub.storage.errors import ConstraintError, StoreConflictError
 from hub.storage.records import AttestationRow, EntryRow, RunRow
-from hub.storage.sqlite.connections import SqliteConnections
-from hub.storage.sqlite.threads.connection import Connection, Row
+from hub.storage.sql.connection import Connection, Row, Transactions
 
 _INSERT_SQL = """INSERT INTO attestation (position, kind, subject, run_key, document, signature)
 VALUES (?, ?, ?, ?, ?, ?)"""
@@ -23,7 +21,7 @@ _ATTESTATIONS_SQL = """SELECT position, CAST(kind AS BLOB), CAST(subject AS BLOB
 signature FROM attestation WHERE position > ? ORDER BY position LIMIT ?"""
 
 
-class SqlAttestations(SqliteConnections):
+class SqlAttestations(Transactions):
     """The AttestationStore slice."""
 
     async def attest(self, rows: Sequence[AttestationRow]) -> None:
@@ -99,8 +97,8 @@ async def insert_attestations(db: Connection, rows: Sequence[AttestationRow]) ->
     values = [(row.position, row.kind, row.subject, row.run_key, row.document, row.signature) for row in rows]
     try:
         await db.executemany(_INSERT_SQL, values)
-    except sqlite3.IntegrityError as error:
-        if error.sqlite_errorcode != sqlite3.SQLITE_CONSTRAINT_UNIQUE:
+    except ConstraintError as error:
+        if not error.is_taken:
             raise
         raise StoreConflictError("a run already has a root: it was signed in the meantime") from None
 

@@ -1,15 +1,13 @@
-"""Settlement runs and the append-only ledger in SQLite; triggers forbid changing a row."""
+"""Settlement runs and the append-only ledger; triggers forbid changing a row."""
 
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
-import json
 from collections.abc import Sequence
 
 from hub.storage.errors import StaleInputsError, StoreConflictError, StoreError
 from hub.storage.records import AttestationRow, BookRows, Coop, EntryRow, RunRow, SettledThrough
 from hub.storage.sql.attestations import insert_attestations
-from hub.storage.sqlite.connections import SqliteConnections
-from hub.storage.sqlite.threads.connection import Connection, Row
+from hub.storage.sql.connection import Connection, Row, Transactions
 
 _RUN = "run_key, kind, day, rule_hash, input_digest, result_hash, state, allocation, made_at, entries"
 _ENTRY = "position, unit, day, member, run_key, canonical, hash"
@@ -19,11 +17,11 @@ _RUNS_SQL = f"""SELECT {_HEAD} FROM run INDEXED BY run_head
 WHERE day >= ? AND day <= ? AND {_SHARES} ORDER BY position"""
 # The inner SELECT uses only the index, which contains no documents: rows of other kinds are never loaded.
 _FUNDS_SQL = f"""SELECT {_RUN} FROM run WHERE run_key IN
-    (SELECT run_key FROM run INDEXED BY run_head WHERE kind IN (SELECT value FROM json_each(?))) ORDER BY position"""
+    (SELECT run_key FROM run INDEXED BY run_head WHERE kind IN ({{kinds}})) ORDER BY position"""
 _ATTESTATION = "position, kind, subject, run_key, document, signature"
 _LAST_SQL = f"SELECT {_ATTESTATION} FROM attestation ORDER BY position DESC LIMIT 1"
 _DECISIONS_SQL = f"""SELECT {_ATTESTATION} FROM attestation
-WHERE kind IN (SELECT value FROM json_each(?)) ORDER BY position"""
+WHERE kind IN ({{kinds}}) ORDER BY position"""
 _LEDGER_SQL = "SELECT position, hash FROM entry ORDER BY position DESC LIMIT 1"
 _LOG_SQL = "SELECT position, hash FROM row_log_head"
 _ACCESS_SQL = "SELECT coalesce(max(position), 0) FROM access_log"
@@ -34,7 +32,7 @@ _THROUGH_SQL = """INSERT INTO settled_through VALUES (?, ?, ?, ?) ON CONFLICT (d
 EMPTY_HEAD = (0, bytes(32))
 
 
-class SqlBooks(SqliteConnections):
+class SqlBooks(Transactions):
     """The BookStore slice."""
 
     async def book_run(
@@ -90,13 +88,12 @@ class SqlBooks(SqliteConnections):
     ) -> tuple[RunRow, ...]:
         """Runs of the co-op's funds in booking order; `days` includes both ends."""
         first, last = days or ("", "~")
-        wanted = None if kinds is None else json.dumps(list(kinds))
+        wanted = "" if kinds is None else f" AND kind IN ({_places(len(kinds))})"
         async with self.reading() as db:
             rows = await db.execute_fetchall(
                 f"SELECT {_RUN} FROM run WHERE run_key IN (SELECT run_key FROM run INDEXED BY run_head"
-                f" WHERE day >= ?1 AND day <= ?2 AND NOT {_SHARES}"
-                " AND (?3 IS NULL OR kind IN (SELECT value FROM json_each(?3)))) ORDER BY position",
-                (first, last, wanted),
+                f" WHERE day >= ? AND day <= ? AND NOT {_SHARES}{wanted}) ORDER BY position",
+                (first, last, *(kinds or ())),
             )
         return tuple(RunRow(*row) for row in rows)
 
@@ -113,8 +110,8 @@ class SqlBooks(SqliteConnections):
                 await _rows(db, _LOG_SQL),
                 await _rows(db, _ACCESS_SQL),
                 await _rows(db, _RUNS_SQL, *(days or ("", "~"))),
-                await _rows(db, _FUNDS_SQL, json.dumps(list(funds))) if funds else [],
-                await _rows(db, _DECISIONS_SQL, json.dumps(list(decisions))) if decisions else [],
+                await _rows(db, _FUNDS_SQL.format(kinds=_places(len(funds))), *funds) if funds else [],
+                await _rows(db, _DECISIONS_SQL.format(kinds=_places(len(decisions))), *decisions) if decisions else [],
             )
 
         coops, last, ledger, log, access, runs, fund_runs, decided = await self.read(work)
@@ -179,7 +176,7 @@ class SqlBooks(SqliteConnections):
 
     async def ledger_head(self) -> tuple[int, bytes]:
         """(position, hash) of the last entry; (0, 32 zero bytes) if there is none."""
-        last = await self._entries("1 ORDER BY position DESC LIMIT 1", ())
+        last = await self._entries("position > 0 ORDER BY position DESC LIMIT 1", ())
         return (last[0].position, last[0].hash) if last else EMPTY_HEAD
 
     async def _entries(self, where: str, values: tuple[object, ...]) -> tuple[EntryRow, ...]:

@@ -1,4 +1,4 @@
-"""Findings and the board's decisions on them in SQLite; triggers forbid changing a row."""
+"""Findings and the board's decisions on them; triggers forbid changing a row."""
 
 # ruff: noqa: S608 - only constant column lists and conditions are put into SQL here; values are bound.
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 from hub.storage.finding_records import ConnectionAgreement, FindingDecision, FindingRow, NewFinding, SlotDecision
 from hub.storage.records import Access
 from hub.storage.sql.access_log import SqlAccessLog
-from hub.storage.sqlite.threads.connection import Connection
+from hub.storage.sql.connection import Connection
 from protocols.quantities import Measure
 from protocols.slots import Slot
 

@@ -7,10 +7,9 @@ from typing import Final
 from hub.storage.fleet_records import AgentClock, CutOff, FleetRow, FormerAgent, TakenMessages
 from hub.storage.life_records import ChangeKind
 from hub.storage.records import DeviceRow
-from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sql.connection import Connection, Row, Transactions
 from hub.storage.sql.people.change_log import log_change
 from hub.storage.sql.people.checks import by_problem
-from hub.storage.sqlite.threads.connection import Connection, Row
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import start_of
 
@@ -44,13 +43,13 @@ _DEVICES_SQL = "SELECT home, name, state, age_s, reported_at, seat FROM device O
 _CUT_OFF_MEMBER_SQL = """SELECT home.member_id FROM cut_off JOIN agent ON agent.id = cut_off.agent
 JOIN home ON home.id = agent.home_id WHERE cut_off.agent = ?"""
 # An agent's messages were stored in the order of their numbers, so that the newest are found without its whole history.
-_TAKEN_SQL = """SELECT count(*), coalesce(sum(size), 0), coalesce(sum(kind = 'consent'), 0), coalesce(sum(seq = 1), 0)
-FROM (SELECT kind, seq, received_at, length(sealed) AS size FROM message WHERE agent = ?
-      ORDER BY epoch DESC, seq DESC LIMIT ?) WHERE received_at >= ?"""
+_TAKEN_SQL = """SELECT count(*), coalesce(sum(size), 0), count(*) FILTER (WHERE kind = 'consent'),
+count(*) FILTER (WHERE seq = 1) FROM (SELECT kind, seq, received_at, length(sealed) AS size FROM message WHERE agent = ?
+      ORDER BY epoch DESC, seq DESC LIMIT ?) AS newest WHERE received_at >= ?"""
 _CUT_OFFS_SQL = "SELECT agent, at, messages FROM cut_off ORDER BY agent"
 
 
-class SqlFleet(SqliteConnections):
+class SqlFleet(Transactions):
     """The fleet's part of the ReadingStore slice."""
 
     async def fleet(self, *, slots: range) -> tuple[FleetRow, ...]:
@@ -108,7 +107,7 @@ class SqlFleet(SqliteConnections):
         lines = [(each.agent, each.at, each.messages) for each in found]
 
         async def work(db: Connection) -> None:
-            await db.executemany("INSERT OR IGNORE INTO cut_off VALUES (?, ?, ?)", lines)
+            await db.executemany("INSERT INTO cut_off VALUES (?, ?, ?) ON CONFLICT DO NOTHING", lines)
 
         await self.write(work)
 

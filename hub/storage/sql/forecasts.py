@@ -1,4 +1,4 @@
-"""Forecasts as issued and the weather they were made with, in SQLite."""
+"""Forecasts as issued and the weather they were made with."""
 
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
@@ -7,18 +7,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from hub.storage.records import ForecastRow
-from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sql.connection import Transactions
 from protocols.slots import Slot
 
 _COLUMNS = "target, issued_slot, first_slot, quantiles, energy_wh, model, reason, drivers, weather_issued_at"
-_ADD_SQL = """INSERT OR REPLACE INTO forecast
+_ADD_SQL = """INSERT INTO forecast
 (target, issued_slot, first_slot, until_slot, quantiles, energy_wh, model, reason, drivers, weather_issued_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
-_WEATHER_SQL = """SELECT hour_s, max(issued_at), temperature_c, radiation_w_m2, wind_m_s FROM weather
-WHERE hour_s >= ? AND hour_s < ? AND issued_at <= ? GROUP BY hour_s ORDER BY hour_s"""
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (target, issued_slot) DO UPDATE SET
+    first_slot = excluded.first_slot, until_slot = excluded.until_slot, quantiles = excluded.quantiles,
+    energy_wh = excluded.energy_wh, model = excluded.model, reason = excluded.reason, drivers = excluded.drivers,
+    weather_issued_at = excluded.weather_issued_at"""
+_ADD_WEATHER_SQL = """INSERT INTO weather VALUES (?, ?, ?, ?, ?) ON CONFLICT (hour_s, issued_at) DO UPDATE SET
+    temperature_c = excluded.temperature_c, radiation_w_m2 = excluded.radiation_w_m2, wind_m_s = excluded.wind_m_s"""
+_WEATHER_SQL = """SELECT hour_s, issued_at, temperature_c, radiation_w_m2, wind_m_s FROM weather AS w
+WHERE hour_s >= ?1 AND hour_s < ?2 AND issued_at =
+    (SELECT max(issued_at) FROM weather WHERE hour_s = w.hour_s AND issued_at <= ?3) ORDER BY hour_s"""
 
 
-class SqlForecasts(SqliteConnections):
+class SqlForecasts(Transactions):
     """The ForecastStore slice."""
 
     async def add_forecasts(self, rows: Sequence[ForecastRow]) -> None:
@@ -47,7 +53,7 @@ class SqlForecasts(SqliteConnections):
     async def add_weather(self, issued_at: int, *, rows: Sequence[tuple[int, float, float, float]]) -> None:
         """Store one weather forecast; rows: (hour start unix s, temperature_c, radiation_w_m2, wind_m_s)."""
         lines = [(hour_s, issued_at, temperature, radiation, wind) for hour_s, temperature, radiation, wind in rows]
-        await self.write(lambda db: db.executemany("INSERT OR REPLACE INTO weather VALUES (?, ?, ?, ?, ?)", lines))
+        await self.write(lambda db: db.executemany(_ADD_WEATHER_SQL, lines))
 
     async def weather_known_at(
         self, at: int, *, first_s: int, until_s: int

@@ -1,19 +1,17 @@
-"""Members, homes, agents, invitations and sign-in sessions in SQLite, which only ever sees hashes of secrets."""
+"""Members, homes, agents, invitations and sign-in sessions; the store only ever sees hashes of secrets."""
 
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
-import sqlite3
 from typing import NamedTuple
 
 from hub.storage.access_records import SignedIn
-from hub.storage.errors import StoreConflictError, StoreError
+from hub.storage.errors import ConstraintError, StoreConflictError, StoreError
 from hub.storage.invite_records import InviteRefusal
 from hub.storage.life_records import BOARD_ROLE, ChangeKind
 from hub.storage.records import Agent, Coop, Home, Member
-from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sql.connection import Connection, Transactions
 from hub.storage.sql.people.change_log import log_change
 from hub.storage.sql.people.rows import MEMBER_COLUMNS, insert_member, member_of
-from hub.storage.sqlite.threads.connection import Connection
 
 _HOME = "id, name, member_id, follows"
 _PERSON_OF_HOME_SQL = """SELECT coalesce(held_by, member.id) FROM home JOIN member ON member.id = member_id
@@ -30,7 +28,7 @@ class _Place(NamedTuple):
     held_by: str | None
 
 
-class SqlMembers(SqliteConnections):
+class SqlMembers(Transactions):
     """The MemberStore slice."""
 
     async def coop(self) -> Coop:
@@ -80,7 +78,7 @@ class SqlMembers(SqliteConnections):
                 if home is not None:
                     values = (home.id, home.name, home.member_id, home.follows)
                     await db.execute(f"INSERT INTO home ({_HOME}) VALUES (?, ?, ?, ?)", values)
-            except sqlite3.IntegrityError:
+            except ConstraintError:
                 raise StoreConflictError(f"member {member.id} or its home already exists") from None
 
         await self.write(work)
@@ -157,7 +155,7 @@ class SqlMembers(SqliteConnections):
                     " VALUES (?, ?, ?, ?, ?, ?)",
                     (token_id, home_id, expires_at, masked_key, replaces, int(is_further)),
                 )
-            except sqlite3.IntegrityError:
+            except ConstraintError:
                 raise StoreConflictError(f"cannot invite for home {home_id}: no such home") from None
 
         await self.write(work)
@@ -218,7 +216,7 @@ class SqlMembers(SqliteConnections):
                     "INSERT INTO sign_in (link_hash, member_id, expires_at, made_by) VALUES (?, ?, ?, ?)",
                     (link_hash, member_id, expires_at, made_by),
                 )
-            except sqlite3.IntegrityError:
+            except ConstraintError:
                 raise StoreConflictError(f"cannot make a sign-in link for {member_id}: no such member") from None
 
         await self.write(work)

@@ -1,4 +1,4 @@
-"""Writes verified messages and what they say to SQLite."""
+"""Writes verified messages and what they say to the store."""
 
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
@@ -7,9 +7,8 @@ from collections.abc import Iterable, Sequence
 from hub.storage.errors import StoreConflictError
 from hub.storage.fleet_records import AgentClock
 from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount, RefusedNumber
-from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sql.connection import Connection, Transactions
 from hub.storage.sql.prompts import store_answer
-from hub.storage.sqlite.threads.connection import Connection
 from protocols.slots import Slot
 
 # A better mark replaces a worse one, but not an equal one: the first value read from the meter counts (I2, I5).
@@ -23,20 +22,24 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _HEAD_SQL = """INSERT INTO chain_head VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (agent) DO UPDATE SET
     epoch = excluded.epoch, seq = excluded.seq, hash = excluded.hash,
-    last_slot = max(coalesce(excluded.last_slot, last_slot), coalesce(last_slot, excluded.last_slot)),
-    last_received_at = excluded.last_received_at, messages = messages + excluded.messages"""
-_LONG_SQL = "INSERT OR IGNORE INTO long_interval VALUES (?, ?, ?, ?, ?)"
+    last_slot = CASE WHEN chain_head.last_slot >= coalesce(excluded.last_slot, chain_head.last_slot)
+        THEN chain_head.last_slot ELSE excluded.last_slot END,
+    last_received_at = excluded.last_received_at, messages = chain_head.messages + excluded.messages"""
+_LONG_SQL = "INSERT INTO long_interval VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _DEVICE_SQL = """INSERT INTO device VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (home, seat, name) DO UPDATE SET
     state = excluded.state, age_s = excluded.age_s, reported_at = excluded.reported_at
-WHERE excluded.reported_at >= reported_at"""
-_CONSENT_SQL = "INSERT OR IGNORE INTO consent VALUES (?, ?, ?, ?, ?)"
+WHERE excluded.reported_at >= device.reported_at"""
+_CONSENT_SQL = "INSERT INTO consent VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 _SOURCE_SQL = """INSERT INTO measure_source (home, measure, agent, after_position, first_slot, since_at)
 SELECT ?, ?, agent, position - 1, ?, ? FROM message WHERE agent = ? AND epoch = ? AND seq = ?"""
 _REFUSAL_SQL = """INSERT INTO refusal VALUES (?, ?, ?, ?, ?) ON CONFLICT (agent, reason) DO UPDATE SET
-    count = count + excluded.count, last_at = excluded.last_at, detail = excluded.detail"""
+    count = refusal.count + excluded.count, last_at = excluded.last_at, detail = excluded.detail"""
+
+_CLOCK_SQL = """INSERT INTO agent_clock VALUES (?, ?, ?, ?) ON CONFLICT (agent) DO UPDATE SET
+    told_at = excluded.told_at, ahead_s = excluded.ahead_s, state = excluded.state"""
 
 
-class SqlMessages(SqliteConnections):
+class SqlMessages(Transactions):
     """The writing half of the ReadingStore slice."""
 
     async def store_messages(self, messages: Sequence[AcceptedMessage]) -> None:
@@ -74,7 +77,7 @@ class SqlMessages(SqliteConnections):
             rows = await db.execute_fetchall(
                 "SELECT agent, epoch, seq, refused FROM (SELECT agent, epoch, seq, refused, row_number()"
                 " OVER (PARTITION BY agent, epoch ORDER BY seq DESC) AS nth FROM message WHERE refused IS NOT NULL)"
-                " WHERE nth <= ? ORDER BY agent, epoch, seq",
+                " AS numbered WHERE nth <= ? ORDER BY agent, epoch, seq",
                 (newest,),
             )
         return tuple(RefusedNumber(*row) for row in rows)
@@ -101,7 +104,7 @@ class SqlMessages(SqliteConnections):
         lines = [(c.agent, c.told_at, c.ahead_s, c.state) for c in clocks]
 
         async def work(db: Connection) -> None:
-            await db.executemany("INSERT OR REPLACE INTO agent_clock VALUES (?, ?, ?, ?)", lines)
+            await db.executemany(_CLOCK_SQL, lines)
 
         await self.write(work)
 

@@ -1,10 +1,9 @@
-"""Members' objections and the board's decisions in SQLite; triggers forbid changing a row."""
+"""Members' objections and the board's decisions; triggers forbid changing a row."""
 
 from typing import Final
 
 from hub.storage.records import NewObjection, ObjectionRow
-from hub.storage.sqlite.connections import SqliteConnections
-from hub.storage.sqlite.threads.connection import Connection
+from hub.storage.sql.connection import Connection, Transactions
 
 _ROWS_SQL = """SELECT o.id, o.member, o.month, o.day, o.line, o.stated, o.statement, o.reason, o.made_at, o.due_at,
 d.verdict, d.board_member, d.reason, d.decided_at
@@ -19,7 +18,7 @@ VALUES (?, ?, ?, ?, ?)"""
 MOST_OPEN: Final = 20
 
 
-class SqlObjections(SqliteConnections):
+class SqlObjections(Transactions):
     """The ObjectionStore slice."""
 
     async def add_objection(self, new: NewObjection) -> str | None:

@@ -1,4 +1,4 @@
-"""Appliances, prompts, answers and the timetable's jobs in SQLite."""
+"""Appliances, prompts, answers and the timetable's jobs."""
 
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from hub.storage.records import Appliance, Job, PromptRow
-from hub.storage.sqlite.connections import SqliteConnections
-from hub.storage.sqlite.threads.connection import Connection
+from hub.storage.sql.connection import Connection, Transactions
 from protocols.slots import start_of
 
 ANSWERS: Final = ("yes", "no", "never_appliance")
@@ -19,7 +18,7 @@ _PROMPT = """id, home, member, appliance, energy_wh, usual_slot, proposed_slot, 
 issued_slot, answer_by_slot, answer, answered_at, measured_wh, measured_uncertainty_wh"""
 
 
-class SqlPrompts(SqliteConnections):
+class SqlPrompts(Transactions):
     """The PromptStore and JobStore slices."""
 
     async def set_appliances(self, home: str, appliances: Sequence[Appliance]) -> None:
@@ -124,7 +123,8 @@ class SqlPrompts(SqliteConnections):
 
         async def work(db: Connection) -> None:
             await db.execute(
-                "INSERT OR REPLACE INTO job VALUES (?, ?, ?, ?)",
+                "INSERT INTO job VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at,"
+                " last_run_at = excluded.last_run_at, last_error = excluded.last_error",
                 (job.name, job.due_at, job.last_run_at, job.last_error),
             )
 

@@ -1,4 +1,4 @@
-"""Reads homes' values from SQLite. Every method that returns values first commits its lines to the access log (I12).
+"""Reads homes' values from the store. Every method that returns values first commits its lines to the access log (I12).
 
 numpy is loaded by the first method that returns arrays, so a process that asks for none (intake) does without it.
 """
@@ -21,9 +21,9 @@ from hub.storage.records import (
     SettlementInputs,
 )
 from hub.storage.sql.access_log import SqlAccessLog
+from hub.storage.sql.connection import Connection
 from hub.storage.sql.people.agent_keys import held_spans
 from hub.storage.sql.people.meter_notices import told_meters
-from hub.storage.sqlite.threads.connection import Connection
 from protocols.quantities import Mark, Measure
 from protocols.slots import Slot
 
@@ -44,12 +44,8 @@ _COARSE_SQL = """SELECT DISTINCT home FROM reading
 WHERE home IN ({marks}) AND measure = ? AND slot >= ? AND slot < ? AND span > 1"""
 _SUMS_SQL = """SELECT slot, sum(energy_wh), count(*) FROM reading
 WHERE home IN ({marks}) AND measure = ? AND slot >= ? AND slot < ? AND span = 1 AND mark <= 1 GROUP BY slot"""
-# Two strings of numbers for the whole neighbourhood: fetching each value as a row would take twice as long.
-_SETTLE_SQL = """SELECT group_concat(cell), group_concat(energy_wh) FROM (
-    SELECT (slot - ?2) * ?4 + home_list.key AS cell, energy_wh
-    FROM json_each(?5) AS home_list CROSS JOIN reading ON home = home_list.value
-    WHERE measure = ?1 AND slot >= ?2 AND slot < ?3 AND span = 1 AND mark = ?6)"""
-_NEWEST_SQL = """WITH RECURSIVE asked(slot) AS (SELECT ?1 UNION ALL SELECT slot + 1 FROM asked WHERE slot + 1 < ?2)
+_NEWEST_SQL = """WITH RECURSIVE asked(slot) AS (
+    SELECT CAST(?1 AS BIGINT) UNION ALL SELECT slot + 1 FROM asked WHERE slot + 1 < ?2)
 SELECT slot, (SELECT max(position) FROM message WHERE last_slot = slot) FROM asked"""
 
 
@@ -140,7 +136,7 @@ class SqlSeries(SqlAccessLog):
             return {}
         async with self.reading() as db:
             rows = await db.execute_fetchall(_NEWEST_SQL, (slots.start, slots.stop))
-        # Filtered here, because SQLite would look each row up a second time to filter it.
+        # Filtered here, because a database would look each row up a second time to filter it.
         return {slot: position for slot, position in rows if position is not None}
 
     async def long_intervals(self, home: str, *, slots: range, access: Access) -> tuple[LongIntervalRow, ...]:
@@ -187,7 +183,7 @@ async def _metered(
     from hub.storage.series import metered_table  # noqa: PLC0415 - loads numpy
 
     place = (int(measure), slots.start, slots.stop, len(homes), json.dumps(homes), int(mark))
-    ((cells, values),) = await db.execute_fetchall(_SETTLE_SQL, place)
+    ((cells, values),) = await db.execute_fetchall(db.dialect.metered_sql, place)
     return metered_table(cells or "", values or "", slots=len(slots), homes=len(homes))
 
 

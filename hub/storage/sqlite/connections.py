@@ -17,10 +17,12 @@ from typing import Any, Final, Self, TypeVar
 
 from hub.core.ledger.signed_document import Signer
 from hub.storage.errors import StoreError
+from hub.storage.sql.connection import Connection, Transactions, Work
+from hub.storage.sql.row_log.sealing import newest_waiting, seal_changes
 from hub.storage.sqlite.row_log.file_check import open_for_reading, refuse_damaged_upgrade
-from hub.storage.sqlite.row_log.sealing import install_log, newest_waiting, seal_changes
+from hub.storage.sqlite.row_log.install import install_log
 from hub.storage.sqlite.schema import migrate
-from hub.storage.sqlite.threads.connection import Connection, Snapshot, Work, read_through, run_through
+from hub.storage.sqlite.threads.connection import FileConnection, FileWork, Snapshot, read_through, run_through
 from hub.storage.sqlite.threads.file_thread import FileThread
 
 log = logging.getLogger(__name__)
@@ -38,17 +40,14 @@ _FILE_TROUBLE: Final = frozenset(
 
 @dataclass(slots=True)
 class _Queued:
-    work: Work[Any]
+    work: Work[Any] | FileWork[Any]
     done: asyncio.Future[Any]
     result: Any = None
     error: Exception | None = None
 
 
-class SqliteConnections:
-    """The open file. `now` returns unix seconds, for rows that record the time of a request (the access log).
-
-    `signer` is the hub's key, which signs the log of rows; without it the log is kept and its head is not signed.
-    """
+class SqliteConnections(Transactions):
+    """The open file."""
 
     def __init__(
         self,
@@ -59,14 +58,12 @@ class SqliteConnections:
         now: Callable[[], float],
         signer: Signer | None = None,
     ) -> None:
-        self.place = place
+        super().__init__(place, now=now, signer=signer)
         self._writer = writer
         self._all_readers = readers
         self._readers: asyncio.LifoQueue[FileThread] = asyncio.LifoQueue()
         for reader in readers:
             self._readers.put_nowait(reader)
-        self._now = now
-        self._signer = signer
         self._queue: asyncio.Queue[_Queued | None] = asyncio.Queue()
         self._is_closing = False
         self._task = asyncio.create_task(self._write_until_closed(), name="store-writer")
@@ -110,7 +107,7 @@ class SqliteConnections:
         # The last to be closed empties the write-ahead log, which takes one that may write.
         await _close_all([*self._all_readers, self._writer])
 
-    async def write(self, work: Work[T]) -> T:
+    async def write(self, work: Work[T] | FileWork[T]) -> T:
         """Run `work` inside the next commit; returns only when that commit is on disk.
 
         Raises: any exception from `work` (its changes are undone), or StoreError if the commit itself failed.
@@ -121,7 +118,7 @@ class SqliteConnections:
         self._queue.put_nowait(_Queued(work, done))
         return await done
 
-    async def read(self, work: Work[T]) -> T:
+    async def read(self, work: Work[T] | FileWork[T]) -> T:
         """Run `work` on a consistent snapshot of committed rows, all of it in one crossing to a reader's thread.
 
         Raises: StoreError if the file cannot be read.
@@ -135,7 +132,7 @@ class SqliteConnections:
             self._readers.put_nowait(reader)  # safe even if this await is cancelled: the thread ends one step first
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[Connection]:
+    async def reading(self) -> AsyncIterator[FileConnection]:
         """A reader with a consistent snapshot of committed rows. Raises: StoreError if the file cannot be read."""
         reader = await self._readers.get()
         try:
@@ -183,7 +180,7 @@ class SqliteConnections:
                 "%s: a failed write could not be undone: %s; trying again before the next write", self.place, error
             )
 
-    async def _write_all(self, works: list[_Queued], db: Connection) -> None:
+    async def _write_all(self, works: list[_Queued], db: FileConnection) -> None:
         await db.run(_begin_writing)
         waiting = await newest_waiting(db)
         for queued in works:
@@ -192,7 +189,7 @@ class SqliteConnections:
         # If power fails before this line returns, nothing was written and no caller has got a result.
         await db.run(lambda plain: plain.commit())
 
-    async def _run_in_savepoint(self, queued: _Queued, db: Connection) -> None:
+    async def _run_in_savepoint(self, queued: _Queued, db: FileConnection) -> None:
         await db.execute("SAVEPOINT work")
         try:
             queued.result = await db.run(partial(run_through, queued.work))
@@ -246,7 +243,7 @@ def _configuration(*, is_writer: bool) -> str:
     return f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}; PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY; {own}"
 
 
-async def _bring_up_to_date(db: Connection, *, path: Path, create: bool, at: int, signer: Signer | None) -> None:
+async def _bring_up_to_date(db: FileConnection, *, path: Path, create: bool, at: int, signer: Signer | None) -> None:
     if not create:
         await _refuse_empty(db, path)
     await migrate(db, place=str(path), finish=partial(install_log, db, at=at, signer=signer))

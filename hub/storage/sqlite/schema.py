@@ -8,7 +8,7 @@ from functools import cache
 from importlib import resources
 
 from hub.storage.errors import StoreError
-from hub.storage.sqlite.threads.connection import Connection
+from hub.storage.sqlite.threads.connection import FileConnection
 
 LEDGER_SQL = """CREATE TABLE IF NOT EXISTS migration (
     number INTEGER PRIMARY KEY, name TEXT NOT NULL, checksum TEXT NOT NULL) STRICT"""
@@ -41,7 +41,7 @@ def known_migrations() -> tuple[Migration, ...]:
     return steps
 
 
-async def lacks_steps(db: Connection) -> bool:
+async def lacks_steps(db: FileConnection) -> bool:
     """Whether `migrate` would apply a step to this file; False for one that holds nothing at all."""
     if not list(await db.execute_fetchall("SELECT 1 FROM sqlite_master LIMIT 1")):
         return False
@@ -52,7 +52,7 @@ async def lacks_steps(db: Connection) -> bool:
 
 
 async def migrate(
-    db: Connection,
+    db: FileConnection,
     *,
     place: str,
     steps: Sequence[Migration] | None = None,

@@ -16,7 +16,7 @@ from hub.core.ledger.signed_document import SIGNED_TAG, canonical_bytes, sign_do
 from hub.folder.keys.hub_key import load_key
 from hub.folder.paths import KEY_NAME, SALT_NAME
 from hub.storage.sql.row_log.protection import LOGGED
-from hub.storage.sqlite.row_log.sealing import install_log
+from hub.storage.sqlite.row_log.install import install_log
 from hub.storage.sqlite.schema import known_migrations
 from hub.storage.sqlite.threads.connection import run_through
 from protocols.errors import RequestError

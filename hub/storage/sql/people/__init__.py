@@ -1,1 +1,1 @@
-"""Changes to members, homes, roles and agents by named people, and the log of them, in SQLite."""
+"""Changes to members, homes, roles and agents by named people, and the log of them."""

@@ -1,15 +1,14 @@
-"""A home's new agent keys in SQLite: objections, the board's decisions, and the slots that wait for them."""
+"""A home's new agent keys: objections, the board's decisions, and the slots that wait for them."""
 
 from typing import Final
 
 from hub.core.homes.measure_sources import GRID_METER, brought_spans
 from hub.storage.life_records import EVENT_DAYS, REFUSED, VERDICTS, ChangeKind, NewAgentKey
-from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sql.connection import Connection, Transactions
 from hub.storage.sql.people.change_log import log_change
 from hub.storage.sql.people.checks import by_problem
 from hub.storage.sql.people.home_agents import meter_sources
 from hub.storage.sql.people.meter_notices import unproven_meters
-from hub.storage.sqlite.threads.connection import Connection
 from protocols.slots import slot_of, start_of
 
 _NEW_SQL: Final = """SELECT a.id, a.home_id, a.enrolled_at, a.revoked_at, o.member, coalesce(o.reason, ''), o.made_at,
@@ -57,7 +56,7 @@ async def held_spans(db: Connection, *, now_s: float) -> list[tuple[str, int, in
     return held
 
 
-class SqlAgentKeys(SqliteConnections):
+class SqlAgentKeys(Transactions):
     """The AgentKeyStore slice, but for the slots that wait."""
 
     async def new_agent_keys(self) -> tuple[NewAgentKey, ...]:

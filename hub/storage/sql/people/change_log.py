@@ -3,10 +3,10 @@
 from typing import Final
 
 from hub.storage.life_records import ChangeKind
-from hub.storage.sqlite.threads.connection import Connection
+from hub.storage.sql.connection import Connection
 
 _LINE_SQL: Final = """INSERT INTO member_change (at, made_by, kind, member, subject, reason, link_by)
-VALUES (?, ?, ?, ?, ?, ?, ?)"""
+VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id"""
 
 
 async def log_change(
@@ -25,4 +25,5 @@ async def log_change(
     `link_by` made the sign-in link of the session in which `by` makes the change; empty if nobody else did.
     """
     maker = "" if link_by == by else link_by
-    return (await db.execute(_LINE_SQL, (at, by, kind.value, member, subject, reason, maker))).lastrowid or 0
+    ((number,),) = await db.execute_fetchall(_LINE_SQL, (at, by, kind.value, member, subject, reason, maker))
+    return int(number)

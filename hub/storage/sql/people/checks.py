@@ -1,6 +1,6 @@
 """The checks that every change about a member shares: who may make it, and who is meant."""
 
-from hub.storage.sqlite.threads.connection import Connection
+from hub.storage.sql.connection import Connection
 
 
 async def by_problem(db: Connection, by: str) -> str | None:

@@ -1,11 +1,10 @@
-"""Erases what the co-op's retention rule says, in SQLite: each in one transaction with its line of the log."""
+"""Erases what the co-op's retention rule says,: each in one transaction with its line of the log."""
 
 from typing import Final
 
 from hub.storage.life_records import ERASED_NAME, ChangeKind, HomeErasure, PersonErasure
-from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sql.connection import Connection, Transactions
 from hub.storage.sql.people.change_log import log_change
-from hub.storage.sqlite.threads.connection import Connection
 
 _HOMES_DUE_SQL: Final = """SELECT home.id, coalesce(member.held_by, member.id), member.id, member.left_at FROM home
 JOIN member ON member.id = home.member_id
@@ -24,7 +23,7 @@ _OF_HOME: Final = ("reading", "long_interval", "device", "consent", "appliance",
 """What was made from the home's messages, and what its household entered: deleted with them."""
 
 
-class SqlErasures(SqliteConnections):
+class SqlErasures(Transactions):
     """The ErasureStore slice."""
 
     async def erase_homes(self, *, left_before: int, months: int) -> tuple[str, ...]:
@@ -43,12 +42,12 @@ class SqlErasures(SqliteConnections):
             row = (home, member, left_at, months, count, at)
             await db.execute("INSERT INTO erasure VALUES (?, ?, ?, ?, ?, ?)", row)
             # If power fails before the commit, nothing is erased; after it, the pages are overwritten, not only freed.
-            await db.execute("PRAGMA secure_delete = ON")
+            await db.overwrite_deleted(is_on=True)
             await db.execute(f"UPDATE message SET sealed = x'' WHERE {agents} AND length(sealed) > 0", (home,))  # noqa: S608
             for table in _OF_HOME:
                 await db.execute(f"DELETE FROM {table} WHERE home = ?", (home,))  # noqa: S608
             await db.execute("UPDATE home SET name = id WHERE id = ?", (home,))
-            await db.execute("PRAGMA secure_delete = OFF")
+            await db.overwrite_deleted(is_on=False)
 
         await self.write(work)
 
@@ -65,7 +64,7 @@ class SqlErasures(SqliteConnections):
             await log_change(db, ChangeKind.PERSON_ERASED, member, at=at, by="")
             sql = f"INSERT INTO person_erasure SELECT id, ?2, ?3 FROM member WHERE id IN {ids}"  # noqa: S608
             await db.execute(sql, (member, months, at))
-            await db.execute("PRAGMA secure_delete = ON")
+            await db.overwrite_deleted(is_on=True)
             await db.execute(f"UPDATE account SET name = '', iban = '' WHERE member IN {ids}", (member,))  # noqa: S608
             emails = await db.execute_fetchall(f"SELECT email FROM member WHERE id IN {ids}", (member,))  # noqa: S608
             addresses = [str(row[0]).casefold() for row in emails]
@@ -76,7 +75,7 @@ class SqlErasures(SqliteConnections):
             await db.execute(f"DELETE FROM notice WHERE member IN {ids}", (member,))  # noqa: S608
             await db.execute("DELETE FROM session WHERE member_id = ?", (member,))
             await db.execute("DELETE FROM sign_in WHERE member_id = ?", (member,))
-            await db.execute("PRAGMA secure_delete = OFF")
+            await db.overwrite_deleted(is_on=False)
 
         await self.write(work)
 

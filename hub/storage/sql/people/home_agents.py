@@ -1,17 +1,17 @@
-"""What a home's agents bring and allow, in SQLite: the source of each meter, and the newest consent of each seat."""
+"""What a home's agents bring and allow,: the source of each meter, and the newest consent of each seat."""
 
 from collections import defaultdict
 from typing import Final
 
 from hub.core.homes.consents import AgentConsent
 from hub.core.homes.measure_sources import MeterSource, measures_of
-from hub.storage.sqlite.connections import SqliteConnections
-from hub.storage.sqlite.threads.connection import Connection
+from hub.storage.sql.connection import Connection, Transactions
 from protocols.quantities import Measure
 
 _SOURCES_SQL: Final = """SELECT s.home, s.measure, s.agent, agent.seat, s.first_slot, s.since_at, s.after_position
 FROM measure_source AS s JOIN agent ON agent.id = s.agent ORDER BY s.id"""
-_CONSENTS_SQL: Final = "SELECT home, seat, max(version), document FROM consent GROUP BY home, seat ORDER BY home, seat"
+_CONSENTS_SQL: Final = """SELECT home, seat, version, document FROM consent AS c WHERE version =
+    (SELECT max(version) FROM consent WHERE home = c.home AND seat = c.seat) ORDER BY home, seat"""
 _LIVE_SQL: Final = "SELECT home_id, seat FROM agent WHERE revoked_at IS NULL"
 _ENDED_SQL: Final = "SELECT home.id FROM home JOIN member ON member.id = home.member_id WHERE member.left_at <= ?"
 
@@ -22,7 +22,7 @@ async def meter_sources(db: Connection) -> list[MeterSource]:
     return [MeterSource(row[0], Measure(row[1]), *tuple(row)[2:]) for row in rows]
 
 
-class SqlHomeAgents(SqliteConnections):
+class SqlHomeAgents(Transactions):
     """The HomeAgentStore slice."""
 
     async def meter_sources(self) -> tuple[MeterSource, ...]:

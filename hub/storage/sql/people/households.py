@@ -1,4 +1,4 @@
-"""Who lives in which home, in SQLite: the contract's holder, the other adults, and the homes a person sees."""
+"""Who lives in which home,: the contract's holder, the other adults, and the homes a person sees."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -8,11 +8,10 @@ from hub.storage.household_records import HomeAdult, SeenHome, known_together
 from hub.storage.life_records import ChangeKind
 from hub.storage.records import Access, Home, Member
 from hub.storage.sql.access_log import write_access
-from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sql.connection import Connection, Transactions
 from hub.storage.sql.people.change_log import log_change
 from hub.storage.sql.people.checks import by_problem
 from hub.storage.sql.people.rows import insert_member, member_of
-from hub.storage.sqlite.threads.connection import Connection
 
 _SEEN_SQL: Final = """SELECT home.id, home.name, home.follows, member.* FROM home
 JOIN (SELECT id AS member, name, email, language, is_board, joined_at, left_at, held_by FROM member) AS member
@@ -27,7 +26,7 @@ _EVER_SQL: Final = """SELECT home.id, coalesce(held_by, member.id) FROM home JOI
 UNION SELECT subject, member FROM member_change WHERE kind = ? AND subject IN (SELECT id FROM home)"""
 
 
-class SqlHouseholds(SqliteConnections):
+class SqlHouseholds(Transactions):
     """The HouseholdStore slice."""
 
     async def add_adult(self, home: str, member: Member, *, by: str, link_by: str = "") -> str | None:

@@ -1,4 +1,4 @@
-"""Changes to members, roles and agents in SQLite, each with its line in the log of changes."""
+"""Changes to members, roles and agents, each with its line in the log of changes."""
 
 from datetime import UTC, datetime
 from typing import Final
@@ -6,11 +6,10 @@ from zoneinfo import ZoneInfo
 
 from hub.storage.life_records import BOARD_ROLE, ROLES, ChangeKind, LoggedChange, MemberEdit
 from hub.storage.notice_records import NewNotice, NoticeKind, former_address
-from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sql.connection import Connection, Transactions
 from hub.storage.sql.people.change_log import log_change
 from hub.storage.sql.people.checks import by_problem, no_person, unknown_member
 from hub.storage.sql.people.notices import add_notice
-from hub.storage.sqlite.threads.connection import Connection
 
 _BOARD_SQL: Final = "SELECT id FROM member WHERE is_board = 1 ORDER BY id"
 _CHANGES_SQL: Final = "SELECT id, at, made_by, kind, member, subject, reason, link_by FROM member_change ORDER BY id"
@@ -25,14 +24,14 @@ WHERE member.left_at < ? AND agent.revoked_at IS NULL ORDER BY agent.id"""
 # Whose home follows a home of this member, and whose time there would begin before the member's ends.
 _SUCCESSOR_SQL: Final = """SELECT next.id, after.id, after.joined_at, coop.tz FROM home AS own
 JOIN home AS next ON next.follows = own.id JOIN member AS after ON after.id = next.member_id CROSS JOIN coop
-WHERE own.member_id = ?1 AND (?2 IS NULL OR after.joined_at < ?2) ORDER BY after.joined_at LIMIT 1"""
+WHERE own.member_id = ?1 AND (CAST(?2 AS BIGINT) IS NULL OR after.joined_at < ?2) ORDER BY after.joined_at LIMIT 1"""
 TOLD_WITHIN_S: Final = 3 * 86_400
 """So long a mail server that puts the mail to a former address off is tried again."""
 
 ENDED: Final = "the membership has ended"
 
 
-class SqlLife(SqliteConnections):
+class SqlLife(Transactions):
     """The LifeStore slice."""
 
     async def edit_member(self, member: str, edit: MemberEdit, *, by: str, link_by: str = "") -> str | None:
@@ -201,7 +200,7 @@ async def _sign_out(db: Connection, member: str) -> int:
     """End the member's sessions and open sign-in links; how many there were."""
     sessions = await db.execute("DELETE FROM session WHERE member_id = ?", (member,))
     links = await db.execute("DELETE FROM sign_in WHERE member_id = ?", (member,))
-    return sessions.rowcount + links.rowcount
+    return sessions + links
 
 
 async def _tell_former(db: Connection, member: str, line: int, *, former: tuple[str, str], at: int) -> None:

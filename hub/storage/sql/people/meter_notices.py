@@ -1,4 +1,4 @@
-"""Notices of grid meters in SQLite: stored once for each change, and the spans that wait for the board."""
+"""Notices of grid meters: stored once for each change, and the spans that wait for the board."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -6,10 +6,9 @@ from typing import Any, Final
 from hub.core.homes.measure_sources import GRID_METER
 from hub.core.homes.meter_trust import UNPROVEN_METER, MeterSpan, ToldMeter, unproven_spans
 from hub.storage.fleet_records import ReceivedNotice
-from hub.storage.sqlite.connections import SqliteConnections
+from hub.storage.sql.connection import Connection, Transactions
 from hub.storage.sql.people.home_agents import meter_sources
 from hub.storage.sql.published.device_maps import release_windows
-from hub.storage.sqlite.threads.connection import Connection
 from protocols.slots import Slot, slot_of
 
 MOST_NOTICES: Final = 1_000
@@ -53,7 +52,7 @@ async def unproven_meters(db: Connection) -> list[MeterSpan]:
     return unproven_spans(told, accepted, bundles=await release_windows(db))
 
 
-class SqlMeterNotices(SqliteConnections):
+class SqlMeterNotices(Transactions):
     """The MeterNoticeStore slice."""
 
     async def note_meters(self, received: Sequence[ReceivedNotice]) -> None:

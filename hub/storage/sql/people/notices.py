@@ -1,21 +1,20 @@
-"""The queue of mail to members, their choices and the addresses that refuse mail, in SQLite."""
+"""The queue of mail to members, their choices and the addresses that refuse mail."""
 
 import json
 from collections.abc import Sequence
 from typing import Final
 
 from hub.storage.notice_records import Bounce, NewNotice, Notice, NoticeChoice, NoticeKind, NoticeState
-from hub.storage.sqlite.connections import SqliteConnections
-from hub.storage.sqlite.threads.connection import Connection
+from hub.storage.sql.connection import Connection, Transactions
 
 _COLUMNS: Final = """SELECT id, kind, member, about, facts, secret, made_at, last_try_at, next_try_at, tries, state,
 settled_at, answer FROM notice"""
 _DUE_SQL: Final = f"""{_COLUMNS} WHERE settled_at IS NULL AND next_try_at <= ?
 ORDER BY kind NOT IN ('sign-in', 'invitation'), id LIMIT ?"""
 _LIST_SQL: Final = f"""{_COLUMNS} WHERE settled_at IS NULL OR settled_at >= ? ORDER BY id DESC LIMIT ?"""
-_ADD_SQL: Final = """INSERT OR IGNORE INTO notice
+_ADD_SQL: Final = """INSERT INTO notice
 (kind, member, about, facts, secret, made_at, last_try_at, next_try_at, state)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting')"""
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, 'waiting') ON CONFLICT DO NOTHING"""
 _RECENT_SQL: Final = "SELECT count(*) FROM notice WHERE kind = ? AND member = ? AND made_at > ?"
 _SETTLE_SQL: Final = """UPDATE notice SET state = ?, answer = ?, settled_at = ?, secret = NULL
 WHERE id = ? AND settled_at IS NULL"""
@@ -31,7 +30,7 @@ ANSWER_CHARS_MAX: Final = 200
 HOUR_S: Final = 3600
 
 
-class SqlNotices(SqliteConnections):
+class SqlNotices(Transactions):
     """The NoticeStore slice."""
 
     async def add_notices(self, found: Sequence[NewNotice]) -> int:
@@ -140,7 +139,7 @@ async def add_notice(db: Connection, new: NewNotice, *, at: int) -> int:
             return 0
     facts = json.dumps(dict(new.facts), ensure_ascii=False, sort_keys=True)
     row = (new.kind.value, new.member, new.about, facts, new.secret, at, new.last_try_at, at)
-    return (await db.execute(_ADD_SQL, row)).rowcount
+    return await db.execute(_ADD_SQL, row)
 
 
 def _notice(row: tuple[object, ...]) -> Notice:

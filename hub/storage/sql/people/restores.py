@@ -1,15 +1,14 @@
-"""When the hub was restored from a backup, in SQLite, and who on the board has looked at what may be missing since."""
+"""When the hub was restored from a backup, and who on the board has looked at what may be missing since."""
 
 from typing import Final
 
 from hub.storage.audit_records import RestoreRow
-from hub.storage.sqlite.connections import SqliteConnections
-from hub.storage.sqlite.threads.connection import Connection
+from hub.storage.sql.connection import Connection, Transactions
 
 _RESTORES_SQL: Final = "SELECT backup_made_at, restored_at, checked_by, checked_at FROM restore ORDER BY id"
 
 
-class SqlRestores(SqliteConnections):
+class SqlRestores(Transactions):
     """The RestoreStore slice."""
 
     async def add_restore(self, *, backup_made_at: int, restored_at: int) -> None:
@@ -38,6 +37,6 @@ class SqlRestores(SqliteConnections):
             done = await db.execute(
                 "UPDATE restore SET checked_by = ?, checked_at = ? WHERE checked_at IS NULL", (by, at)
             )
-            return None if done.rowcount else "there is no restore to confirm"
+            return None if done else "there is no restore to confirm"
 
         return await self.write(work)

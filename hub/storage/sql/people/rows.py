@@ -1,12 +1,11 @@
-"""A member's row in SQLite: its columns, written and read; nothing is checked here."""
+"""A member's row: its columns, written and read; nothing is checked here."""
 
-import sqlite3
 from collections.abc import Sequence
 from typing import Final
 
-from hub.storage.errors import StoreConflictError
+from hub.storage.errors import ConstraintError, StoreConflictError
 from hub.storage.records import Member
-from hub.storage.sqlite.threads.connection import Connection
+from hub.storage.sql.connection import Connection
 
 MEMBER_COLUMNS: Final = "id, name, email, language, is_board, joined_at, left_at, held_by"
 
@@ -19,7 +18,7 @@ async def insert_member(db: Connection, member: Member) -> None:
     )
     try:
         await db.execute(f"INSERT INTO member ({MEMBER_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)  # noqa: S608
-    except sqlite3.IntegrityError:
+    except ConstraintError:
         raise StoreConflictError(f"member {member.id} already exists") from None
 
 

@@ -1,1 +1,1 @@
-"""What members were shown and what therefore never changes, in SQLite."""
+"""What members were shown and what therefore never changes."""

@@ -1,4 +1,4 @@
-"""Device maps in SQLite: files, proposals and releases. Triggers forbid changing a row."""
+"""Device maps: files, proposals and releases. Triggers forbid changing a row."""
 
 import json
 from collections.abc import Sequence
@@ -6,8 +6,7 @@ from typing import Final
 
 from hub.storage.errors import StoreError
 from hub.storage.maps.records import MapFile, MapProposal, MapRelease
-from hub.storage.sqlite.connections import SqliteConnections
-from hub.storage.sqlite.threads.connection import Connection
+from hub.storage.sql.connection import Connection, Transactions
 from protocols.slots import Slot, slot_of
 
 _FILES_SQL: Final = "SELECT digest, map, quality, text, added_by, added_at FROM map_file ORDER BY added_at, rowid"
@@ -15,6 +14,8 @@ _PROPOSALS_SQL: Final = """SELECT p.id, p.follows, p.digests, p.proposed_by, p.p
 coalesce(w.withdrawn_by, '') FROM map_proposal AS p LEFT JOIN map_withdrawal AS w ON w.proposal = p.id ORDER BY p.id"""
 _RELEASES_SQL: Final = """SELECT serial, proposal, bronze, bundle, released_by, released_at FROM map_release
 ORDER BY serial"""
+_PROPOSE_SQL: Final = """INSERT INTO map_proposal (follows, digests, proposed_by, proposed_at) VALUES (?, ?, ?, ?)
+RETURNING id"""
 _NEWEST_SQL: Final = "SELECT coalesce(max(serial), 0) FROM map_release"
 _WINDOWS_SQL: Final = "SELECT released_at, bronze FROM map_release ORDER BY serial"
 
@@ -29,7 +30,7 @@ async def release_windows(db: Connection) -> list[tuple[Slot, Slot | None]]:
     return [(slot, end) for (slot, bronze), end in zip(rows, ends, strict=False) if bronze]
 
 
-class SqlDeviceMaps(SqliteConnections):
+class SqlDeviceMaps(Transactions):
     """The MapStore slice."""
 
     async def add_map_file(self, new: MapFile) -> None:
@@ -59,10 +60,9 @@ class SqlDeviceMaps(SqliteConnections):
             if missing := [each for each in digests if each not in known]:
                 raise StoreError(f"no map with the digest {missing[0][:16]} was added")
             ((newest,),) = await db.execute_fetchall(_NEWEST_SQL)
-            sql = "INSERT INTO map_proposal (follows, digests, proposed_by, proposed_at) VALUES (?, ?, ?, ?)"
             # If power fails before the commit, there is no proposal, and nobody was told of one.
-            cursor = await db.execute(sql, (newest, json.dumps(list(digests)), by, at))
-            return int(cursor.lastrowid or 0)
+            ((number,),) = await db.execute_fetchall(_PROPOSE_SQL, (newest, json.dumps(list(digests)), by, at))
+            return int(number)
 
         return await self.write(work)
 

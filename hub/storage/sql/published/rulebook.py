@@ -1,16 +1,15 @@
-"""The rulebook in SQLite: its versions, the board's proposals and their adoption. Triggers forbid changing a row."""
+"""The rulebook: its versions, the board's proposals and their adoption. Triggers forbid changing a row."""
 
 # ruff: noqa: S608 - only constant column lists are put into SQL here; values are bound.
 
-import json
+from bisect import bisect_right
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Final
 
 from hub.storage.errors import StoreError
 from hub.storage.rule_records import NewProposal, RuleAdoption, RuleProposal, StoredRule, StoredRulebook, day_of
-from hub.storage.sqlite.connections import SqliteConnections
-from hub.storage.sqlite.threads.connection import Connection
+from hub.storage.sql.connection import Connection, Transactions
 
 _ADOPTED: Final = """EXISTS (SELECT 1 FROM rule_adoption AS a
 WHERE a.rule = rule.position AND a.rule_hash = rule.hash AND a.valid_from_day = rule.valid_from_day
@@ -28,11 +27,12 @@ FROM rule AS r LEFT JOIN rule_adoption AS a ON a.rule = r.position
 LEFT JOIN rule_proposal AS p ON p.rule_hash = r.hash AND p.valid_from_day = r.valid_from_day
 {_WITHDRAWN} ORDER BY r.position"""
 _PROPOSE_SQL: Final = """INSERT INTO rule_proposal
-(rule_hash, canonical, valid_from_day, follows, source, proposed_by, proposed_at) VALUES (?, ?, ?, ?, ?, ?, ?)"""
+(rule_hash, canonical, valid_from_day, follows, source, proposed_by, proposed_at) VALUES (?, ?, ?, ?, ?, ?, ?)
+RETURNING id"""
 _SETTLED_SQL: Final = "SELECT coalesce(max(day), '') FROM run WHERE kind NOT LIKE 'fund:%' AND length(day) = 10"
 
 
-class SqlRulebook(SqliteConnections):
+class SqlRulebook(Transactions):
     """The RuleStore slice."""
 
     async def add_rule(self, rule_hash: str, *, canonical: bytes, valid_from_day: str) -> None:
@@ -70,8 +70,8 @@ class SqlRulebook(SqliteConnections):
             ((follows,),) = await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM rule")
             values = (new.hash, new.canonical, new.valid_from_day, follows, new.source, new.by, new.at)
             # If power fails before the commit, there is no proposal, and nobody was told of one.
-            cursor = await db.execute(_PROPOSE_SQL, values)
-            return int(cursor.lastrowid or 0)
+            ((number,),) = await db.execute_fetchall(_PROPOSE_SQL, values)
+            return int(number)
 
         return await self.write(work)
 
@@ -134,11 +134,11 @@ class SqlRulebook(SqliteConnections):
 
     async def rule_hashes(self, days: Sequence[str]) -> dict[str, str]:
         """The hash of the rule in force on each of these local days; days before the first rule are omitted."""
-        found = f"SELECT hash FROM rule WHERE valid_from_day <= value AND {_ADOPTED} {_NEWEST}"
-        sql = f"SELECT value, ({found}) AS found FROM json_each(?) WHERE found IS NOT NULL"
+        sql = f"SELECT valid_from_day, hash FROM rule WHERE {_ADOPTED} ORDER BY valid_from_day, position"
         async with self.reading() as db:
-            rows = await db.execute_fetchall(sql, (json.dumps(list(days)),))
-        return {str(day): str(rule_hash) for day, rule_hash in rows}
+            rules = [(str(first), str(rule_hash)) for first, rule_hash in await db.execute_fetchall(sql)]
+        firsts = [first for first, _ in rules]
+        return {day: rules[place - 1][1] for day in days if (place := bisect_right(firsts, day))}
 
     async def journal_rules(self) -> tuple[StoredRule, ...]:
         """Every version of the rulebook with its proposal and adoption, damaged or not."""
@@ -180,8 +180,9 @@ async def _require_open(db: Connection, proposal: RuleProposal) -> None:
 
 
 async def _put_rule(db: Connection, rule: tuple[str, bytes, str], *, adopted: RuleAdoption) -> None:
-    cursor = await db.execute("INSERT INTO rule (hash, canonical, valid_from_day) VALUES (?, ?, ?)", rule)
-    values = (cursor.lastrowid, rule[0], rule[2], adopted.by, adopted.at)
+    sql = "INSERT INTO rule (hash, canonical, valid_from_day) VALUES (?, ?, ?) RETURNING position"
+    ((position,),) = await db.execute_fetchall(sql, rule)
+    values = (position, rule[0], rule[2], adopted.by, adopted.at)
     await db.execute("INSERT INTO rule_adoption VALUES (?, ?, ?, ?, ?)", values)
 
 

@@ -1,24 +1,23 @@
-"""Published street totals and the groups they were made from, in SQLite. Rows are added once and never changed."""
+"""Published street totals and the groups they were made from,. Rows are added once and never changed."""
 
 import json
 from collections.abc import Sequence
 
-from hub.storage.sqlite.connections import SqliteConnections
-from hub.storage.sqlite.threads.connection import Row
+from hub.storage.sql.connection import Row, Transactions
 from hub.storage.street_records import RunGroup, StreetTotal
 from protocols.quantities import Measure
 from protocols.slots import Slot
 
-_DAY_SQL = ("SELECT homes FROM street_day WHERE day = ?", "INSERT OR IGNORE INTO street_day VALUES (?, ?)")
+_DAY_SQL = ("SELECT homes FROM street_day WHERE day = ?", "INSERT INTO street_day VALUES (?, ?) ON CONFLICT DO NOTHING")
 _RUN_SQL = (
     "SELECT open_homes, plants, was_shown FROM run_group WHERE run_key = ?",
-    "INSERT OR IGNORE INTO run_group (run_key, open_homes, plants) VALUES (?, ?, ?)",
+    "INSERT INTO run_group (run_key, open_homes, plants) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
 )
 _REPORTED_SQL = """SELECT slot, home FROM reading
 WHERE measure = ? AND slot >= ? AND slot < ? AND span = 1 AND mark <= 1"""
 
 
-class SqlStreet(SqliteConnections):
+class SqlStreet(Transactions):
     """The StreetStore slice."""
 
     async def fix_street_day(self, day: str, *, homes: Sequence[str]) -> tuple[str, ...]:
@@ -49,7 +48,7 @@ class SqlStreet(SqliteConnections):
     async def add_street_totals(self, rows: Sequence[StreetTotal]) -> None:
         """Publish totals; a slot that has one already keeps it."""
         lines = [(row.slot, json.dumps(row.homes), row.makers, row.sun_wh, row.wind_wh, row.used_wh) for row in rows]
-        sql = "INSERT OR IGNORE INTO street_total VALUES (?, ?, ?, ?, ?, ?)"
+        sql = "INSERT INTO street_total VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
         await self.write(lambda db: db.executemany(sql, lines))
 
     async def street_totals(self, *, slots: range) -> dict[Slot, StreetTotal]:

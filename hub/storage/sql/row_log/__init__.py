@@ -1,1 +1,1 @@
-"""The log of rows as every database keeps it: what is logged, how lines are chained, and the rows as they are stored."""
+"""The log of rows as every database keeps it: what is logged, how lines are chained, and rows as they are."""

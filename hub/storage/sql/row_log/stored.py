@@ -5,7 +5,7 @@ from typing import Final
 from hub.storage.audit_records import StoredHead, StoredHome, StoredMessage
 from hub.storage.records import Access
 from hub.storage.sql.access_log import SqlAccessLog
-from hub.storage.sqlite.threads.connection import Connection, Row
+from hub.storage.sql.connection import Connection, Row
 
 _MESSAGES_SQL: Final = """SELECT position, epoch, seq, CAST(kind AS BLOB), hash, sealed, received_at, first_slot,
 last_slot, CAST(refused AS BLOB) FROM message WHERE agent = ? AND (epoch, seq) > (?, ?) ORDER BY epoch, seq LIMIT ?"""

@@ -10,7 +10,7 @@ from typing import Final
 from hub.storage.audit_records import FileCheck
 from hub.storage.errors import StoreError
 from hub.storage.sqlite.schema import lacks_steps
-from hub.storage.sqlite.threads.connection import Connection
+from hub.storage.sqlite.threads.connection import FileConnection
 from hub.storage.sqlite.threads.file_thread import FileThread
 
 log = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ BEFORE_UPGRADE_S: Final = 30.0
 PROGRESS_STEPS: Final = 10_000
 
 
-async def quick_check(db: Connection, *, within_s: float) -> FileCheck:
+async def quick_check(db: FileConnection, *, within_s: float) -> FileCheck:
     """The first damage SQLite's quick check finds in the file within this many seconds."""
     return await db.run(partial(_quick_check, within_s=within_s))
 
@@ -74,5 +74,5 @@ async def refuse_damaged_upgrade(reader: FileThread, path: Path) -> None:
         log.warning("%s: only a part was looked through for damage before the upgrade; that part is sound", path)
 
 
-async def _check_if_behind(db: Connection) -> FileCheck | None:
+async def _check_if_behind(db: FileConnection) -> FileCheck | None:
     return await quick_check(db, within_s=BEFORE_UPGRADE_S) if await lacks_steps(db) else None

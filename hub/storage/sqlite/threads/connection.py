@@ -5,42 +5,58 @@ run over there from beginning to end, in one crossing: it awaits nothing but its
 """
 
 import sqlite3
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
+
+from hub.storage.errors import ConstraintError
+from hub.storage.sql.connection import Connection, Dialect, Row, Work
+from hub.storage.sqlite.dialect import SQLITE
 
 T = TypeVar("T")
-Row = tuple[Any, ...]
+_TAKEN: Final = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
 Step = Callable[[sqlite3.Connection], T]
 """Something to do on the file's thread, with the plain connection."""
 
 
-class Connection(ABC):
+class FileConnection(Connection):
     """An open store's file, for statements."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """SQLite's own words."""
+        return SQLITE
 
     @abstractmethod
     async def run(self, step: Step[T]) -> T:
         """Do this on the file's thread."""
 
-    async def execute(self, sql: str, values: Sequence[Any] = ()) -> sqlite3.Cursor:
-        """Run one statement. The cursor is for its counts only: rows are fetched on the file's thread."""
-        return await self.run(lambda plain: plain.execute(sql, values))
+    async def execute(self, sql: str, values: Sequence[Any] = ()) -> int:
+        """Run one statement; how many rows it changed."""
+        return await self._stated(lambda plain: plain.execute(sql, values).rowcount)
 
     async def execute_fetchall(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
         """All rows of one statement."""
-        return await self.run(lambda plain: plain.execute(sql, values).fetchall())
+        return await self._stated(lambda plain: plain.execute(sql, values).fetchall())
 
-    async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> sqlite3.Cursor:
+    async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run one statement for each of these rows of values."""
-        return await self.run(lambda plain: plain.executemany(sql, rows))
+        await self._stated(lambda plain: plain.executemany(sql, rows))
+
+    async def _stated(self, step: Step[T]) -> T:
+        try:
+            return await self.run(step)
+        except sqlite3.IntegrityError as error:
+            is_taken = error.sqlite_errorcode in _TAKEN
+            raise ConstraintError(str(error), is_taken=is_taken) from error
 
 
-Work = Callable[[Connection], Awaitable[T]]
-"""Several statements that belong together. It may run on another thread than its caller's."""
+FileWork = Callable[[FileConnection], Awaitable[T]]
+"""A piece of work that needs the file itself."""
 
 
-class _OnItsThread(Connection):
+class _OnItsThread(FileConnection):
     """What a piece of work is given: every statement is done when it returns."""
 
     def __init__(self, plain: sqlite3.Connection) -> None:
@@ -50,7 +66,7 @@ class _OnItsThread(Connection):
         return step(self._plain)
 
 
-class Snapshot(Connection):
+class Snapshot(FileConnection):
     """Reads of one moment, asked for by the event loop; `cross` does a step on the file's thread.
 
     The first statement begins the transaction, so a single read crosses once.
@@ -78,7 +94,7 @@ def begin(plain: sqlite3.Connection) -> None:
     plain.execute("BEGIN")
 
 
-def run_through(work: Work[T], plain: sqlite3.Connection) -> T:
+def run_through(work: Work[T] | FileWork[T], plain: sqlite3.Connection) -> T:
     """Do a whole piece of work now. Raises: RuntimeError if it awaits anything but its connection."""
     steps = work(_OnItsThread(plain)).__await__()
     try:
@@ -90,7 +106,7 @@ def run_through(work: Work[T], plain: sqlite3.Connection) -> T:
     raise RuntimeError("a piece of work on the store may await nothing but its connection")
 
 
-def read_through(work: Work[T], plain: sqlite3.Connection) -> T:
+def read_through(work: Work[T] | FileWork[T], plain: sqlite3.Connection) -> T:
     """The same in a transaction of its own, which is undone: it is for reading."""
     begin(plain)
     try:

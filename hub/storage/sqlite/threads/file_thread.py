@@ -9,7 +9,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any, Self, TypeVar
 
-from hub.storage.sqlite.threads.connection import Step, Work, run_through
+from hub.storage.sqlite.threads.connection import FileWork, Step, run_through
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ class FileThread:
         """The same without waiting for it; its outcome is not told."""
         self._steps.put((None, step))
 
-    async def work(self, work: Work[T]) -> T:
+    async def work(self, work: FileWork[T]) -> T:
         """Do a whole piece of work on the thread."""
         return await self.run(partial(run_through, work))
 

@@ -236,12 +236,13 @@ async def test_a_reader_that_fails_raises_one_line_and_can_be_used_again(tmp_pat
 
 def test_only_two_modules_read_values_and_they_log_first() -> None:
     """I12 by construction: energies are selected in two modules, and each public method there writes the log first."""
-    folder = ROOT / "hub/storage/sqlite"
+    folder = ROOT / "hub/storage/sql"
     readers = (folder / "series.py", folder / "row_log/stored.py")
     for path in sorted((ROOT / "hub").rglob("*.py")):
         text = path.read_text(encoding="utf-8")
         reads_values = re.search(r"energy_wh[^\"]*?FROM (reading|long_interval)\b", text)
         assert bool(reads_values) == (path in readers), path
+        assert (".metered_sql" in text) == (path == readers[0]), path
     public = [
         method
         for path in readers

@@ -2,24 +2,15 @@
 
 # ruff: noqa: S608 - only names from the schema are put into SQL here; values are bound.
 
-import sqlite3
-from collections import Counter
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, closing
-from functools import partial
 from typing import Final
 
-from hub.storage.audit_records import BoardAct, FileCheck, LogHead, LogLine, RowLogView, WaitingLine, row_digest
-from hub.storage.sqlite.connections import SqliteConnections
-from hub.storage.sqlite.row_log.file_check import quick_check
-from hub.storage.sql.row_log.protection import LOGGED
-from hub.storage.sqlite.row_log.sealing import TABLE_INFO, table_forms
-from hub.storage.sqlite.row_log.triggers import form_of
-from hub.storage.sqlite.schema import LEDGER_SQL, known_migrations
-from hub.storage.sqlite.threads.connection import Connection
+from hub.storage.audit_records import BoardAct, LogHead, LogLine, WaitingLine
+from hub.storage.sql.connection import Connection
+from hub.storage.sql.row_log.forms import TableForm
 
 PAGE: Final = 2_000
-MOST_PROBLEMS: Final = 20
 BEFORE_ALL: Final = -(2**63)
 _LINES_SQL = """SELECT position, at, CAST(source AS BLOB), CAST(row_key AS BLOB), CAST(change AS BLOB), digest,
 CAST(says AS BLOB) FROM row_log WHERE position > ? ORDER BY position LIMIT ?"""
@@ -62,28 +53,33 @@ UNION ALL SELECT DISTINCT 'device ' || home || ': there is no such home' FROM de
     WHERE home NOT IN (SELECT id FROM home)
 UNION ALL SELECT DISTINCT 'consent ' || home || ': there is no such home' FROM consent
     WHERE home NOT IN (SELECT id FROM home)"""
-_SCHEMA_SQL = "SELECT type, name, CAST(sql AS BLOB) FROM sqlite_master WHERE sql IS NOT NULL"
 
 
-class SqliteRowLog(SqliteConnections):
-    """The RowLogStore slice."""
-
-    @asynccontextmanager
-    async def row_log(self) -> AsyncIterator[RowLogView]:
-        """The log and its tables at one moment. Raises: StoreError if a page cannot be read."""
-        async with self.reading() as db:
-            yield _View(db)
-
-    async def quick_check(self, *, within_s: float) -> FileCheck:
-        """The first damage SQLite's quick check finds in the file within this many seconds."""
-        return await self.read(partial(quick_check, within_s=within_s))
-
-
-class _View:
-    """Reads on one connection inside one transaction."""
+class LogView(ABC):
+    """Reads on one connection inside one transaction; what a database shows in its own way is left to it."""
 
     def __init__(self, db: Connection) -> None:
         self._db = db
+
+    @abstractmethod
+    async def table_forms(self) -> list[TableForm]:
+        """The forms of the logged tables that this store has."""
+
+    @abstractmethod
+    def rows(self, table: str) -> AsyncIterator[Sequence[tuple[str, bytes]]]:
+        """(row key, digest) of every row the table has now, page by page."""
+
+    @abstractmethod
+    async def differing_definitions(self) -> tuple[str, ...]:
+        """One sentence for each part of the schema that is not as this program makes it."""
+
+    @abstractmethod
+    async def damaged_pages(self) -> tuple[str, ...]:
+        """What the database's own check of all its pages says; empty if they are sound."""
+
+    @abstractmethod
+    async def broken_references(self) -> dict[tuple[str, str], int]:
+        """How many rows of a table refer to a row of another that is not there."""
 
     async def head(self) -> LogHead | None:
         rows = await self._db.execute_fetchall("SELECT position, hash, signature FROM row_log_head")
@@ -94,74 +90,29 @@ class _View:
         while page := list(await self._db.execute_fetchall(_LINES_SQL, (after, PAGE))):
             after = int(page[-1][0])
             yield [
-                LogLine(row[0], row[1], _text(row[2]), _text(row[3]), _text(row[4]), row[5], _text(row[6]))
+                LogLine(row[0], row[1], as_text(row[2]), as_text(row[3]), as_text(row[4]), row[5], as_text(row[6]))
                 for row in page
             ]
 
-    async def rows(self, table: str) -> AsyncIterator[Sequence[tuple[str, bytes]]]:
-        forms = {form.table: form for form in await table_forms(self._db)}
-        key, content, _ = forms[table].parts("")
-        sql = f"SELECT CAST({key} AS BLOB), CAST({content} AS BLOB) FROM {table}"
-        cursor = await self._db.execute(sql)
-        while page := await self._db.run(lambda _: cursor.fetchmany(PAGE)):
-            yield [(_text(row[0]), row_digest(bytes(row[1]))) for row in page]
-
     async def forms(self) -> dict[str, str]:
-        return {form.table: form.form.hex() for form in await table_forms(self._db)}
+        return {form.table: form.form.hex() for form in await self.table_forms()}
 
     async def waiting(self) -> tuple[WaitingLine, ...]:
         rows = await self._db.execute_fetchall(_WAITING_SQL, (PAGE,))
-        return tuple(WaitingLine(_text(row[0]), _text(row[1]), _text(row[2])) for row in rows)
+        return tuple(WaitingLine(as_text(row[0]), as_text(row[1]), as_text(row[2])) for row in rows)
 
     async def acts(self) -> tuple[BoardAct, ...]:
         rows = await self._db.execute_fetchall(_ACTS_SQL)
         return tuple(BoardAct(str(source), str(key), str(by), str(member or "")) for source, key, by, member in rows)
 
-    async def differing_definitions(self) -> tuple[str, ...]:
-        held = {(str(kind), str(name)): _text(sql) for kind, name, sql in await self._db.execute_fetchall(_SCHEMA_SQL)}
-        wanted = expected_definitions()
-        found = [f"{kind} {name}: this program makes it, and the store lacks it" for kind, name in wanted.keys() - held]
-        found += [
-            f"{kind} {name}: the store has it, and this program never made it" for kind, name in held.keys() - wanted
-        ]
-        found += [
-            f"{kind} {name}: its definition is not the one this program makes"
-            for kind, name in wanted.keys() & held.keys()
-            if wanted[kind, name] != held[kind, name]
-        ]
-        steps = {(step.number, step.name, step.checksum) for step in known_migrations()}
-        for number, name, checksum in await self._db.execute_fetchall("SELECT number, name, checksum FROM migration"):
-            if (number, name, checksum) not in steps:
-                found.append(f"migration {number}: it is not a step of this program")
-        return tuple(sorted(found))
-
     async def loose_rows(self) -> tuple[str, ...]:
-        found = [
-            _text(row[0]) for row in await self._db.execute_fetchall(f"SELECT CAST(said AS BLOB) FROM ({_LOOSE_SQL})")
-        ]
-        broken = Counter((row[0], row[2]) for row in await self._db.execute_fetchall("PRAGMA foreign_key_check"))
-        for (table, parent), rows in sorted(broken.items()):
-            found.append(f"{table}: {rows} rows refer to a row of {parent} that is not there")
+        rows = await self._db.execute_fetchall(f"SELECT CAST(said AS BLOB) FROM ({_LOOSE_SQL}) AS loose")
+        found = [as_text(row[0]) for row in rows]
+        for (table, parent), count in sorted((await self.broken_references()).items()):
+            found.append(f"{table}: {count} rows refer to a row of {parent} that is not there")
         return tuple(found)
 
-    async def damaged_pages(self) -> tuple[str, ...]:
-        rows = await self._db.execute_fetchall(f"PRAGMA integrity_check({MOST_PROBLEMS})")
-        found = [str(row[0]) for row in rows]
-        return () if found == ["ok"] else tuple(found)
 
-
-def expected_definitions() -> dict[tuple[str, str], str]:
-    """(kind, name) and SQL of every table, index and trigger in a store of this program."""
-    with closing(sqlite3.connect(":memory:")) as db:
-        db.execute(LEDGER_SQL)
-        for step in known_migrations():
-            db.executescript(step.sql)
-        for table in LOGGED:
-            columns = [(str(name), str(kind), int(place)) for name, kind, place in db.execute(TABLE_INFO, (table,))]
-            for sql in form_of(table, columns).triggers().values():
-                db.execute(sql)
-        return {(str(kind), str(name)): _text(sql) for kind, name, sql in db.execute(_SCHEMA_SQL)}
-
-
-def _text(raw: bytes | None) -> str:
+def as_text(raw: bytes | None) -> str:
+    """Text as it is, damaged or not."""
     return (raw or b"").decode("utf-8", errors="backslashreplace")

@@ -1,0 +1,85 @@
+"""What a slice of the store is given to work with: a connection for statements, and transactions to run them in.
+
+Each database brings its own. Statements are written once: with `?` for each value or `?1` for one used twice, in words
+that every database of ours understands; where they truly differ, the connection's dialect has them.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from hub.core.ledger.signed_document import Signer
+
+T = TypeVar("T")
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """The statements that databases spell differently, each with the same values in the same order.
+
+    `metered_sql` gives two texts of numbers, with commas: places in a table of slots and homes, and the energy there.
+    `overwrite_sql` says whether pages of deleted rows are overwritten; empty where the database cannot be told.
+    """
+
+    metered_sql: str
+    overwrite_sql: dict[bool, str]
+
+
+class Connection(ABC):
+    """An open store, for statements: inside the caller's transaction."""
+
+    @property
+    @abstractmethod
+    def dialect(self) -> Dialect:
+        """What this database spells differently."""
+
+    @abstractmethod
+    async def execute(self, sql: str, values: Sequence[Any] = ()) -> int:
+        """Run one statement; how many rows it changed. Raises: ConstraintError if the schema refuses a row."""
+
+    @abstractmethod
+    async def execute_fetchall(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        """All rows of one statement. Raises: ConstraintError if the schema refuses a row."""
+
+    @abstractmethod
+    async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run one statement for each of these rows of values. Raises: ConstraintError if the schema refuses a row."""
+
+    async def overwrite_deleted(self, *, is_on: bool) -> None:
+        """From now on in this transaction, let nothing of a deleted row stay readable in the database's files."""
+        if sql := self.dialect.overwrite_sql.get(is_on):
+            await self.execute(sql)
+
+
+Work = Callable[[Connection], Awaitable[T]]
+"""Several statements that belong together. It awaits nothing but its connection, and may run on another thread."""
+
+
+class Transactions(ABC):
+    """An open store, for pieces of work. `now` returns unix seconds, for rows that record the time of a request.
+
+    `signer` is the hub's key, which signs the log of rows; without it the log is kept and its head is not signed.
+    """
+
+    def __init__(self, place: str, *, now: Callable[[], float], signer: Signer | None) -> None:
+        self.place = place
+        self._now = now
+        self._signer = signer
+
+    @abstractmethod
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` inside the next commit; returns only when that commit is on disk.
+
+        Raises: any exception from `work` (its changes are undone), or StoreError if the commit itself failed.
+        """
+
+    @abstractmethod
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on a consistent snapshot of committed rows. Raises: StoreError if the store cannot be read."""
+
+    @abstractmethod
+    def reading(self) -> AbstractAsyncContextManager[Connection]:
+        """A consistent snapshot of committed rows, inside the block. Raises: StoreError if it cannot be read."""
