@@ -28,8 +28,8 @@ from tests.edge_agent.modbus_stand import Stand, meter_words
 from tests.edge_agent.stub_hub import free_port
 
 METERS = 8
-READINGS = 60
-ROUNDS = 9
+READINGS = 20
+ROUNDS = 60
 EVERY_S = 10
 SCANS = 8
 BARS = {"reading_cpu_over_bare_pymodbus": 1.3}
@@ -44,10 +44,10 @@ def measure() -> dict[str, float]:
 
 
 async def _one_after_another(ports: list[int]) -> dict[str, float]:
-    """Values decoded and in our units, beside the library's own conversion of them; the median of several rounds.
+    """Values decoded and in our units, beside the library's own conversion of them; the least of several rounds.
 
     Both are connected and have read once before: a home's meters are read all day. What that first reading costs (with
-    placing the map on the device) is a figure of its own.
+    placing the map on the device) is a figure of its own. What else the machine does only adds to a round's time.
     """
     ours, bare, first = [], [], []
     for _ in range(ROUNDS):
@@ -59,9 +59,9 @@ async def _one_after_another(ports: list[int]) -> dict[str, float]:
                 first.append(first_s)
             await reader.close()
     return {
-        "reading_cpu_over_bare_pymodbus": median(ours) / median(bare),
-        "reading_cpu_us": 1e6 * median(ours) / READINGS / METERS,
-        "first_reading_cpu_us": 1e6 * median(first) / METERS,
+        "reading_cpu_over_bare_pymodbus": min(ours) / min(bare),
+        "reading_cpu_us": 1e6 * min(ours) / READINGS / METERS,
+        "first_reading_cpu_us": 1e6 * min(first) / METERS,
     }
 
 
