@@ -14,13 +14,15 @@ from edge_agent.maps.files import map_digests
 from edge_agent.metering.trusted_time import BootClock
 from edge_agent.outbox.store import Outbox
 from edge_agent.settings import Settings
-from edge_agent.setup.hub_site import fetch_root_of, post_renewal
+from edge_agent.setup.hub_site import fetch_root_of, post_question, post_renewal
 from edge_agent.timekeeping import Timekeeper
-from edge_agent.uplink.beside import RENEWAL, ROOT
+from edge_agent.uplink.beside import BROKER, RENEWAL, ROOT
 from edge_agent.uplink.hub_keys import Take
 from edge_agent.uplink.identity import Identity, hub_keys_of
 from edge_agent.uplink.map_fetching import CoopMaps
 from edge_agent.uplink.meter_teller import MeterTeller
+from edge_agent.uplink.moving.asking import AskingParts, keep_asking
+from edge_agent.uplink.moving.place import BrokerPlace
 from edge_agent.uplink.mqtt_link import Uplink
 from edge_agent.uplink.sealing import reseal_message
 from edge_agent.uplink.tls.new_root import RootParts, keep_root
@@ -44,12 +46,20 @@ def make_uplink(
     """The connection to the hub, not yet open."""
     enrolment = identity.enrolment
     hub_keys = hub_keys_of(settings.data, enrolment, now=_real_now(timekeeper, boot_clock))
+    place = BrokerPlace(
+        (enrolment.broker_host, enrolment.broker_port),
+        agent=enrolment.agent,
+        # Without a certificate the broker is on this computer, and stays there.
+        folder=None if identity.tls is None else settings.data,
+        now=timekeeper.clock.now,
+        monotonic=time.monotonic,
+    )
     uplink = Uplink(
         outbox,
         coop=enrolment.coop,
         agent=enrolment.agent,
         hub_keys=hub_keys,
-        broker=(enrolment.broker_host, enrolment.broker_port),
+        broker=place,
         now=timekeeper.clock.now,
         monotonic=time.monotonic,
         reseal=partial(reseal_message, identity.signer),
@@ -57,7 +67,14 @@ def make_uplink(
         tls=identity.tls,
         is_stopped=is_stopped,
     )
-    down = {kind: downlink_topic(enrolment.coop, enrolment.agent, kind=kind) for kind in ("credits", "maps")}
+    down = {kind: downlink_topic(enrolment.coop, enrolment.agent, kind=kind) for kind in ("broker", "credits", "maps")}
+    place.moved, place.is_up = uplink.wake, lambda: uplink.is_connected
+    if timekeeper.hub_time is not None:
+        timekeeper.hub_time.note_answered = place.note_answered
+    else:
+        # On a developer's timeline no time is asked for: any word of the hub will do.
+        hub_keys.note_opened = place.note_answered
+    uplink.takers[down["broker"]] = unharmed("broker", place.note)
     uplink.takers[down["credits"]] = unharmed("credits", lambda payload, _sealed: credit_book.note(payload))
     note = timekeeper.beside.note
     uplink.meter = MeterTeller(identity.signer, monotonic=time.monotonic, now=timekeeper.clock.now, note=note)
@@ -98,7 +115,7 @@ def renewing(
     boot_clock: BootClock | None,
     is_stopped: Callable[[], bool],
 ) -> list[Coroutine[Any, Any, None]]:
-    """The work that keeps certificate and root current; none for an agent without a certificate."""
+    """The work that keeps certificate, root and the broker's place current; none for an agent without a certificate."""
     enrolment, tls = identity.enrolment, identity.tls
     if tls is None:
         return []
@@ -121,6 +138,20 @@ def renewing(
         renewed=uplink.use_renewed,
         is_stopped=is_stopped,
     )
+
+    def ask(body: bytes) -> bytes:
+        timekeeper.beside.note(BROKER, body)
+        return post_question(enrolment.broker_host, enrolment.enrol_port, root=tls.root)(body)
+
+    asking = AskingParts(
+        uplink.broker,
+        uplink.hub_keys,
+        enrolment.coop,
+        enrolment.agent,
+        post=ask,
+        is_connected=lambda: uplink.is_connected or is_stopped(),
+        random=random.random,
+    )
     root = RootParts(
         renewal,
         identity=enrolment.hub_public_key,
@@ -128,7 +159,7 @@ def renewing(
         # Looking for a new root is talking to the hub too.
         is_connected=lambda: uplink.is_connected or is_stopped(),
     )
-    return [keep_certificate(renewal), keep_root(root)]
+    return [keep_certificate(renewal), keep_root(root), keep_asking(asking)]
 
 
 def _real_now(timekeeper: Timekeeper, boot_clock: BootClock | None) -> Callable[[], float]:

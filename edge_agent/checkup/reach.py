@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from edge_agent.checkup.results import Diagnosis, note, ok, wrong
+from edge_agent.uplink.moving.place import Address
 from edge_agent.uplink.tls.certificate_text import certificate_trouble
 from edge_agent.uplink.tls.files import TlsFiles, trusting
 from edge_agent.uplink.tls.trouble import tls_trouble
@@ -34,20 +35,23 @@ def check_certificate(validity_of: TlsFiles | None, *, now_s: float) -> list[Dia
     return [ok("certificate", f"valid for {int(left // 86400)} days, renewed by itself")]
 
 
-def check_hub(enrolment: EnrolAnswer, tls: TlsFiles | None) -> list[Diagnosis]:
+def check_hub(enrolment: EnrolAnswer, tls: TlsFiles | None, broker: Address) -> list[Diagnosis]:
     """The broker, and the hub's enrolment address where there is one."""
-    host = enrolment.broker_host
-    try:
-        socket.getaddrinfo(host, enrolment.broker_port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        advice = "check the network and the router's name server (DNS): `ping` any address you know; then ask the board"
-        return [wrong("hub", f"no address is found for {host}", advice)]
-    places: list[tuple[str, int, MakeContext]] = [
-        ("broker", enrolment.broker_port, lambda: None if tls is None else tls.context())
+    hub = None if tls is None or not enrolment.enrol_port else (enrolment.broker_host, enrolment.enrol_port)
+    for host, port in (broker, *(() if hub is None else (hub,))):
+        try:
+            socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        except (OSError, UnicodeError):
+            advice = (
+                "check the network and the router's name server (DNS): `ping` any address you know; then ask the board"
+            )
+            return [wrong("hub", f"no address is found for {host}", advice)]
+    places: list[tuple[str, Address, MakeContext]] = [
+        ("broker", broker, lambda: None if tls is None else tls.context())
     ]
-    if tls is not None and enrolment.enrol_port:
-        places.append(("hub", enrolment.enrol_port, lambda: trusting(tls.root)))
-    return [_reached(name, host, port, context=context) for name, port, context in places]
+    if tls is not None and hub is not None:
+        places.append(("hub", hub, lambda: trusting(tls.root)))
+    return [_reached(name, *address, context=context) for name, address, context in places]
 
 
 def _reached(name: str, host: str, port: int, *, context: MakeContext) -> Diagnosis:

@@ -25,6 +25,7 @@ from edge_agent.outbox.opening import FILE_NAME, is_running
 from edge_agent.outbox.view import read_overview
 from edge_agent.settings import Settings, read_settings
 from edge_agent.uplink.identity import ENROLMENT_FILE, load_identity
+from edge_agent.uplink.moving.place import address_of
 from protocols.errors import CommonwattError
 
 
@@ -117,7 +118,7 @@ def _hub(settings: Settings, commands: ServiceCommands) -> Iterator[list[Diagnos
         return
     yield [ok("enrolment", f"agent {identity.enrolment.agent} of home {identity.enrolment.home}")]
     yield check_certificate(identity.tls, now_s=time.time())
-    yield check_hub(identity.enrolment, identity.tls)
+    yield check_hub(identity.enrolment, identity.tls, address_of(settings.data, identity.enrolment))
     yield _records(settings, commands)
 
 

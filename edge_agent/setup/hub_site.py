@@ -56,6 +56,11 @@ def post_renewal(host: str, port: int, *, root: str) -> Callable[[bytes], bytes]
     return post_to(_url_of(host, port), path="/api/renew", root=root)
 
 
+def post_question(host: str, port: int, *, root: str) -> Callable[[bytes], bytes]:
+    """A function that asks the hub at this place where an agent's broker is. Raises: as `post_to`."""
+    return post_to(_url_of(host, port), path="/api/broker", root=root)
+
+
 def fetch_root_of(host: str, port: int) -> bytes:
     """What the hub at this place says its root certificate is; as `fetch_root_document`."""
     return fetch_root_document(_url_of(host, port))

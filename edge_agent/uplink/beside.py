@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-RENEWAL, ROOT = "renewal", "root"
+RENEWAL, ROOT, BROKER = "renewal", "root", "broker"
 """Asked of the hub over HTTPS; the other kinds are those of topics."""
 
 

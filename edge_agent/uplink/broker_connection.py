@@ -1,6 +1,6 @@
 """Keeps the agent's session at the broker open as long as its certificate is valid; a new certificate gets a new one.
 
-Without TLS it is open always. It decides nothing about messages.
+So does a new place of the broker. Without TLS it is open always. It decides nothing about messages.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import ssl
 from collections.abc import Callable
 
 from edge_agent.uplink.broker_session import BrokerSession
+from edge_agent.uplink.moving.place import Address, BrokerPlace
 from edge_agent.uplink.tls.certificate_text import PLAIN_ELSEWHERE, certificate_trouble
 from edge_agent.uplink.tls.files import TlsFiles
 from protocols.enrolment.certificates import Validity
@@ -22,7 +23,7 @@ class BrokerConnection:
         self,
         make: Callable[[ssl.SSLContext | None], BrokerSession],
         *,
-        broker: tuple[str, int],
+        broker: BrokerPlace,
         tls: TlsFiles | None,
         now: Callable[[], float],
         note_down: Callable[[str | None], None],
@@ -36,6 +37,7 @@ class BrokerConnection:
         self._is_stopped = is_stopped
         self._session: BrokerSession | None = None
         self._of: Validity | None = None
+        self._at: Address | None = None
         self._found: Validity | None = None if tls is None else tls.validity()
 
     def use_renewed(self) -> None:
@@ -49,8 +51,10 @@ class BrokerConnection:
             self._note_down(None)
             await self.leave()
             return
+        self._broker.look()
         problem = self._problem()
-        if self._session is not None and (problem is not None or self._of != self._found):
+        is_other = self._of != self._found or self._at != self._broker.address
+        if self._session is not None and (problem is not None or is_other):
             self._note_down(None)
             await self.leave()
         if problem is not None:
@@ -71,7 +75,7 @@ class BrokerConnection:
 
     def _problem(self) -> str | None:
         if self._tls is None:
-            return None if is_loopback(self._broker[0]) else PLAIN_ELSEWHERE
+            return None if is_loopback(self._broker.address[0]) else PLAIN_ELSEWHERE
         return certificate_trouble(self._found, now_s=self._now())
 
     def _open(self) -> None:
@@ -81,6 +85,6 @@ class BrokerConnection:
             self._note_down(f"the certificate cannot be used: {cause}: it is asked for again")
             self._found = None
             return
-        self._of = self._found
+        self._of, self._at = self._found, self._broker.address
         self._session = self._make(context)
-        self._session.start(*self._broker)
+        self._session.start(*self._at)

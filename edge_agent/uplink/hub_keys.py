@@ -41,6 +41,7 @@ class KnownHubKeys:
         self._now = now
         self._held: list[tuple[str, HubKeyCertificate]] = []
         self._is_end_said = False
+        self.note_opened: Callable[[], None] = lambda: None
         if first:
             self._take(first)
         try:
@@ -56,6 +57,11 @@ class KnownHubKeys:
                 log.error("%s", trouble)
             self._is_end_said = True
             raise WireError(RefusalReason.BAD_SIGNATURE, "the hub key has ended")
+        payload = self._opened(sealed, topic)
+        self.note_opened()
+        return payload
+
+    def _opened(self, sealed: bytes, topic: str) -> bytes:
         newest = self._newest
         try:
             return open_sealed(sealed, topic, _key(self._identity if newest is None else newest.public_key))

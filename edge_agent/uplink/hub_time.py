@@ -60,6 +60,7 @@ class HubTime:
         self._known: tuple[TimeBounds, float] | None = None
         self._state = state
         self.note_asked: Callable[[str, bytes], None] = lambda _kind, _sealed: None
+        self.note_answered: Callable[[], None] = lambda: None
         self._told = ClockState.UNCONFIRMED
 
     def is_due(self) -> bool:
@@ -90,6 +91,7 @@ class HubTime:
         now_s = self._boot_clock()
         took_s = now_s - self._asked[1]
         self._asked = None
+        self.note_answered()
         if took_s <= PATIENT_S:
             # The hub sends whole seconds.
             self._known = (TimeBounds(answer.at, answer.at + 1 + took_s), now_s)

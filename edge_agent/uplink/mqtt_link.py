@@ -21,6 +21,7 @@ from edge_agent.uplink.hub_keys import KnownHubKeys, Take
 from edge_agent.uplink.hub_time import HubTime
 from edge_agent.uplink.map_fetching import CoopMaps
 from edge_agent.uplink.meter_teller import MeterTeller
+from edge_agent.uplink.moving.place import BrokerPlace
 from edge_agent.uplink.receipt_effects import ReceiptMeaning, advance_receipts, meaning_of
 from edge_agent.uplink.revoked import RevocationWatch
 from edge_agent.uplink.silence import HubSilence
@@ -59,7 +60,7 @@ class Uplink:
         coop: str,
         agent: str,
         hub_keys: KnownHubKeys,
-        broker: tuple[str, int],
+        broker: BrokerPlace,
         now: Callable[[], float],
         monotonic: Callable[[], float],
         reseal: Reseal,
@@ -70,8 +71,8 @@ class Uplink:
     ) -> None:
         self._outbox = outbox
         self._agent = agent
-        self._hub_keys = hub_keys
-        self._broker = broker
+        self.hub_keys = hub_keys
+        self.broker = broker
         self._now = now
         self._monotonic = monotonic
         self._reseal = reseal
@@ -158,7 +159,7 @@ class Uplink:
     def note_up(self) -> None:
         """The broker knows the subscription."""
         if self._said_down or not self._has_been_up:
-            log.info("broker %s:%d: connected%s", *self._broker, " again" if self._has_been_up else "")
+            log.info("broker %s:%d: connected%s", *self.broker.address, " again" if self._has_been_up else "")
         self._is_connected, self._has_been_up = True, True
         self._said_down.clear()
         for ask_again in (each.ask_again for each in (self._hub_time, self.maps) if each is not None):
@@ -169,7 +170,7 @@ class Uplink:
         """There is no connection now; None if the agent ended it itself."""
         self._is_connected = False
         if words is not None and words not in self._said_down:
-            log.warning("broker %s:%d: %s; retrying, batches stay in the outbox", *self._broker, words)
+            log.warning("broker %s:%d: %s; retrying, batches stay in the outbox", *self.broker.address, words)
             self._said_down.add(words)
 
     def note_message(self, topic: str, sealed: bytes) -> None:
@@ -239,20 +240,20 @@ class Uplink:
         for topic, sealed in arrived:
             try:
                 if topic == self._topics["keys"]:
-                    self._hub_keys.note(sealed)
+                    self.hub_keys.note(sealed)
                 elif topic == self._topics["receipt"]:
-                    receipt = decode_receipt(self._hub_keys.open(sealed, topic))
+                    receipt = decode_receipt(self.hub_keys.open(sealed, topic))
                     newest = receipt if self._is_newer(receipt, newest) else newest
                 elif topic == self._topics["prompt"]:
-                    payload = self._hub_keys.open(sealed, topic)
+                    payload = self.hub_keys.open(sealed, topic)
                     prompt = decode_prompt(payload)
                     await self._outbox.keep_prompt(prompt.prompt_id, payload, now_s=self._now())
                 elif topic == self._topics["refused"]:
-                    refused = decode_refusal(self._hub_keys.open(sealed, topic))
+                    refused = decode_refusal(self.hub_keys.open(sealed, topic))
                 elif topic == self._topics["time"] and self._hub_time is not None:
-                    self._hub_time.note(self._hub_keys.open(sealed, topic))
+                    self._hub_time.note(self.hub_keys.open(sealed, topic))
                 elif topic in self.takers:
-                    await self.takers[topic](self._hub_keys.open(sealed, topic), sealed)
+                    await self.takers[topic](self.hub_keys.open(sealed, topic), sealed)
             except WireError as error:
                 self.ignored += 1
                 if self.ignored == 1 or self.ignored % 1000 == 0:

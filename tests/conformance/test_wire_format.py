@@ -22,6 +22,7 @@ from protocols import hub_keys
 from protocols.consent import rules as consent
 from protocols.consent.purposes import CATALOGUE
 from protocols.consent.reduction import find_violations
+from protocols.enrolment import broker_notices
 from protocols.enrolment import handshake as enrolment
 from protocols.enrolment import token as tokens
 from protocols.enrolment.renewal import parse_renewal
@@ -63,6 +64,7 @@ FORMS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "time": (clock_check.encode_clock_answer, clock_check.decode_clock_answer),
     "map-question": (question.encode_map_question, question.decode_map_question),
     "maps": (parts.encode_part, parts.decode_part),
+    "broker": (broker_notices.encode_broker, broker_notices.decode_broker),
 }
 UP = ("consent", "batch", "answer")
 BESIDE = ("question", "meter", "map-question")

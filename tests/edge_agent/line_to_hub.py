@@ -13,6 +13,7 @@ from edge_agent.metering.home_meter import ClosedSlot
 from edge_agent.outbox.opening import open_outbox
 from edge_agent.outbox.store import Outbox
 from edge_agent.uplink.hub_keys import KnownHubKeys
+from edge_agent.uplink.moving.place import BrokerPlace
 from edge_agent.uplink.mqtt_link import Uplink
 from edge_agent.uplink.sealing import AgentSigner, BatchContext, ConsentFilter, reseal_message
 from protocols.consent.reduction import SlotValue
@@ -44,7 +45,7 @@ class Line:
             coop=COOP,
             agent=AGENT,
             hub_keys=self.hub_keys(),
-            broker=("127.0.0.1", port or self.hub.port),
+            broker=BrokerPlace(("127.0.0.1", port or self.hub.port)),
             now=lambda: NOW,
             monotonic=time.monotonic,
             reseal=partial(reseal_message, self.signer),

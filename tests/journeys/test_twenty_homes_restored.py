@@ -22,6 +22,7 @@ from edge_agent.outbox.opening import open_outbox
 from edge_agent.outbox.store import Outbox
 from edge_agent.uplink.broker_connection import BrokerConnection
 from edge_agent.uplink.hub_keys import KnownHubKeys
+from edge_agent.uplink.moving.place import BrokerPlace
 from edge_agent.uplink.mqtt_link import Uplink
 from hub.backups.keys import make_backup_key
 from hub.backups.restoring import Restored, restore
@@ -67,7 +68,7 @@ class SmallHome:
             coop=COOP.id,
             agent=self.agent,
             hub_keys=KnownHubKeys(folder, coop=COOP.id, identity=street.identity, first="", now=street.now),
-            broker=("nowhere", 1),
+            broker=BrokerPlace(("nowhere", 1)),
             now=street.now,
             monotonic=time.monotonic,
             reseal=lambda _message: None,

@@ -6,7 +6,7 @@ from edge_agent.page.frame import card, table
 from edge_agent.page.markup import NOTHING, Html, filled, joined
 from edge_agent.page.running_home import RunningHome
 from edge_agent.page.words import PageWords, translatable
-from edge_agent.uplink.beside import RENEWAL, ROOT, SentBeside
+from edge_agent.uplink.beside import BROKER, RENEWAL, ROOT, SentBeside
 from protocols.wire.clock_check import decode_question
 from protocols.wire.envelope import payload_of
 from protocols.wire.map_bundles.question import decode_map_question
@@ -19,6 +19,7 @@ KINDS = {
     "maps": translatable("question for the co-op's device maps"),
     RENEWAL: translatable("renewal of the certificate"),
     ROOT: translatable("question for the co-op's root certificate"),
+    BROKER: translatable("question where the broker is"),
 }
 
 
@@ -66,6 +67,8 @@ def _says(words: PageWords, kind: str, sent: SentBeside) -> str:
             return words.text("the number of the newest bundle that is here: %(serial)s", serial=serial)
     except WireError as error:
         return error.detail
+    if kind == BROKER:
+        return words.text("the agent's name")
     if kind == RENEWAL:
         return words.text("the agent's name, a new public key, its signature: %(bytes)s bytes", bytes=len(sent.newest))
     return words.text("nothing about the home")

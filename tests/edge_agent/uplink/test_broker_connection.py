@@ -15,6 +15,7 @@ import pytest
 
 from edge_agent.uplink.broker_connection import BrokerConnection
 from edge_agent.uplink.broker_session import BrokerSession
+from edge_agent.uplink.moving.place import BrokerPlace
 from edge_agent.uplink.tls.files import TlsFiles, certificate_request
 from tests.coop_authority import LIFE_S, TestAuthority
 from tests.edge_agent.uplink.test_mqtt_link import until
@@ -71,7 +72,7 @@ async def test_an_expired_certificate_closes_the_session_and_a_new_one_opens_ano
     tls = files(tmp_path)
     make: Any = lambda context: Session(context, done)  # noqa: E731
     connection = BrokerConnection(
-        make, broker=("hub.example", 8883), tls=tls, now=lambda: now[0], note_down=heard.note_down
+        make, broker=BrokerPlace(("hub.example", 8883)), tls=tls, now=lambda: now[0], note_down=heard.note_down
     )
     for _ in range(2):
         await connection.keep()
@@ -102,7 +103,7 @@ async def test_a_broker_elsewhere_is_not_reached_without_tls() -> None:
     done, heard = list[str](), Listener()
     make: Any = lambda context: Session(context, done)  # noqa: E731
     connection = BrokerConnection(
-        make, broker=("192.168.1.10", 1883), tls=None, now=lambda: 0.0, note_down=heard.note_down
+        make, broker=BrokerPlace(("192.168.1.10", 1883)), tls=None, now=lambda: 0.0, note_down=heard.note_down
     )
     await connection.keep()
     assert done == []
@@ -161,7 +162,7 @@ async def test_why_the_broker_was_not_reached_is_said(
     with listening(context) as port:
         connection = BrokerConnection(
             lambda made: BrokerSession(heard, client_id="a-1", topic_filter="t", context=made),
-            broker=("127.0.0.1", port),
+            broker=BrokerPlace(("127.0.0.1", port)),
             tls=files(tmp_path),
             now=time.time,
             note_down=heard.note_down,

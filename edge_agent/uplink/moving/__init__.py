@@ -1,0 +1,1 @@
+"""How the agent follows the hub's word to another broker."""
