@@ -25,7 +25,10 @@ class HandClock(Clock):
 
 async def until(condition, timeout_s: float = 60.0, what: str = "the condition"):
     """Let others run until the condition gives something true, and return that."""
-    async with asyncio.timeout(timeout_s):
-        while not (found := condition()):
-            await asyncio.sleep(0.002)
+    try:
+        async with asyncio.timeout(timeout_s):
+            while not (found := condition()):
+                await asyncio.sleep(0.002)
+    except TimeoutError:
+        raise AssertionError(f"{what} did not come within {timeout_s:g} s") from None
     return found

@@ -15,10 +15,18 @@ from functools import cache
 from pymodbus.server import ModbusTcpServer
 from pymodbus.simulator import DataType, SimData, SimDevice
 
+from edge_agent.devices.line import LineSettings
+from edge_agent.devices.modbus_link import ModbusLink
+from edge_agent.settings import Endpoint
 from protocols.maps.loading import resolve_map
 from protocols.maps.placement import ResolvedMap
 from protocols.maps.registers import Value
 from tests.protocols.maps.shipped import shipped_map
+
+
+def link_to(endpoint: Endpoint, line: LineSettings) -> ModbusLink:
+    """A link that goes by the clock of the loop that its device lives in too."""
+    return ModbusLink(endpoint, line, monotonic=asyncio.get_running_loop().time)
 
 
 @cache

@@ -22,7 +22,7 @@ from protocols.slots import start_of
 from protocols.wire.readings import Liveness
 from tests.edge_agent.devices.test_reader import device
 from tests.edge_agent.hand_clock import HandClock, until
-from tests.edge_agent.modbus_stand import Stand, meter_words, shipped
+from tests.edge_agent.modbus_stand import Stand, link_to, meter_words, shipped
 
 FIRST = 2_000_000
 T0 = float(start_of(FIRST))
@@ -48,7 +48,7 @@ class Street:
         self.buses: list[Bus] = []
 
     def bus(self, stand: Stand, *devices: Device) -> Bus:
-        link = ModbusLink(Endpoint("tcp", "127.0.0.1", stand.port), LineSettings(timeout_s=0.1))
+        link = link_to(Endpoint("tcp", "127.0.0.1", stand.port), LineSettings(timeout_s=0.1))
         bus = Bus(
             link,
             devices,

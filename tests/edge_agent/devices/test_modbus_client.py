@@ -23,6 +23,7 @@ from edge_agent.devices.modbus_client import Client
 from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.settings import Endpoint, Wire
 from tests.edge_agent.hostile_device import crc16
+from tests.edge_agent.modbus_stand import link_to
 from tests.edge_agent.warped_loop import Wire as MemoryWire
 from tests.edge_agent.warped_loop import run_warped, wired_to
 
@@ -77,7 +78,7 @@ async def test_a_meter_over_udp_is_read_and_a_lost_packet_is_no_answer() -> None
     server = ModbusUdpServer(context=device, address=("127.0.0.1", 0))
     await server.serve_forever(background=True)
     host, port = server.transport.get_extra_info("sockname")  # type: ignore[union-attr]
-    link = ModbusLink(Endpoint("udp", host, port), LineSettings(timeout_s=0.3))
+    link = link_to(Endpoint("udp", host, port), LineSettings(timeout_s=0.3))
     assert await link.read_words(1, 3, address=10, count=100) == VALUES[10:110]
     await server.shutdown()
     with pytest.raises(NoAnswerError):

@@ -23,7 +23,8 @@ from edge_agent.devices.line import (
 )
 from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.settings import Endpoint
-from tests.edge_agent.modbus_stand import Stand, pymodbus_server
+from tests.edge_agent.hand_clock import until
+from tests.edge_agent.modbus_stand import Stand, link_to, pymodbus_server
 
 WORDS = {(3, address): address * 7 % 65536 for address in range(2000)} | {(4, at): at for at in range(2000)}
 FAST = LineSettings(timeout_s=0.15)
@@ -35,7 +36,7 @@ def expected(address: int, count: int) -> list[int]:
 
 async def tcp_link(stand: Stand, line: LineSettings = FAST) -> ModbusLink:
     await stand.start()
-    return ModbusLink(Endpoint("tcp", "127.0.0.1", stand.port), line)
+    return link_to(Endpoint("tcp", "127.0.0.1", stand.port), line)
 
 
 async def read(link: ModbusLink, address: int, count: int = 4) -> list[int]:
@@ -44,7 +45,7 @@ async def read(link: ModbusLink, address: int, count: int = 4) -> list[int]:
 
 async def test_words_come_from_a_foreign_server_over_one_connection() -> None:
     async with pymodbus_server(WORDS) as port:
-        link = ModbusLink(Endpoint("tcp", "127.0.0.1", port), LineSettings())
+        link = link_to(Endpoint("tcp", "127.0.0.1", port), LineSettings())
         assert await read(link, 100, 125) == expected(100, 125)
         assert await link.read_words(1, 4, address=7, count=2) == [7, 8]
         assert (link.requests, link.opened) == (2, 1)
@@ -79,7 +80,7 @@ async def test_why_a_connection_fails_is_never_a_librarys_text(
         raise cause
 
     monkeypatch.setattr(AsyncModbusTcpClient, "connect", fail)
-    link = ModbusLink(Endpoint("tcp", "127.0.0.1", 1), LineSettings(timeout_s=0.2))
+    link = link_to(Endpoint("tcp", "127.0.0.1", 1), LineSettings(timeout_s=0.2))
     with pytest.raises(LinkBrokenError) as caught:
         await read(link, 10)
     assert words in str(caught.value)
@@ -120,7 +121,7 @@ async def test_on_a_serial_bus_no_answer_is_taken_for_another(mode: str) -> None
     stand = Stand(WORDS)
     stand.late_s = 0.2
     with stand.on_a_bus() as path:
-        link = ModbusLink(Endpoint("rtu", path=path), LineSettings(timeout_s=0.15, request_gap_s=0.02, baud=57600))
+        link = link_to(Endpoint("rtu", path=path), LineSettings(timeout_s=0.15, request_gap_s=0.02, baud=57600))
         assert await read(link, 10) == expected(10, 4)
         stand.modes.append(mode)
         try:
@@ -147,7 +148,7 @@ async def test_a_stray_answer_in_front_of_the_right_one_loses_neither_it_nor_the
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    link = ModbusLink(Endpoint("tcp", "127.0.0.1", server.sockets[0].getsockname()[1]), LineSettings(timeout_s=1))
+    link = link_to(Endpoint("tcp", "127.0.0.1", server.sockets[0].getsockname()[1]), LineSettings(timeout_s=1))
     for _ in range(3):
         assert await read(link, 0, 125) == [0x1111] * 125
     assert link.opened == 1
@@ -191,13 +192,13 @@ async def test_a_device_that_returns_is_reached_again() -> None:
 
 
 async def test_nobody_listens_is_said_with_the_address() -> None:
-    link = ModbusLink(Endpoint("tcp", "127.0.0.1", 1), FAST)
+    link = link_to(Endpoint("tcp", "127.0.0.1", 1), FAST)
     with pytest.raises(LinkBrokenError, match=r"tcp://127\.0\.0\.1:1"):
         await read(link, 0)
 
 
 async def test_a_serial_device_that_is_not_there_is_said_with_its_path(tmp_path) -> None:
-    link = ModbusLink(Endpoint("rtu", path=str(tmp_path / "ttyUSB0")), FAST)
+    link = link_to(Endpoint("rtu", path=str(tmp_path / "ttyUSB0")), FAST)
     with pytest.raises(LinkBrokenError, match="ttyUSB0"):
         await read(link, 0)
 
@@ -210,25 +211,28 @@ async def test_an_adapter_that_fails_in_its_own_way_is_a_broken_connection(monke
     path = os.ttyname(near)
     monkeypatch.setattr(termios, "tcsetattr", pulled_out)
     with pytest.raises(LinkBrokenError, match=f"cannot connect to rtu://{path}: .*Input/output error"):
-        await read(ModbusLink(Endpoint("rtu", path=path), FAST), 0)
+        await read(link_to(Endpoint("rtu", path=path), FAST), 0)
     os.close(far)
     os.close(near)
 
 
 async def test_pauses_are_kept() -> None:
-    waited: list[float] = []
+    now, waited = [100.0], list[float]()
 
     async def sleep(seconds: float) -> None:
         waited.append(seconds)
-        await asyncio.sleep(seconds)
+        now[0] += seconds
 
     stand = await Stand(WORDS).start()
     line = LineSettings(timeout_s=1, connect_delay_s=0.05, request_gap_s=0.03)
-    link = ModbusLink(Endpoint("tcp", "127.0.0.1", stand.port), line, sleep=sleep)
+    link = ModbusLink(Endpoint("tcp", "127.0.0.1", stand.port), line, sleep=sleep, monotonic=lambda: now[0])
     await read(link, 0)
     await read(link, 1)
-    assert waited[0] == 0.05
-    assert 0 < waited[1] <= 0.03
+    now[0] += 0.02
+    await read(link, 2)
+    now[0] += 0.04
+    await read(link, 3)
+    assert waited == [0.05, pytest.approx(0.03), pytest.approx(0.01)]
     await link.close()
     await stand.stop()
 
@@ -240,7 +244,7 @@ async def test_a_cancelled_read_leaves_no_answer_behind() -> None:
     await read(link, 0)
     stand.modes.append("late")
     task = asyncio.ensure_future(read(link, 100))
-    await asyncio.sleep(0.02)
+    await until(lambda: (1, 3, 100, 4) in stand.requests, what="the request")
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -314,10 +318,10 @@ async def exchange_under_faults(seed: int, exchanges: int, *, serial: bool) -> i
     line = LineSettings(timeout_s=0.05, request_gap_s=0.004 if serial else 0, baud=115200)
     if serial:
         with stand.on_a_bus() as path:
-            await ask_all(ModbusLink(Endpoint("rtu", path=path), line))
+            await ask_all(link_to(Endpoint("rtu", path=path), line))
     else:
         await stand.start()
-        await ask_all(ModbusLink(Endpoint("tcp", "127.0.0.1", stand.port), line))
+        await ask_all(link_to(Endpoint("tcp", "127.0.0.1", stand.port), line))
         await stand.stop()
     return good
 
@@ -356,7 +360,7 @@ async def test_a_cancelled_read_ends_cancelled_whenever_it_is_cancelled() -> Non
     first = await tcp_link(stand)
     kept = []
     for rounds in range(120):
-        link = ModbusLink(first.endpoint, first.line)
+        link = link_to(first.endpoint, first.line)
         reading = asyncio.ensure_future(link.read_words(1, 3, address=0, count=2))
         for _ in range(rounds // 2):
             await asyncio.sleep(0)
@@ -390,7 +394,7 @@ async def test_two_units_behind_a_gateway_never_get_each_others_late_answer() ->
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    link = ModbusLink(Endpoint("tcp", "127.0.0.1", server.sockets[0].getsockname()[1]), LineSettings(timeout_s=0.1))
+    link = link_to(Endpoint("tcp", "127.0.0.1", server.sockets[0].getsockname()[1]), LineSettings(timeout_s=0.1))
     with pytest.raises(NoAnswerError):
         await link.read_words(1, 3, address=0, count=10)
     for unit in (2, 1, 2):
@@ -407,7 +411,7 @@ async def test_on_a_bus_a_late_answer_is_met_by_a_question_it_does_not_fit() -> 
     """However late it is: the meter answers in order, and the first question after a silence has another length."""
     stand = Stand(WORDS)
     with stand.on_a_bus() as path:
-        link = ModbusLink(Endpoint("rtu", path=path), LineSettings(timeout_s=0.1, request_gap_s=0.01, baud=57600))
+        link = link_to(Endpoint("rtu", path=path), LineSettings(timeout_s=0.1, request_gap_s=0.01, baud=57600))
         assert await read(link, 10) == expected(10, 4)
         stand.modes.append("silent")
         with pytest.raises(NoAnswerError):

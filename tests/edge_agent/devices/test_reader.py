@@ -22,7 +22,7 @@ from edge_agent.devices.reader import Device
 from edge_agent.metering.home_meter import MeasuringPoint
 from edge_agent.settings import DeviceSettings, Endpoint
 from protocols.maps.model import DeviceMap, RoleName
-from tests.edge_agent.modbus_stand import Stand, meter_words
+from tests.edge_agent.modbus_stand import Stand, link_to, meter_words
 from tests.protocols.maps.shipped import shipped_map
 
 FAST = LineSettings(timeout_s=0.2)
@@ -59,7 +59,7 @@ def device(
 
 async def linked(stand: Stand, line: LineSettings = FAST) -> ModbusLink:
     await stand.start()
-    return ModbusLink(Endpoint("tcp", "127.0.0.1", stand.port), line)
+    return link_to(Endpoint("tcp", "127.0.0.1", stand.port), line)
 
 
 def sunspec_words(export_power: int = 1500) -> dict[tuple[int, int], int]:
@@ -257,7 +257,7 @@ async def test_two_meters_on_one_serial_bus() -> None:
     """The bus answers for unit 1 and 2; unit 3 is not there and costs the others nothing but its time-out."""
     stand = Stand(meter_words(8_000), units=(1, 2))
     with stand.on_a_bus() as path:
-        link = ModbusLink(Endpoint("rtu", path=path), LineSettings(timeout_s=0.2, request_gap_s=0.02, baud=57600))
+        link = link_to(Endpoint("rtu", path=path), LineSettings(timeout_s=0.2, request_gap_s=0.02, baud=57600))
         for unit in (1, 3, 2, 1):
             meter = device("eastron-sdm630", unit=unit)
             if unit == 3:

@@ -19,7 +19,7 @@ from edge_agent.settings import Endpoint
 from protocols.maps.planning import BlockLimits, Span
 from tests.edge_agent.agent_process import agent_home
 from tests.edge_agent.hand_clock import until
-from tests.edge_agent.modbus_stand import Stand, meter_words
+from tests.edge_agent.modbus_stand import Stand, link_to, meter_words
 
 WORDS = {(3, at): at * 3 for at in range(500)} | {(4, at): at * 5 for at in range(500)}
 NO_READ = BlockLimits(no_read=(Span(3, 60, 2),))
@@ -39,7 +39,7 @@ class Home:
 @contextlib.asynccontextmanager
 async def served(*, timeout_s: float = 0.3) -> AsyncIterator[Home]:
     stand = await Stand(WORDS, units=(5,)).start()
-    link = ModbusLink(Endpoint("tcp", "127.0.0.1", stand.port), LineSettings(timeout_s=timeout_s))
+    link = link_to(Endpoint("tcp", "127.0.0.1", stand.port), LineSettings(timeout_s=timeout_s))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

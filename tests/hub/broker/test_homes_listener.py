@@ -26,6 +26,7 @@ from tests.hub.broker.test_supervisor import children_of, settings_of, until
 pytestmark = pytest.mark.skipif(find_mosquitto() is None, reason="mosquitto is not installed here")
 COOP = "c"
 X, Y = "a-x", "a-y"
+RELOADED_S = 60
 
 
 class Served:
@@ -117,18 +118,23 @@ async def test_a_line_too_much_is_found(tmp_path: Path, line: str, leak: str) ->
 
 
 async def until_reloaded(served: Served, line: str) -> None:
+    """Wait until the broker goes by this line; a check before that would find no leak."""
     member = await served.agent("check-member", file="probe")
     topic = line.split()[2].replace("+", "1").replace("#", "x")
-    if "write" in line:
-        while not await asyncio.to_thread(member.publish, topic):
-            await asyncio.sleep(0.02)
-    else:
-        await asyncio.to_thread(member.listen, ("cw1/#",))
-        hub = await asyncio.to_thread(CheckClient.of_hub, served.process.plan.address)
-        while not member.heard:
-            await asyncio.to_thread(hub.publish, downlink_topic(COOP, Y, kind="time"))
-            await asyncio.sleep(0.02)
-        await asyncio.to_thread(hub.close)
+    try:
+        async with asyncio.timeout(RELOADED_S):
+            if "write" in line:
+                while not await asyncio.to_thread(member.publish, topic):
+                    await asyncio.sleep(0.02)
+            else:
+                await asyncio.to_thread(member.listen, ("cw1/#",))
+                hub = await asyncio.to_thread(CheckClient.of_hub, served.process.plan.address)
+                while not member.heard:
+                    await asyncio.to_thread(hub.publish, downlink_topic(COOP, Y, kind="time"))
+                    await asyncio.sleep(0.02)
+                await asyncio.to_thread(hub.close)
+    except TimeoutError:
+        pytest.fail(f"told to reload, the broker does not go by {line.strip()!r} within {RELOADED_S} s")
     await asyncio.to_thread(member.close)
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from edge_agent.devices.line import DeviceReadError, LineSettings
-from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.settings import Endpoint
 from protocols.maps.roles import role_values
 from simulator.__main__ import main
 from simulator.commands import device as device_command
 from simulator.devices.image import DeviceImage
 from simulator.devices.modbus_server import SimulatedLink
+from tests.edge_agent.modbus_stand import link_to
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -35,7 +35,7 @@ async def test_a_hostile_device_gives_wrong_answers_and_right_ones() -> None:
     try:
         assert device.stdout is not None
         assert "answers at" in await asyncio.to_thread(device.stdout.readline)
-        link = ModbusLink(Endpoint("tcp", "127.0.0.1", port), LineSettings(timeout_s=0.1))
+        link = link_to(Endpoint("tcp", "127.0.0.1", port), LineSettings(timeout_s=0.1))
         good, errors = 0, set[str]()
         for _ in range(60):
             try:

@@ -7,7 +7,6 @@ from decimal import Decimal
 import pytest
 
 from edge_agent.devices.line import DeviceReadError, LineSettings
-from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.settings import Endpoint
 from protocols.maps.model import RoleName
 from protocols.maps.roles import role_values
@@ -17,6 +16,7 @@ from simulator.devices.wire_faults import WIRE_FAULTS
 from simulator.errors import SimulatorError
 from simulator.world.site import DAY_S, STEP_S
 from simulator.world.street import Street
+from tests.edge_agent.modbus_stand import link_to
 from tests.simulator.modbus_wire import exchange, images_of, read_frame, served
 
 SUNSPEC, HUAWEI = "h01", "h07"
@@ -167,7 +167,7 @@ async def test_frozen_registers_stand_still_and_go_on_afterwards(street: Street,
 async def test_no_wire_fault_gives_the_agent_a_wrong_word(street: Street, noon_s: int, kind: str) -> None:
     shown = images_of(street, street.home(SUNSPEC), "solar")[0].words(noon_s)
     async with served(street, SUNSPEC, now_s=noon_s, script=script_of(kind)) as (_, port):
-        link = ModbusLink(Endpoint("tcp", "127.0.0.1", port), LineSettings(timeout_s=0.1))
+        link = link_to(Endpoint("tcp", "127.0.0.1", port), LineSettings(timeout_s=0.1))
         for first, count in ((40000, 20), (40070, 20), (40070, 52)) * (8 if kind == "hostile" else 1):
             with contextlib.suppress(DeviceReadError):
                 words = await link.read_words(1, 3, address=first, count=count)
