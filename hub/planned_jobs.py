@@ -13,7 +13,8 @@ from hub.folder.settings import HubSettings
 from hub.forecasts.job import Forecaster, ForecastJob
 from hub.forecasts.street_totals import StreetService, StreetTotalsJob
 from hub.forecasts.weather import WeatherJob, WeatherSource
-from hub.leavers_job import LeaversJob
+from hub.moving_out.leavers import LeaversJob
+from hub.moving_out.retention import RetentionJob
 from hub.notices.about_money import MoneyNotices
 from hub.notices.about_trouble import WatchNotices
 from hub.notices.invitation_mail import agent_install_lines
@@ -22,7 +23,6 @@ from hub.notices.sending import MailJob
 from hub.notices.writing import MailWriter
 from hub.prompts.job import PromptEffectJob, PromptJob, SendPrompt
 from hub.quality.nameplate_limits import make_quality_check
-from hub.retention_job import RetentionJob
 from hub.settlement_job import SettlementJob
 from hub.statements.credit_notices import CreditsJob, SendCredits
 from hub.statements.own_days import OwnDays

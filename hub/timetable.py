@@ -6,11 +6,13 @@ result does not depend on how late it is. Jobs wait only for others in their own
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from hub.health.facts import JobHealth
 from hub.storage.contract import JobStore
 from hub.storage.errors import StoreError
 from hub.storage.records import Job
@@ -42,6 +44,19 @@ class PlannedJob:
     run: Callable[[int], Awaitable[None]]
     lane: str = ""
     time_limit_s: float = TIME_LIMIT_S
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What a job has done since the hub started; `failing_since_s` is the first due time for which it failed."""
+
+    runs: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+    last_seconds: float = 0.0
+    last_run_s: int | None = None
+    failing_since_s: int | None = None
+    is_running: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +117,7 @@ class Timetable:
         self._clock = clock
         self._due_s: dict[str, int] = {}
         self._retries: dict[str, _Retry] = {}
+        self._tallies = {job.name: _Tally() for job in self._jobs}
 
     @property
     def jobs_due(self) -> int:
@@ -113,6 +129,24 @@ class Timetable:
     def done_through_s(self) -> int:
         """Every job due before this time has run, well or not."""
         return min(self._due_s.values(), default=0)
+
+    def health(self) -> list[JobHealth]:
+        """Each job: when it is due, and how it has been since the hub started."""
+        return [
+            JobHealth(
+                job.name,
+                due_at=self._due_s[job.name],
+                last_run_at=tally.last_run_s,
+                failing_since=tally.failing_since_s,
+                runs=tally.runs,
+                failures=tally.failures,
+                seconds=tally.seconds,
+                last_seconds=tally.last_seconds,
+                is_running=tally.is_running,
+            )
+            for job in self._jobs
+            if job.name in self._due_s and (tally := self._tallies[job.name])
+        ]
 
     async def run(self) -> None:
         """Run the jobs until cancelled."""
@@ -143,7 +177,9 @@ class Timetable:
             if last is not None and last.last_run_at is not None:
                 missed_s = _newest_due(job, last.last_run_at, by_s=now_s)
                 due_s = missed_s if missed_s is not None else due_s
+                self._tallies[job.name].last_run_s = last.last_run_at
                 if last.last_error:
+                    self._tallies[job.name].failing_since_s = last.last_run_at
                     # The count starts at the first failure again, so that this log says once more what is wrong.
                     self._retries[job.name] = _Retry(last.last_run_at, now_s, 0)
             self._due_s[job.name] = due_s
@@ -155,7 +191,7 @@ class Timetable:
             due_s, failures = retry.due_s, retry.failures
         else:
             due_s, failures = newest_s or planned_s, 0
-        problem = await self._attempt(job, due_s, failures=failures)
+        problem = await self._counted_attempt(job, due_s, failures=failures)
         next_s = next_try_s = job.next_due(int(max(due_s, planned_s - 1)))
         if problem:
             wait_s = min(RETRY_S * 2**failures, RETRY_S_MAX)
@@ -167,6 +203,23 @@ class Timetable:
         except StoreError as error:
             log.error("%s: cannot store that it ran, a restart runs it again: %s", job.name, error)
         self._due_s[job.name] = next_s
+
+    async def _counted_attempt(self, job: PlannedJob, due_s: int, *, failures: int) -> str:
+        tally, began_s = self._tallies[job.name], time.monotonic()
+        tally.is_running = True
+        try:
+            problem = await self._attempt(job, due_s, failures=failures)
+        finally:
+            tally.is_running = False
+        tally.last_seconds = time.monotonic() - began_s
+        tally.seconds += tally.last_seconds
+        tally.runs, tally.last_run_s = tally.runs + 1, due_s
+        if problem:
+            tally.failures += 1
+            tally.failing_since_s = due_s if tally.failing_since_s is None else tally.failing_since_s
+        else:
+            tally.failing_since_s = None
+        return problem
 
     async def _attempt(self, job: PlannedJob, due_s: int, *, failures: int) -> str:
         """Run the job once. Returns what went wrong, in one line; empty if nothing did. Logs a first failure."""

@@ -100,7 +100,8 @@ class BrokerLink:
         self._client_id = client_id
         self._was_lost = False
         self._is_connected = False
-        self.dropped = 0
+        self.dropped_in = 0
+        self.dropped_out = 0
         self._client: mqtt.Client | None = None
 
     @property
@@ -158,11 +159,12 @@ class BrokerLink:
         `is_kept`: the broker keeps it and gives it to whoever subscribes later (MQTT: retained).
         """
         if self._client is None:
+            self.dropped_out += len(self._early) >= MAX_OUTGOING
             self._early = [*self._early[-MAX_OUTGOING + 1 :], (topic, sealed, is_kept)]
             return
         info = self._client.publish(topic, sealed, qos=1, retain=is_kept)
         if info.rc == mqtt.MQTT_ERR_QUEUE_SIZE:
-            self.dropped += 1
+            self.dropped_out += 1
 
     def _new_client(self, transport: Literal["tcp", "unix"]) -> mqtt.Client:
         client = mqtt.Client(
@@ -218,7 +220,7 @@ class BrokerLink:
         with self._lock:
             # Nothing slows a sender down at QoS 0: messages that do not fit are dropped, and the agent resends them.
             if message.qos == 0 and len(self._arrived) >= WINDOW:
-                self.dropped += 1
+                self.dropped_in += 1
                 return
             is_first = not self._arrived
             delivery = Delivery(message.topic, bytes(message.payload), message.qos, message.mid, self._connection)

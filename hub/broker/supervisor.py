@@ -61,12 +61,19 @@ class BrokerProcess:
         self._changed = changed
         self.ready = asyncio.Event()
         self.restarts = 0
+        self.last_end = ""
+        self._ended_at_s: float | None = None
         self._process: asyncio.subprocess.Process | None = None
 
     @property
     def pid(self) -> int | None:
         """The process that was started, or None."""
         return self._process.pid if self._process is not None else None
+
+    @property
+    def ended_ago_s(self) -> float | None:
+        """How long ago it last ended by itself, for the reason `last_end`; None if it never did."""
+        return None if self._ended_at_s is None else asyncio.get_running_loop().time() - self._ended_at_s
 
     @property
     def address(self) -> BrokerAddress:
@@ -91,6 +98,7 @@ class BrokerProcess:
                 await self._wait_for_port()
                 started_at = asyncio.get_running_loop().time()
                 reason = await self._run_once()
+                self.last_end, self._ended_at_s = reason, asyncio.get_running_loop().time()
                 if asyncio.get_running_loop().time() - started_at > STEADY_S:
                     pause_s = RETRY_FIRST_S
                 log.warning("the broker (%s) ended: %s; starting it again in %.1f s", self.plan.name, reason, pause_s)

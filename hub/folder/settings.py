@@ -21,6 +21,7 @@ from hub.folder.intake_settings import MOST, IntakeLimits, read_intake
 from hub.folder.mail_settings import MailSettings, read_mail
 from hub.folder.retention_settings import read_months
 from hub.folder.setting_values import is_currency, is_host_name, is_name, is_zone
+from hub.folder.watching.tables import WatchSettings, read_watch
 from hub.storage.records import Coop
 from protocols.errors import SettingsError
 from protocols.toml_text import TomlTextError, read_toml
@@ -118,6 +119,7 @@ class HubSettings:
     retention_months: int | None = None
     mail: MailSettings | None = None
     public: PublicSettings | None = None
+    watch: WatchSettings = field(default_factory=WatchSettings)
 
 
 def load_settings(folder: Path) -> HubSettings:
@@ -161,6 +163,7 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
         public=read_public(top.table("public"), broker_kind=broker.kind, taken_ports=(web.port, broker.port))
         if "public" in tables
         else None,
+        watch=read_watch(top.table, folder, taken_ports=(web.port, broker.port)),
     )
     quality.require_nothing_else()
     intake.require_nothing_else()

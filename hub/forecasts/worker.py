@@ -31,6 +31,7 @@ from hub.forecasts.frames import (
     encode_request,
     frame_length,
 )
+from hub.health.facts import PartHealth, ProcessUse
 from protocols.errors import CommonwattError
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,8 @@ class ForecastWorker:
         self._starts = 0
         self._answered = 0
         self._last = WorkerAnswer()
+        self._problem = ""
+        self._ended_at_s: float | None = None
 
     async def start(self) -> None:
         """Start the child and wait until it has imported what it needs.
@@ -125,6 +128,24 @@ class ForecastWorker:
             restarts=max(0, self._starts - 1),
         )
 
+    def health(self, *, now_s: float) -> PartHealth | None:
+        """How the child does; None before its first start. A child that has ended starts again with the next request.
+
+        `now_s` is the hub's clock.
+        """
+        if not self._starts:
+            return None
+        child, steady_s = self._child, time.monotonic()
+        if child is not None and child.returncode is not None and self._ended_at_s is None:
+            self._note_end(f"exit code {child.returncode}")
+        ended_at = None if self._ended_at_s is None else int(now_s - (steady_s - self._ended_at_s))
+        is_serving = child is not None and child.returncode is None
+        use = None if child is None else ProcessUse(child.pid, self._last.cpu_s, self._last.rss_bytes)
+        return PartHealth("forecast-worker", is_serving, self.usage.restarts, self._problem, ended_at, use)
+
+    def _note_end(self, problem: str) -> None:
+        self._problem, self._ended_at_s = problem, time.monotonic()
+
     async def _answer(self, frame: bytes) -> WorkerAnswer:
         reason = ""
         for _ in range(ATTEMPTS):
@@ -137,12 +158,14 @@ class ForecastWorker:
                     return await self._exchange(frame)
             except TimeoutError:
                 await self._end_child(grace_s=0)
+                self._note_end(f"no answer within {self._request_timeout_s:g} s")
                 raise ForecastWorkerError(
                     f"the forecast worker gave no answer within {self._request_timeout_s:g} s and was stopped"
                 ) from None
             except (asyncio.IncompleteReadError, ConnectionError, FrameError):
                 await self._end_child(grace_s=0)
                 reason = self._last_stderr_line()
+                self._note_end(reason)
                 log.warning("forecast worker died (%s)", reason)
             except asyncio.CancelledError:
                 # The answer may still come through the pipe: the next caller must not read it.

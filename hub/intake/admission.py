@@ -47,6 +47,16 @@ class Admission:
         """Whether something was left that `counts` has not told yet."""
         return bool(self._left)
 
+    @property
+    def waiting(self) -> int:
+        """How many deliveries wait."""
+        return len(self._queues)
+
+    @property
+    def has_cut_off(self) -> bool:
+        """Whether an agent is cut off."""
+        return bool(self._cut_off)
+
     def arrive(
         self, deliveries: Sequence[Delivery], chains: Mapping[str, AgentChain], *, steady_s: float
     ) -> list[Delivery]:

@@ -9,7 +9,16 @@ from enum import StrEnum
 from typing import Final
 
 from hub.folder.intake_settings import IntakeLimits
-from hub.intake.state import Acceptance, AgentChain, IntakeVerdict, OpenedMessage, Rejection
+from hub.health import intake_tally
+from hub.intake.state import (
+    Acceptance,
+    AgentChain,
+    DuplicateMessage,
+    EarlyMessage,
+    IntakeVerdict,
+    OpenedMessage,
+    Rejection,
+)
 from hub.storage.fleet_records import TakenMessages
 
 DAY_S: Final = 86_400
@@ -35,6 +44,19 @@ class Excess:
     agent: str
     reason: HubReason
     detail: str
+
+
+def outcome_of(verdict: "IntakeVerdict | Excess") -> tuple[str, str]:
+    """What became of a message, as the tally counts it, and why if it was not taken whole."""
+    if isinstance(verdict, Acceptance):
+        refused = verdict.message.refused
+        return (intake_tally.STORED, "") if refused is None else (intake_tally.STORED_REFUSED, refused)
+    if isinstance(verdict, Rejection | Excess):
+        outcome = intake_tally.REFUSED if isinstance(verdict, Rejection) else intake_tally.LEFT
+        return outcome, verdict.reason.value
+    if isinstance(verdict, DuplicateMessage):
+        return intake_tally.DUPLICATE, ""
+    return intake_tally.EARLY if isinstance(verdict, EarlyMessage) else intake_tally.QUESTION, ""
 
 
 @dataclass(slots=True)

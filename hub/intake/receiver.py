@@ -13,10 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from hub.broker.connection import Delivery
 from hub.folder.intake_settings import IntakeLimits
+from hub.health.intake_tally import LEFT, IntakeTally
 from hub.intake.acceptance import judge_message, known_hash, needs_stored_hash, open_message, receipt_for
 from hub.intake.admission import Admission
 from hub.intake.answering import refusals_told, revocations_told, seal_down, times_told
-from hub.intake.conduct import DAY_S, Excess, HubReason
+from hub.intake.conduct import DAY_S, Excess, HubReason, outcome_of
 from hub.intake.fair_queues import MAX_GROUP
 from hub.intake.map_answers import MapAnswers
 from hub.intake.revocations import revocation_notices
@@ -109,9 +110,18 @@ class Intake:
         self._maps = MapAnswers(store)
         self._arrived = asyncio.Event()
         self._counted_at = float("-inf")
+        self.tally = IntakeTally(
+            refusals=RefusalReason, left=(HubReason.TOO_MANY, HubReason.DAY_LIMIT, HubReason.CUT_OFF)
+        )
+
+    @property
+    def admission(self) -> Admission:
+        """What waits, and who is cut off."""
+        return self._admission
 
     def offer(self, deliveries: Sequence[Delivery]) -> None:
         """Queue deliveries. Those without room are left and counted: having no receipt, the agents send them again."""
+        self.tally.received += len(deliveries)
         left = self._admission.arrive(deliveries, self._state.chains, steady_s=_steady_s())
         if left:
             self._broker.acknowledge(left)
@@ -133,6 +143,7 @@ class Intake:
         except StoreError as error:
             # Acknowledged to the broker but without a receipt: the agents keep these messages and send them again.
             log.error("intake: %s; trying again", error)
+            self.tally.note_store_error(str(error))
             await asyncio.sleep(STORE_RETRY_S)
             await self._reload_when_possible()
         self._broker.acknowledge(group)
@@ -169,6 +180,8 @@ class Intake:
         self._counted_at = _steady_s()
         at = int(self._clock.now())
         if counts := self._admission.counts(at=at):
+            for left in counts:
+                self.tally.note(LEFT, left.reason, steady_s=_steady_s(), count=left.count)
             await self._store.count_refusals(counts)
             self._log_refusals(counts)
         if found := self._admission.new_cut_offs(at=at, steady_s=_steady_s()):
@@ -184,7 +197,7 @@ class Intake:
             await self._read_agents()
 
     async def _handle(self, group: Sequence[Delivery]) -> None:
-        now_s = self._clock.now()
+        now_s, began_s = self._clock.now(), _steady_s()
         await self._look_up(group, now_s=now_s)
         verdicts: list[IntakeVerdict | Excess] = []
         for done, delivery in enumerate(group, start=1):
@@ -203,6 +216,7 @@ class Intake:
         )
         self._note(verdicts, now_s=now_s)
         await self._answer(verdicts, accepted)
+        self.tally.groups.note(_steady_s() - began_s)
         maps = await self._maps.told(verdicts, steady_s=_steady_s())
         for told in (*times, *refusals_told(verdicts, at=int(now_s)), *maps):
             self._broker.publish(*seal_down(*told, coop=self._coop, key=self._key))
@@ -215,7 +229,9 @@ class Intake:
 
     def _note(self, verdicts: Sequence[IntakeVerdict | Excess], *, now_s: float) -> None:
         self._admission.note_refused(verdicts, steady_s=_steady_s())
+        self.tally.note_stored()
         for verdict in verdicts:
+            self.tally.note(*outcome_of(verdict), steady_s=_steady_s())
             if isinstance(verdict, Acceptance) and verdict.message.slot is not None:
                 is_behind = start_of(verdict.message.slot + 1) < now_s - BEHIND_S
                 self._admission.note_behind(verdict.message.agent, is_behind=is_behind)
@@ -245,6 +261,7 @@ class Intake:
         asked |= {v.agent: v.answer_epoch for v in verdicts if isinstance(v, Rejection) and v.answer_epoch}.items()
         for agent, epoch in sorted(asked):
             receipt = await self._receipt(agent, epoch)
+            self.tally.note_receipt(receipt.gaps)
             topic = topics.downlink_topic(self._coop, agent, kind="receipt")
             self._broker.publish(topic, seal(self._key, topic, encode_receipt(receipt)))
 

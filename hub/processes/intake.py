@@ -8,8 +8,10 @@ from hub.broker.client_id import hub_client_id
 from hub.broker.connection import BrokerLink, Delivery
 from hub.broker.elsewhere import BrokerElsewhere
 from hub.folder.paths import BROKER_NAME
+from hub.health.facts import as_facts
 from hub.intake.agent_watch import AgentWatch
 from hub.intake.broker_access import BrokerAccess
+from hub.intake.fair_queues import MAX_WAITING
 from hub.intake.homes_link import HomesLink
 from hub.intake.receiver import Intake
 from hub.processes.channel import Channel, Facts
@@ -56,6 +58,21 @@ class IntakePart:
         elif what == "figures":
             return {"broker_connected": self._link.is_connected, "cpu_s": cpu_s()}
         return {}
+
+    async def health(self) -> Facts:
+        """What became of messages since this process was started."""
+        link, admission = self._link, self._intake.admission
+        found = self._intake.tally.health(
+            broker_connected=link.is_connected,
+            broker_connections=link.connections,
+            dropped_in=link.dropped_in,
+            dropped_out=link.dropped_out,
+            waiting=admission.waiting,
+            waiting_most=MAX_WAITING,
+            has_cut_off=admission.has_cut_off,
+            steady_s=asyncio.get_running_loop().time(),
+        )
+        return {"intake": as_facts(found)}
 
     async def run(self) -> None:
         """Serve until cancelled."""

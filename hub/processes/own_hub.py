@@ -32,6 +32,9 @@ class Part(Protocol):
     async def answer(self, what: str, facts: Mapping[str, Any]) -> Mapping[str, Any]:
         """What the running hub asks or says."""
 
+    async def health(self) -> Mapping[str, Any]:
+        """What it says of its health, by subject."""
+
 
 def cpu_s() -> float:
     """The processor time of this process and of its children that have ended. Units: s."""

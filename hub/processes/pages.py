@@ -12,6 +12,7 @@ from hub.core.payments.tax_terms import TaxTerms
 from hub.folder.keys.salt_key import load_own_secret, load_seals
 from hub.folder.tax_settings import load_tax_terms
 from hub.forecasts.street_totals import StreetService
+from hub.health.facts import as_facts
 from hub.money.order_service import PaymentService
 from hub.processes.channel import Channel, ChannelError, Facts
 from hub.processes.enrolment_server import EnrolmentServer
@@ -27,6 +28,7 @@ from hub.web.app import build_app
 from hub.web.frame.own_names import own_names
 from hub.web.frame.services import HubParts
 from hub.web.server import serve_web
+from hub.web.serving.request_tally import RequestTally
 from protocols.slots import format_slot, slot_of
 
 log = logging.getLogger(__name__)
@@ -54,6 +56,7 @@ class PagesPart:
         )
         self._elsewhere = None if public is None else EnrolmentServer(hub, public=public, enrol=enrol)
         self._app = build_app(self._parts(enrol, status_key=begin["status_key"]))
+        self._tally = RequestTally(self._app.routes)
 
     def _parts(self, enrol: Enrolment, *, status_key: str) -> HubParts:
         hub, settings, store = self._hub, self._hub.settings, self._hub.store
@@ -94,6 +97,7 @@ class PagesPart:
             port=self._port,
             trust_proxy=web.https,
             is_bound=lambda address: self._channel.tell("serving", web=address),
+            tally=self._tally,
         )
         async with asyncio.TaskGroup() as group:
             group.create_task(pages)
@@ -103,6 +107,10 @@ class PagesPart:
     async def answer(self, what: str, facts: Facts) -> Facts:
         """The running hub asks nothing of the pages."""
         return {}
+
+    async def health(self) -> Facts:
+        """What was answered since this process was started."""
+        return {"pages": as_facts(self._tally.health)}
 
     async def status(self) -> Mapping[str, object]:
         """How far the hub has got, without any member's values."""

@@ -15,8 +15,10 @@ from typing import Final
 
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
+from hub.health.facts import as_facts
 from hub.processes.channel import Channel, ChannelError, Facts
 from hub.processes.own_hub import OwnHub, Part
+from hub.processes.own_use import LoopWatch, own_use
 from protocols.errors import CommonwattError
 
 log = logging.getLogger(__name__)
@@ -28,10 +30,13 @@ NAMES: Final = ("pages", "timetable", "intake")
 async def serve_part(name: str, folder: Path, end: socket.socket) -> int:
     """Serve until asked to stop or the hub is gone; returns the exit code."""
     part: Part | None = None
+    lateness = LoopWatch()
 
     async def answer(what: str, facts: Facts) -> Facts:
         if what == "alive" or part is None:
             return {}
+        if what == "health":
+            return {**await part.health(), "use": as_facts(own_use(lateness))}
         return await part.answer(what, facts)
 
     channel = await Channel.over(end, answer=answer)
@@ -46,10 +51,12 @@ async def serve_part(name: str, folder: Path, end: socket.socket) -> int:
         settings, signer, store = await open_hub(folder, clock=clock, takes_rule=False)
         try:
             part = _made(name, OwnHub(folder, settings, signer, store, clock), channel=channel, begin=begin)
+            watching = asyncio.create_task(lateness.run())
             serving = asyncio.create_task(part.run())
             stopping = asyncio.create_task(stop.wait())
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             is_failure = serving.done()
+            watching.cancel()
             serving.cancel()
             await asyncio.wait({serving})
             if is_failure:

@@ -53,11 +53,18 @@ class PartProcess:
         self._problem = ""
         self._wish = ""
         self._answered_at_s = float("-inf")
+        self.last_end = ""
+        self._ended_at_s: float | None = None
 
     @property
     def pid(self) -> int | None:
         """The process, or None while there is none."""
         return self._process.pid if self._process is not None else None
+
+    @property
+    def ended_ago_s(self) -> float | None:
+        """How long ago it last ended without being asked to, for the reason `last_end`; None if it never did."""
+        return None if self._ended_at_s is None else _steady_s() - self._ended_at_s
 
     def is_alive(self, *, within_s: float) -> bool:
         """Whether it serves and has answered within this time."""
@@ -92,6 +99,8 @@ class PartProcess:
             started_s = _steady_s()
             reason = await self._run_once()
             starts += 1
+            if not self._wish:
+                self.last_end, self._ended_at_s = self._problem or reason, _steady_s()
             if not self._has_served and (self._problem or starts == STARTS_MAX):
                 raise PartError(self._problem or f"{self.name} cannot start: {reason}; the log above shows the error")
             if _steady_s() - started_s > STEADY_S:

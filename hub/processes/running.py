@@ -18,7 +18,11 @@ from hub.folder.clock import clock_warning, open_clock
 from hub.folder.opening import check_store, open_hub
 from hub.folder.paths import BROKER_NAME, KEY_NAME, running_alone, write_running
 from hub.folder.settings import HubSettings, load_settings
+from hub.folder.watching.health_settings import read_token
+from hub.health.facts import as_facts
 from hub.processes.channel import ChannelError, Facts
+from hub.processes.health import HubWatch
+from hub.processes.health_server import HealthServer, Keys
 from hub.processes.homes_elsewhere import homes_listener, public_warnings
 from hub.processes.own_hub import cpu_s
 from hub.processes.part import NAMES
@@ -100,10 +104,12 @@ class Hub:
 
     def __init__(self, folder: Path, settings: HubSettings, *, lock: int, clock_file: Path | None) -> None:
         self._folder, self._settings, self._clock_file = folder, settings, clock_file
+        self._clock = open_clock(clock_file)
         self._status_key = secrets.token_urlsafe(24)
         self._parts = {name: PartProcess(name, folder=folder, lock=lock, asked=self._answer) for name in NAMES}
         self._for_homes: deque[Facts] = deque(maxlen=MESSAGES_KEPT)
         self._web: tuple[str, int | None] = ("", None)
+        self._place: dict[str, object] = {}
 
     async def serve(
         self,
@@ -121,11 +127,15 @@ class Hub:
             settings.broker, folder=folder / BROKER_NAME, coop=settings.coop.id, port=broker_port, homes=homes
         )
         self._broker = BrokerProcess(plan, changed=self._broker_changed)
+        self._watch = HubWatch(tuple(self._parts.values()), self._broker, clock=self._clock)
+        where = settings.watch.health
+        keys = Keys(token=read_token(where), own=self._status_key)
+        health = HealthServer(self._watch.health, keys=keys)
 
         async def announced() -> None:
             for part in self._parts.values():
                 await part.serving.wait()
-            write_running(folder, {"web": self._web[0], **plan.place, "status_key": self._status_key})
+            self._note_place(web=self._web[0], **plan.place, status_key=self._status_key)
             announce(f"pages on {self._web[0]}, broker ({plan.name}) on {plan.words}")
             for warning in (*warnings, plan.warning, *await public_warnings(folder, settings.public)):
                 if warning is not None:
@@ -138,6 +148,11 @@ class Hub:
             asyncio.create_task(announced(), name="announcement"),
             *(asyncio.create_task(part.run(), name=name) for name, part in self._parts.items()),
             asyncio.create_task(watch_file(folder / KEY_NAME, self._key_changed), name="hub key"),
+            asyncio.create_task(self._watch.run(), name="watch"),
+            asyncio.create_task(
+                health.run(where.host, where.port, is_bound=lambda address: self._note_place(health=address)),
+                name="health port",
+            ),
             asyncio.create_task(self._broker.run(), name="broker"),
         ]
         await _until_stopped(tasks)
@@ -149,6 +164,8 @@ class Hub:
             return self._beginning()
         if what == "serving":
             self._note_serving(part, facts)
+        elif what == "health":
+            return as_facts(await self._watch.health())
         elif what == "figures":
             return await self._figures()
         elif what == "agents changed":
@@ -180,6 +197,12 @@ class Hub:
             self._broker_changed()
             while self._for_homes:
                 part.tell("publish", **self._for_homes.popleft())
+
+    def _note_place(self, **place: object) -> None:
+        """Write down where the hub is reached once the pages are; the port for metrics may be free before or after."""
+        self._place |= place
+        if "web" in self._place:
+            write_running(self._folder, self._place)
 
     def _key_changed(self) -> None:
         """All parts at once: no home gets the new certificate from one and receipts under the old key from another."""

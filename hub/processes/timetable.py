@@ -3,9 +3,11 @@
 from base64 import b64encode
 
 from hub.forecasts.worker import ForecastWorker
+from hub.health.facts import as_facts
 from hub.planned_jobs import planned_backup, planned_certificates, planned_credits, planned_jobs, planned_mail
 from hub.processes.channel import Channel, Facts
 from hub.processes.own_hub import OwnHub, cpu_s
+from hub.processes.stored_health import stored_health
 from hub.prompts.delivery import PromptSender
 from hub.statements.credit_notices import CreditsSender
 from hub.timetable import Timetable
@@ -26,7 +28,7 @@ class TimetablePart:
     """All jobs of this hub, one after the other in each lane."""
 
     def __init__(self, hub: OwnHub, *, channel: Channel) -> None:
-        self._channel = channel
+        self._hub, self._channel = hub, channel
         self._worker = ForecastWorker()
         key = hub.signer.key
         coop, link = hub.settings.coop.id, HandedToIntake(channel)
@@ -49,6 +51,18 @@ class TimetablePart:
             "jobs_due": self._timetable.jobs_due,
             "jobs_done_through_s": self._timetable.done_through_s,
             "cpu_s": cpu_s() + self._worker.usage.cpu_s,
+        }
+
+    async def health(self) -> Facts:
+        """Jobs and forecast worker, and what store and folder say."""
+        hub = self._hub
+        now_s = hub.clock.now()
+        stored = await stored_health(hub.folder, hub.store, settings=hub.settings, now_s=now_s)
+        worker = self._worker.health(now_s=now_s)
+        return {
+            "jobs": [as_facts(job) for job in self._timetable.health()],
+            "worker": None if worker is None else as_facts(worker),
+            "stored": as_facts(stored),
         }
 
     async def run(self) -> None:

@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from hub.web.server_log import use_own_words
 from hub.web.serving.listening import bind_when_free, server_config
 from hub.web.serving.log_rate import LogRate
+from hub.web.serving.request_tally import RequestTally
 
 
 class _Server(uvicorn.Server):
@@ -23,12 +24,20 @@ class _Server(uvicorn.Server):
         yield
 
 
-async def serve_web(app: FastAPI, *, host: str, port: int, trust_proxy: bool, is_bound: Callable[[str], None]) -> None:
+async def serve_web(
+    app: FastAPI,
+    *,
+    host: str,
+    port: int,
+    trust_proxy: bool,
+    is_bound: Callable[[str], None],
+    tally: RequestTally | None = None,
+) -> None:
     """Serve until cancelled. `is_bound` receives the address. A port in use is logged once, and binding is retried."""
     listener = await _bind(host, port)
     bound_port = listener.getsockname()[1]
     use_own_words()
-    server = _Server(server_config(app, trust_proxy=trust_proxy, timeout_graceful_shutdown=3))
+    server = _Server(server_config(app, trust_proxy=trust_proxy, tally=tally, timeout_graceful_shutdown=3))
     rate = LogRate()
     server_log = logging.getLogger("uvicorn.error")
     server_log.addFilter(rate)

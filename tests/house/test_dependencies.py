@@ -92,5 +92,6 @@ def test_a_room_imports_only_what_its_extras_install(room: str) -> None:
             top = found.module.split(".")[0]
             if top in sys.stdlib_module_names or top in ROOMS:
                 continue
-            from_packages = {name.lower() for name in packages.get(top, [])}
+            # A distribution may write its name with an underscore; requirements write the same one with a hyphen.
+            from_packages = {name.lower().replace("_", "-") for name in packages.get(top, [])}
             assert from_packages & allowed, f"{source.path}:{found.line}: {top} is in no extra of {room}"

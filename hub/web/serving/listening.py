@@ -10,6 +10,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from hub.web.serving.connections import LimitedProtocol
+from hub.web.serving.request_tally import RequestTally
 from hub.web.serving.turns import Turns
 
 log = logging.getLogger(__name__)
@@ -18,10 +19,12 @@ RETRY_FIRST_S: Final = 0.5
 RETRY_MOST_S: Final = 30.0
 
 
-def server_config(app: Starlette, *, trust_proxy: bool = False, **more: Any) -> uvicorn.Config:
+def server_config(
+    app: Starlette, *, trust_proxy: bool = False, tally: RequestTally | None = None, **more: Any
+) -> uvicorn.Config:
     """Limited connections that take turns. Addresses can contain a sign-in link, so there is no access log."""
     return uvicorn.Config(
-        Turns(app),
+        Turns(app) if tally is None else tally.counting(Turns(app, refused=tally.note_turned_away)),
         http=LimitedProtocol,
         ws="none",
         log_config=None,

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Callable
 from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -12,10 +13,21 @@ SENTENCE: Final = "The hub has too many requests to answer at the moment. Please
 
 
 class Turns:
-    """Answers at most `at_once` requests at a time; others wait, and beyond `most_waiting` they are refused (503)."""
+    """Answers at most `at_once` requests at a time; others wait, and beyond `most_waiting` they are refused (503).
 
-    def __init__(self, app: ASGIApp, *, at_once: int = AT_ONCE, most_waiting: int = MOST_WAITING) -> None:
+    `refused` is called for each of those.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        at_once: int = AT_ONCE,
+        most_waiting: int = MOST_WAITING,
+        refused: Callable[[], None] = lambda: None,
+    ) -> None:
         self._app = app
+        self._refused = refused
         self._turns = asyncio.Semaphore(at_once)
         self._most_waiting = most_waiting
         self._waiting = 0
@@ -25,6 +37,7 @@ class Turns:
             await self._app(scope, receive, send)
             return
         if self._waiting >= self._most_waiting:
+            self._refused()
             await _refuse(send)
             return
         self._waiting += 1

@@ -11,7 +11,7 @@ import pytest
 from hub.books.days import settle_day
 from hub.commands.operation.verify import verify_hub, verify_lines
 from hub.folder.opening import open_store
-from hub.retention_job import RetentionJob
+from hub.moving_out.retention import RetentionJob
 from hub.storage.access_records import AccessFilter
 from protocols.errors import RequestError
 from protocols.timeline import Clock

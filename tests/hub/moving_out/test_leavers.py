@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from hub.leavers_job import LATE_READINGS_S, LeaversJob
+from hub.moving_out.leavers import LATE_READINGS_S, LeaversJob
 from hub.storage.records import Access
 from hub.storage.sqlite.store import SqliteStore
 from protocols.consent.rules import default_consent

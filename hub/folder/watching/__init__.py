@@ -1,0 +1,1 @@
+"""What hub.toml says of how the hub is watched: the port for metrics."""

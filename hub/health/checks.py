@@ -1,0 +1,257 @@
+"""What of a hub's health needs a hand: each check has a threshold, a sentence and what to do. Pure.
+
+The readiness answer, `commonwatt-hub status`, the board's Health page and the metric `commonwatt_check` show them.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final
+
+from hub.health.facts import HubHealth, IntakeHealth, StoredHealth, is_street_silent
+from hub.health.sentences import Moment, Said, said, translatable
+
+DISK_LOW_PERCENT: Final = 10
+DISK_FULL_PERCENT: Final = 3
+JOB_FAILS_S: Final = 1800
+JOB_LATE_S: Final = 900
+LAG_S: Final = 1.0
+RESTARTS_MANY: Final = 3
+RECENT_S: Final = 3600
+QUEUE_PERCENT: Final = 80
+LEFT_MANY: Final = 100
+REFUSED_MANY: Final = 10
+DROPPED_MANY: Final = 1
+"""Messages in an hour from which on the board is told. Single ones come of a reconnection or of a stranger."""
+
+_WARNINGS: Final = {
+    "clock": translatable("Set this computer's clock, then restart the hub."),
+    "board": translatable("Appoint a second board member: commonwatt-hub board."),
+    "backup": translatable("See the section Backups of docs/day-two.md."),
+    "certificates": translatable("See the section Certificates of docs/day-two.md."),
+    "restore": translatable("Check the restored hub and confirm it: commonwatt-hub restore."),
+}
+
+
+class Level(IntEnum):
+    """How bad it is."""
+
+    GOOD = 0
+    WARNING = 1
+    BAD = 2
+
+
+@dataclass(frozen=True, slots=True)
+class HealthCheck:
+    """One thing that was looked at. `stops`: while it is bad, the hub does not do its work and is not ready."""
+
+    name: str
+    level: Level
+    what: Said
+    do: Said | None = None
+    stops: bool = False
+
+
+def health_checks(health: HubHealth) -> tuple[HealthCheck, ...]:
+    """Everything that can be looked at, the worst first and otherwise in a fixed order."""
+    found: list[HealthCheck] = []
+    if health.is_running:
+        found += _parts(health)
+        found += [] if health.intake is None else _intake(health.intake)
+    else:
+        found.append(_not_running())
+    found += _jobs(health)
+    found += [] if health.stored is None else _stored(health.stored)
+    return tuple(sorted(found, key=lambda check: -check.level))
+
+
+def unready(checks: Iterable[HealthCheck]) -> tuple[HealthCheck, ...]:
+    """What keeps the hub from its work now; nothing if it is ready."""
+    return tuple(check for check in checks if check.stops and check.level is Level.BAD)
+
+
+def _not_running() -> HealthCheck:
+    return HealthCheck(
+        "hub",
+        Level.BAD,
+        said(translatable("The hub is not running.")),
+        said(translatable("Start it: systemctl start commonwatt-hub, or commonwatt-hub run.")),
+        stops=True,
+    )
+
+
+def _parts(health: HubHealth) -> list[HealthCheck]:
+    found = []
+    for part in health.parts:
+        name, stops = f"part-{part.name}", part.name != "forecast-worker"
+        ended = part.ended_at is not None
+        why: dict[str, str | Moment] = {
+            "part": part.name,
+            "why": part.problem or "-",
+            "moment": Moment(part.ended_at or 0),
+        }
+        if not part.is_serving and ended:
+            what = said(translatable("The process %(part)s is not running: it ended at %(moment)s (%(why)s)."), **why)
+            do = said(translatable("It is started again by itself. If that does not help, read the hub's log."))
+            found.append(HealthCheck(name, Level.BAD if stops else Level.WARNING, what, do, stops))
+        elif not part.is_serving:
+            what = said(translatable("The process %(part)s does not answer."), part=part.name)
+            do = said(translatable("After a start this takes some seconds. If it lasts, read the hub's log."))
+            found.append(HealthCheck(name, Level.BAD, what, do, stops))
+        elif part.restarts >= RESTARTS_MANY and health.now_s - (part.ended_at or 0) < RECENT_S:
+            what = Said(
+                translatable("The process %(part)s was started again %(n)s time, last at %(moment)s (%(why)s)."),
+                translatable("The process %(part)s was started again %(n)s times, last at %(moment)s (%(why)s)."),
+                n=part.restarts,
+                parts=why,
+            )
+            found.append(HealthCheck(name, Level.WARNING, what, said(translatable("Read the hub's log.")), stops))
+        elif part.use is not None and part.use.loop_lag_s >= LAG_S:
+            what = said(
+                translatable("The process %(part)s kept everybody waiting for %(seconds)s s within the last minute."),
+                part=part.name,
+                seconds=f"{part.use.loop_lag_s:.1f}",
+            )
+            do = said(translatable("The computer is too slow or too busy. See what else runs on it."))
+            found.append(HealthCheck(name, Level.WARNING, what, do, stops))
+        else:
+            found.append(
+                HealthCheck(name, Level.GOOD, said(translatable("The process %(part)s is running."), part=part.name))
+            )
+    return found
+
+
+def _intake(intake: IntakeHealth) -> list[HealthCheck]:
+    found = []
+    if intake.broker_connected:
+        found.append(HealthCheck("broker-connection", Level.GOOD, said(translatable("The broker is connected."))))
+    else:
+        what = said(translatable("The hub is not connected to the broker: no reading arrives."))
+        do = said(translatable("Homes keep their readings meanwhile. Read the logs of hub and broker."))
+        found.append(HealthCheck("broker-connection", Level.BAD, what, do, stops=True))
+    if intake.store_problem:
+        what = said(translatable("Intake cannot store anything: %(why)s."), why=intake.store_problem)
+        do = said(translatable("No receipt is signed until it can; homes keep their readings. Check disk and log."))
+        found.append(HealthCheck("intake-store", Level.BAD, what, do, stops=True))
+    else:
+        found.append(HealthCheck("intake-store", Level.GOOD, said(translatable("What arrives is stored."))))
+    return [*found, _left(intake), _refused(intake), _dropped(intake), _queue(intake), _cut_off(intake)]
+
+
+def _left(intake: IntakeHealth) -> HealthCheck:
+    what = Said(
+        translatable("%(n)s message found no room in the last hour; its agent sends it again."),
+        translatable("%(n)s messages found no room in the last hour; their agents send them again."),
+        n=intake.last_hour.get("left", 0),
+    )
+    do = said(translatable("After an outage this passes. If it does not, see on the page Fleet who sends so much."))
+    return _counted("intake-left", what, do, many=LEFT_MANY)
+
+
+def _refused(intake: IntakeHealth) -> HealthCheck:
+    what = Said(
+        translatable("%(n)s message was refused in the last hour."),
+        translatable("%(n)s messages were refused in the last hour."),
+        n=intake.last_hour.get("refused", 0),
+    )
+    do = said(translatable("The page Fleet says whose they were and why."))
+    return _counted("intake-refused", what, do, many=REFUSED_MANY)
+
+
+def _dropped(intake: IntakeHealth) -> HealthCheck:
+    what = Said(
+        translatable("%(n)s message to or from the broker was dropped in the last hour."),
+        translatable("%(n)s messages to or from the broker were dropped in the last hour."),
+        n=intake.last_hour.get("dropped", 0),
+    )
+    do = said(translatable("Agents send them again and ask for receipts. If it lasts, the computer is too slow."))
+    return _counted("link-dropped", what, do, many=DROPPED_MANY)
+
+
+def _counted(name: str, what: Said, do: Said, *, many: int) -> HealthCheck:
+    is_many = what.n >= many
+    return HealthCheck(name, Level.WARNING if is_many else Level.GOOD, what, do if is_many else None)
+
+
+def _queue(intake: IntakeHealth) -> HealthCheck:
+    is_full = intake.waiting * 100 >= intake.waiting_most * QUEUE_PERCENT
+    what = Said(
+        translatable("%(n)s message waits for intake."),
+        translatable("%(n)s messages wait for intake."),
+        n=intake.waiting,
+    )
+    do = said(translatable("After an outage this passes. If it does not, the computer or its disk is too slow."))
+    return HealthCheck("intake-queue", Level.WARNING if is_full else Level.GOOD, what, do if is_full else None)
+
+
+def _cut_off(intake: IntakeHealth) -> HealthCheck:
+    if not intake.has_cut_off:
+        return HealthCheck("cut-off", Level.GOOD, said(translatable("No agent is cut off.")))
+    what = said(translatable("An agent is cut off, because it sent far too much."))
+    do = said(translatable("The page Fleet names it. Find out why, then let it in again: commonwatt-hub let-in."))
+    return HealthCheck("cut-off", Level.WARNING, what, do)
+
+
+def _jobs(health: HubHealth) -> list[HealthCheck]:
+    found, jobs, now_s = [], health.jobs, health.now_s
+    for job in jobs:
+        name = f"job-{job.name.replace(' ', '-')}"
+        if job.failing_since is not None and now_s - job.failing_since >= JOB_FAILS_S:
+            since = Moment(job.failing_since)
+            what = said(translatable("The job “%(job)s” fails since %(moment)s."), job=job.name, moment=since)
+            do = said(translatable("commonwatt-hub status shows why. It is tried again by itself."))
+            found.append(HealthCheck(name, Level.WARNING, what, do))
+        elif health.is_running and not job.is_running and now_s - job.due_at >= JOB_LATE_S:
+            due = Moment(job.due_at)
+            what = said(translatable("The job “%(job)s” was due at %(moment)s and waits."), job=job.name, moment=due)
+            do = said(translatable("Another job takes long, or the hub does not run. Read the hub's log."))
+            found.append(HealthCheck(name, Level.WARNING, what, do))
+    if health.is_running and jobs and not found:
+        what = Said(
+            translatable("%(n)s job of the timetable runs as planned."),
+            translatable("%(n)s jobs of the timetable run as planned."),
+            n=len(jobs),
+        )
+        found.append(HealthCheck("jobs", Level.GOOD, what))
+    return found
+
+
+def _stored(stored: StoredHealth) -> list[HealthCheck]:
+    return [_disk(stored), _street(stored), *(_warning(name, stored) for name in _WARNINGS)]
+
+
+def _disk(stored: StoredHealth) -> HealthCheck:
+    free = stored.disk_free_bytes * 100 // max(stored.disk_bytes, 1)
+    what = said(translatable("The disk has %(percent)s %% of its room left."), percent=str(free))
+    do = said(translatable("Make room or move the hub to a larger disk: without room nothing is stored."))
+    is_low, is_full = free < DISK_LOW_PERCENT, free < DISK_FULL_PERCENT
+    level = Level.BAD if is_full else Level.WARNING if is_low else Level.GOOD
+    return HealthCheck("disk", level, what, do if is_low else None)
+
+
+def _street(stored: StoredHealth) -> HealthCheck:
+    if is_street_silent(stored):
+        what = said(translatable("More than half of the homes are silent."))
+        do = said(translatable("Check the hub's own connection and the broker's: it is unlikely to be the homes."))
+        return HealthCheck("street", Level.WARNING, what, do)
+    if stored.newest_slot_end is None:
+        return HealthCheck("street", Level.GOOD, said(translatable("No reading has arrived yet.")))
+    newest = Moment(stored.newest_slot_end)
+    return HealthCheck("street", Level.GOOD, said(translatable("Readings arrived until %(moment)s."), moment=newest))
+
+
+def _warning(name: str, stored: StoredHealth) -> HealthCheck:
+    told = stored.warnings.get(name, "")
+    if told:
+        what = said(translatable("%(subject)s: %(what)s"), subject=_SUBJECTS[name], what=told)
+        return HealthCheck(name, Level.WARNING, what, said(_WARNINGS[name]))
+    return HealthCheck(name, Level.GOOD, said(translatable("%(subject)s: in order"), subject=_SUBJECTS[name]))
+
+
+_SUBJECTS: Final = {
+    "clock": translatable("Clock"),
+    "board": translatable("Board"),
+    "backup": translatable("Backup"),
+    "certificates": translatable("Certificates"),
+    "restore": translatable("After a restore"),
+}

@@ -1,0 +1,164 @@
+"""What is known of a running hub's health, as plain values. Nothing in it is about one home.
+
+The parts of the hub report these values over their channels as JSON, and the Health page, `commonwatt-hub status`, the
+metrics and the readiness answer are made from them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+HOMES_STEP: Final = 5
+"""Counts of homes are rounded down to a multiple of this, so that no difference of two counts is one home."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessUse:
+    """What one process uses. `loop_lag_s` is the longest that its event loop was late within the last minute."""
+
+    pid: int
+    cpu_s: float = 0.0
+    rss_bytes: int = 0
+    open_files: int = 0
+    loop_lag_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class PartHealth:
+    """One process that the hub starts. `problem` says why it last ended and `ended_at` when, if it ever did (unix s).
+
+    `is_serving` turns False as soon as it ends, and also if it has not answered for a while.
+    """
+
+    name: str
+    is_serving: bool
+    restarts: int = 0
+    problem: str = ""
+    ended_at: int | None = None
+    use: ProcessUse | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Buckets:
+    """How long something took: `counts` per upper bound of `bounds_s`, and one more for all that took longer."""
+
+    bounds_s: tuple[float, ...]
+    counts: tuple[int, ...]
+    sum_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeHealth:
+    """What intake has done since it was started: each message counts once in `outcomes`, refused ones also by reason.
+
+    `left` are messages that found no room and wait at their agents, by reason; `asked_again` how many numbers receipts
+    named as missing; `dropped_in` and `dropped_out` what the broker link had no room for. `last_hour` has the same
+    for the last hour. `store_problem` is empty while the store works.
+    """
+
+    broker_connected: bool
+    broker_connections: int
+    received: int
+    outcomes: Mapping[str, int]
+    refused: Mapping[str, int]
+    left: Mapping[str, int]
+    receipts: int
+    asked_again: int
+    dropped_in: int
+    dropped_out: int
+    waiting: int
+    waiting_most: int
+    store_errors: int
+    store_problem: str
+    groups: Buckets
+    last_hour: Mapping[str, int]
+    has_cut_off: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PagesHealth:
+    """Requests since the pages were started, by area and class of status; `turned_away` had too many before them."""
+
+    requests: Mapping[str, Mapping[str, int]]
+    took: Buckets
+    turned_away: int
+    open_requests: int
+
+
+@dataclass(frozen=True, slots=True)
+class JobHealth:
+    """One planned job. `failing_since` is the first due time for which it failed, None if it succeeded last.
+
+    Units: times in unix s.
+    """
+
+    name: str
+    due_at: int
+    last_run_at: int | None
+    failing_since: int | None
+    runs: int = 0
+    failures: int = 0
+    seconds: float = 0.0
+    last_seconds: float = 0.0
+    is_running: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHealth:
+    """What store and folder say. `homes` have sent a reading, and `silent` of them none lately. Both are exact: only
+    `homes_at_least` of them may be published.
+
+    `warnings` are whole sentences of the hub's rooms on these subjects: clock, board, backup, certificates, restore.
+    """
+
+    messages: int
+    homes: int
+    silent: int
+    newest_slot_end: int | None
+    last_settled_day: str | None
+    refused: Mapping[str, int]
+    store_bytes: int
+    disk_free_bytes: int
+    disk_bytes: int
+    backup_age_s: int | None
+    certificates_end_at: int | None
+    warnings: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class HubHealth:
+    """Everything that is known at `now_s`. A part that did not answer has said nothing: None or empty.
+
+    With `is_running` False, only what the store and the folder say is known.
+    """
+
+    now_s: float
+    is_running: bool = True
+    version: str = ""
+    parts: tuple[PartHealth, ...] = ()
+    intake: IntakeHealth | None = None
+    pages: PagesHealth | None = None
+    jobs: tuple[JobHealth, ...] = ()
+    stored: StoredHealth | None = None
+
+
+Facts = HubHealth | PartHealth | IntakeHealth | PagesHealth | StoredHealth | JobHealth | ProcessUse
+
+
+def homes_at_least(count: int) -> int:
+    """How many homes may be said of `count`: so many at least.
+
+    >>> [homes_at_least(count) for count in (0, 4, 5, 12)]
+    [0, 0, 5, 10]
+    """
+    return count - count % HOMES_STEP
+
+
+def is_street_silent(stored: StoredHealth) -> bool:
+    """Whether so many homes are silent that the hub's own connection is the likely reason."""
+    return stored.silent >= HOMES_STEP and stored.silent * 2 > stored.homes
+
+
+def as_facts(health: Facts) -> dict[str, Any]:
+    """Health as plain values for JSON."""
+    return asdict(health)

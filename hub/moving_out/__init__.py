@@ -1,0 +1,1 @@
+"""What the hub does after somebody moved out: their agents are shut out, and later their readings are erased."""

@@ -1,0 +1,67 @@
+"""Every metric has its row in docs/metrics.md, and the text format is what Prometheus' own parser reads."""
+
+import re
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from hub.health.checks import health_checks
+from hub.health.facts import Buckets, HubHealth
+from hub.health.metrics import KINDS, PREFIX, exposition
+from tests.house.source_tree import ROOT
+from tests.hub.health.whole_hub import whole_hub
+
+ROW = re.compile(r"^\| `(commonwatt_[a-z_]+)` \| (\w+) \| ([^|]*) \| ([^|]+) \|$", re.MULTILINE)
+CHECK = re.compile(r"^\| `([a-z-]+)(?:NAME)?`(?:\*)?(?:, `([a-z-]+)`)? \|", re.MULTILINE)
+
+
+def page() -> str:
+    return (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+
+
+def rows() -> list[str]:
+    """The rows that the page should have."""
+    return [
+        f"| `{PREFIX}{kind.name}` | {kind.kind} | {', '.join(f'`{label}`' for label in kind.labels)} | {kind.help} |"
+        for kind in KINDS
+    ]
+
+
+def test_the_page_lists_every_metric_and_no_other() -> None:
+    listed = [match[0] for match in ROW.finditer(page())]
+    assert listed == rows()
+
+
+def test_every_metric_is_read_by_prometheus_with_its_kind_and_labels() -> None:
+    families = {family.name: family for family in text_string_to_metric_families(exposition(whole_hub()).decode())}
+    for kind in KINDS:
+        family = families[PREFIX + kind.name.removesuffix("_total")]
+        assert family.type == kind.kind
+        assert family.samples
+        for sample in family.samples:
+            assert set(sample.labels) - {"le"} == set(kind.labels)
+    assert len(families) == len(KINDS)
+
+
+def test_every_check_has_its_row() -> None:
+    described = {name for match in CHECK.finditer(page()) for name in match.groups() if name}
+    for check in health_checks(whole_hub()):
+        assert any(check.name == name or (name.endswith("-") and check.name.startswith(name)) for name in described)
+
+
+def test_a_histogram_counts_up_to_each_bound() -> None:
+    health = whole_hub(took=Buckets((0.1, 1.0), (3, 2, 1), 4.5))
+    lines = exposition(health).decode().splitlines()
+    name = "commonwatt_pages_request_seconds"
+    assert [line for line in lines if line.startswith(name)] == [
+        f'{name}_bucket{{le="0.1"}} 3.0',
+        f'{name}_bucket{{le="1.0"}} 5.0',
+        f'{name}_bucket{{le="+Inf"}} 6.0',
+        f"{name}_count 6.0",
+        f"{name}_sum 4.5",
+    ]
+
+
+def test_a_hub_that_knows_little_has_few_metrics_and_no_invented_zero() -> None:
+    text = exposition(HubHealth(now_s=0.0)).decode()
+    assert "intake" not in text
+    assert "commonwatt_ready" in text
