@@ -29,7 +29,7 @@ map = "eastron-sdm630"
 role = "grid"
 connect = "tcp://127.0.0.1:{port}"
 max_power_w = 15000
-timeout_ms = 300
+timeout_ms = 5000
 [poll]
 interval_s = 300
 boundary_window_s = 240

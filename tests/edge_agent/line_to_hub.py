@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
@@ -47,7 +46,7 @@ class Line:
             hub_keys=self.hub_keys(),
             broker=BrokerPlace(("127.0.0.1", port or self.hub.port)),
             now=lambda: NOW,
-            monotonic=time.monotonic,
+            monotonic=asyncio.get_running_loop().time,
             reseal=partial(reseal_message, self.signer),
             resend_first_s=0.5,
             is_stopped=lambda: self.is_stopped,

@@ -165,6 +165,7 @@ def test_a_stopped_tree_starts_nothing_more(tmp_path: Path) -> None:
     with ThreadPoolExecutor() as pool:
         running = pool.submit(tree.run, ("tests/hub/core/test_clip.py",), limit_s=300)
         while tree._child is None:
+            assert not running.done(), running.result()
             time.sleep(0.01)
         tree.stop()
         assert running.result(30) is Outcome.NOTICED

@@ -65,7 +65,7 @@ async def test_it_reads_a_meter_for_a_slot_and_the_hub_gets_the_batch(
     monkeypatch.setattr(AgentHome, "command", lambda _, *rest: machine.command("-m", "edge_agent", *rest))
     async with agent_home(tmp_path, Stand(meter_words(1000))) as home:
         # An emulated computer is slow: it may take this long to answer.
-        home.config.write_text(home.config.read_text().replace("timeout_ms = 300", "timeout_ms = 20000"))
+        home.config.write_text(home.config.read_text().replace("timeout_ms = 5000", "timeout_ms = 20000"))
         home.start()
         await until(lambda: home.stand.requests, 900)
         home.stand.words |= meter_words(1200)

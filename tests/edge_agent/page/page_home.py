@@ -33,6 +33,7 @@ from protocols.wire.readings import ClockTrust, DeviceState, Liveness
 from protocols.wire.receipts import Receipt
 from protocols.wire.refusal_reasons import RefusalReason
 from protocols.wire.topics import shard_of
+from tests.edge_agent.hand_clock import until
 
 TZ = "Europe/Berlin"
 NOW_SLOT = parse_slot("2026-06-11T10:15Z")
@@ -121,8 +122,7 @@ class PageHome:
         )
         self.server = server
         task = asyncio.create_task(server.run())
-        while not server.port:
-            await asyncio.sleep(0.01)
+        await until(lambda: server.port, what="the server's port")
         try:
             yield server.port
         finally:

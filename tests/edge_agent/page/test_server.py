@@ -11,6 +11,7 @@ from edge_agent.page.requests import MAX_BODY_BYTES, MAX_HEAD_BYTES, PageAnswer,
 from edge_agent.page.server import PageServer, ServingLimits
 from edge_agent.page_settings import PageSettings
 from protocols.errors import RequestError
+from tests.edge_agent.hand_clock import until
 from tests.edge_agent.page.page_home import PageHome, ask, get, post, read_answer
 
 QUICK = ServingLimits(request_s=0.4, answer_s=0.6, linger_s=0.1, connections=6, connections_of_one=4)
@@ -65,8 +66,9 @@ async def test_a_body_that_never_comes_is_not_waited_for(home: PageHome) -> None
 async def test_idle_connections_hold_nobody_else_up(home: PageHome) -> None:
     async with home.served(QUICK) as port:
         idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(12)]
-        while (await _status_or_none(port)) != 200:
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(60):
+            while (await _status_or_none(port)) != 200:
+                await asyncio.sleep(0.05)
         for _, writer in idle:
             writer.close()
 
@@ -95,13 +97,11 @@ async def test_a_client_that_does_not_read_its_answer_is_let_go(home: PageHome) 
 
     server = PageServer(PageSettings("127.0.0.1", 0), answer=large, refuse=home.site.refuse, limits=QUICK)
     task = asyncio.create_task(server.run())
-    while not server.port:
-        await asyncio.sleep(0.01)
+    await until(lambda: server.port, what="the server's port")
     reader, writer = await asyncio.open_connection("127.0.0.1", server.port, limit=1024)
     writer.write(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
     await writer.drain()
-    while server.connections:
-        await asyncio.sleep(0.05)
+    await until(lambda: not server.connections, what="the end of the connection")
     task.cancel()
     writer.transport.abort()
     assert reader is not None
@@ -173,8 +173,7 @@ async def test_a_page_that_fails_says_where_and_no_value(home: PageHome, caplog:
 
     server = PageServer(PageSettings("127.0.0.1", 0), answer=broken, refuse=home.site.refuse)
     task = asyncio.create_task(server.run())
-    while not server.port:
-        await asyncio.sleep(0.01)
+    await until(lambda: server.port, what="the server's port")
     with caplog.at_level(logging.ERROR):
         status, _, body = await get(server.port, "/")
     task.cancel()
@@ -190,8 +189,7 @@ async def test_a_port_that_is_taken_is_one_line_and_the_agent_goes_on(
         second = PageServer(PageSettings("127.0.0.1", port), answer=home.site.answer, refuse=home.site.refuse)
         with caplog.at_level(logging.INFO):
             task = asyncio.create_task(second.run())
-            while "is not served" not in caplog.text:
-                await asyncio.sleep(0.01)
+            await until(lambda: "is not served" in caplog.text, what="the word that the port is taken")
         assert not task.done()
         task.cancel()
     assert f"http://127.0.0.1:{port}" in caplog.text
@@ -230,8 +228,7 @@ async def test_stopping_the_agent_waits_for_no_client(home: PageHome, monkeypatc
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"GET / HTT")
         await writer.drain()
-        while not home.connections():
-            await asyncio.sleep(0.01)
+        await until(home.connections, what="the connection")
     assert await ends(reader)
     assert waited == []
 

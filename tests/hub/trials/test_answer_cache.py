@@ -64,8 +64,9 @@ async def test_an_asker_has_one_question_at_a_time_and_work_is_done_one_by_one()
     bench.go.set()
     patient = AnswerCache[str, str](max_entries=9, wait_s=60)
     assert await patient.get_or_compute("c", asker="m1", work=bench.work("c")) == "C"
-    while await kept.get_or_compute("b", asker="m1", work=bench.work("b")) is None:
-        await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        while await kept.get_or_compute("b", asker="m1", work=bench.work("b")) is None:
+            await asyncio.sleep(0)
     assert (bench.most_at_once <= 2, bench.begun.count("b")) == (True, 1)
 
 
