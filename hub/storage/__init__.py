@@ -1,1 +1,1 @@
-"""Storage for everything the hub must not lose: one contract, and SQLite as its backend."""
+"""Storage for everything the hub must not lose: one contract, in a SQLite file or on a PostgreSQL server."""

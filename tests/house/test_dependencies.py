@@ -16,7 +16,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 # Installed beside pyproject's packages by .ci/setup, from lists of their own.
 BESIDE = {"simbench": {"sim"}, "cwt": {"test"}}
 # What a room may import: the packages that are always there and those of these extras.
-EXTRAS_OF = {"protocols": [], "edge_agent": ["edge"], "hub": ["hub", "sepa", "sheets", "pdf"], "simulator": ["sim"]}
+EXTRAS_OF = {
+    "protocols": [],
+    "edge_agent": ["edge"],
+    "hub": ["hub", "sepa", "sheets", "pdf", "postgres"],
+    "simulator": ["sim"],
+}
 
 
 def name_of(requirement: str) -> str:

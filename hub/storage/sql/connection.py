@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from hub.core.ledger.signed_document import Signer
+from protocols.slots import Slot
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
@@ -52,6 +53,10 @@ class Connection(ABC):
         """From now on in this transaction, let nothing of a deleted row stay readable in the database's files."""
         if sql := self.dialect.overwrite_sql.get(is_on):
             await self.execute(sql)
+
+    @abstractmethod
+    async def make_room(self, slots: Iterable[Slot]) -> None:
+        """Prepare for readings of these slots, where the database keeps them in parts by time."""
 
 
 Work = Callable[[Connection], Awaitable[T]]

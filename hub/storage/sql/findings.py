@@ -21,8 +21,8 @@ _LOOKED_SQL = """INSERT INTO looked_through VALUES (?, ?)
 ON CONFLICT (day) DO UPDATE SET message_position = excluded.message_position"""
 _IS_WAITING = """severity = 'hold' AND NOT EXISTS (SELECT 1 FROM finding_closed WHERE finding = finding.id)
 AND NOT EXISTS (SELECT 1 FROM finding_decision WHERE finding = finding.id)"""
-_CHOSEN = f"""(?1 IS NULL OR home = ?1) AND (?2 IS NULL OR id = ?2) AND (?4 OR severity <> 'note')
-AND (day >= ?3 OR ({_IS_WAITING}))"""
+_CHOSEN = f"""(CAST(?1 AS TEXT) IS NULL OR home = ?1) AND (CAST(?2 AS BIGINT) IS NULL OR id = ?2)
+AND (?4 OR severity <> 'note') AND (day >= ?3 OR ({_IS_WAITING}))"""
 _ROWS_SQL = f"""SELECT finding.id, day, found_at, reason, closed_at, {_FOUND}
 FROM finding LEFT JOIN finding_closed ON finding_closed.finding = finding.id
 WHERE {_CHOSEN} ORDER BY finding.id"""

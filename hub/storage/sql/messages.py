@@ -163,6 +163,7 @@ async def _require_same(db: Connection, message: AcceptedMessage) -> None:
 async def _insert(db: Connection, messages: Sequence[AcceptedMessage]) -> None:
     """Messages, readings and heads are written together: after a power cut, either all or none of them exist."""
     await db.executemany(_MESSAGE_SQL, (_message_row(message) for message in messages))
+    await db.make_room({r.slot for message in messages for r in message.readings})
     await db.executemany(
         _READING_SQL,
         [

@@ -8,7 +8,7 @@ from hub.storage.sql.connection import Connection, Transactions
 _ROWS_SQL = """SELECT o.id, o.member, o.month, o.day, o.line, o.stated, o.statement, o.reason, o.made_at, o.due_at,
 d.verdict, d.board_member, d.reason, d.decided_at
 FROM objection AS o LEFT JOIN objection_decision AS d ON d.objection = o.id
-WHERE ?1 IS NULL OR o.member = ?1 ORDER BY o.id"""
+WHERE CAST(?1 AS TEXT) IS NULL OR o.member = ?1 ORDER BY o.id"""
 _OPEN_SQL = """SELECT month, day, line FROM objection WHERE member = ?
 AND id NOT IN (SELECT objection FROM objection_decision)"""
 _INSERT_SQL = """INSERT INTO objection (member, month, day, line, stated, statement, reason, made_at, due_at)

@@ -85,9 +85,9 @@ class SqlPrompts(Transactions):
         """Prompts issued in these slots, for one home or for all, oldest first."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(
-                f"SELECT {_PROMPT} FROM prompt WHERE issued_slot >= ? AND issued_slot < ? AND (? IS NULL OR home = ?)"
-                " ORDER BY issued_slot, proposed_slot, id",
-                (issued.start, issued.stop, home, home),
+                f"SELECT {_PROMPT} FROM prompt WHERE issued_slot >= ?1 AND issued_slot < ?2"
+                " AND (CAST(?3 AS TEXT) IS NULL OR home = ?3) ORDER BY issued_slot, proposed_slot, id",
+                (issued.start, issued.stop, home),
             )
         return tuple(_prompt(tuple(row)) for row in rows)
 

@@ -10,13 +10,13 @@ import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Final, Self, TypeVar
 
 from hub.core.ledger.signed_document import Signer
 from hub.storage.errors import StoreError
+from hub.storage.sql.backends.commit_queue import CommitQueue, Queued
 from hub.storage.sql.connection import Connection, Transactions, Work
 from hub.storage.sql.row_log.sealing import newest_waiting, seal_changes
 from hub.storage.sqlite.row_log.file_check import open_for_reading, refuse_damaged_upgrade
@@ -30,20 +30,11 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 READERS: Final = 3
-MAX_WORKS_PER_COMMIT: Final = 64
 BUSY_TIMEOUT_MS: Final = 20_000
 
 _FILE_TROUBLE: Final = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_READONLY}
 )
-
-
-@dataclass(slots=True)
-class _Queued:
-    work: Work[Any] | FileWork[Any]
-    done: asyncio.Future[Any]
-    result: Any = None
-    error: Exception | None = None
 
 
 class SqliteConnections(Transactions):
@@ -64,9 +55,8 @@ class SqliteConnections(Transactions):
         self._readers: asyncio.LifoQueue[FileThread] = asyncio.LifoQueue()
         for reader in readers:
             self._readers.put_nowait(reader)
-        self._queue: asyncio.Queue[_Queued | None] = asyncio.Queue()
         self._is_closing = False
-        self._task = asyncio.create_task(self._write_until_closed(), name="store-writer")
+        self._queue = CommitQueue(self._commit)
 
     @classmethod
     async def open(
@@ -101,9 +91,7 @@ class SqliteConnections(Transactions):
     async def close(self) -> None:
         """Finish the queued writes, then close the file. Safe to call twice."""
         self._is_closing = True
-        if not self._task.done():
-            self._queue.put_nowait(None)
-            await self._task
+        await self._queue.close()
         # The last to be closed empties the write-ahead log, which takes one that may write.
         await _close_all([*self._all_readers, self._writer])
 
@@ -114,9 +102,8 @@ class SqliteConnections(Transactions):
         """
         if self._is_closing:
             raise StoreError(f"{self.place}: the store is closed")
-        done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.put_nowait(_Queued(work, done))
-        return await done
+        result: T = await self._queue.put(work)
+        return result
 
     async def read(self, work: Work[T] | FileWork[T]) -> T:
         """Run `work` on a consistent snapshot of committed rows, all of it in one crossing to a reader's thread.
@@ -144,33 +131,12 @@ class SqliteConnections(Transactions):
             reader.run_later(_end_snapshot)
             self._readers.put_nowait(reader)
 
-    async def _write_until_closed(self) -> None:
-        closing = False
-        while not closing:
-            works: list[_Queued] = []
-            taken = await self._queue.get()
-            while taken is not None:
-                works.append(taken)
-                if len(works) == MAX_WORKS_PER_COMMIT or self._queue.empty():
-                    break
-                taken = self._queue.get_nowait()
-            closing = taken is None
-            if works:
-                await self._commit(works)
-
-    async def _commit(self, works: list[_Queued]) -> None:
+    async def _commit(self, works: list[Queued]) -> None:
         try:
             await self._writer.work(partial(self._write_all, works))
         except sqlite3.Error as error:
             await self._roll_back()
-            for queued in works:
-                _fail(queued, queued.error or StoreError(f"{self.place}: the store could not write: {error}"))
-            return
-        for queued in works:
-            if queued.error is not None:
-                _fail(queued, queued.error)
-            elif not queued.done.done():
-                queued.done.set_result(queued.result)
+            raise StoreError(f"{self.place}: the store could not write: {error}") from None
 
     async def _roll_back(self) -> None:
         try:
@@ -180,7 +146,7 @@ class SqliteConnections(Transactions):
                 "%s: a failed write could not be undone: %s; trying again before the next write", self.place, error
             )
 
-    async def _write_all(self, works: list[_Queued], db: FileConnection) -> None:
+    async def _write_all(self, works: list[Queued], db: FileConnection) -> None:
         await db.run(_begin_writing)
         waiting = await newest_waiting(db)
         for queued in works:
@@ -189,7 +155,7 @@ class SqliteConnections(Transactions):
         # If power fails before this line returns, nothing was written and no caller has got a result.
         await db.run(lambda plain: plain.commit())
 
-    async def _run_in_savepoint(self, queued: _Queued, db: FileConnection) -> None:
+    async def _run_in_savepoint(self, queued: Queued, db: FileConnection) -> None:
         await db.execute("SAVEPOINT work")
         try:
             queued.result = await db.run(partial(run_through, queued.work))
@@ -216,11 +182,6 @@ def _end_snapshot(plain: sqlite3.Connection) -> None:
 def _is_trouble_of_the_file(error: Exception) -> bool:
     """Whether the disk or the file failed, rather than this one piece of work."""
     return isinstance(error, sqlite3.Error) and (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _FILE_TROUBLE
-
-
-def _fail(queued: _Queued, error: Exception) -> None:
-    if not queued.done.done():
-        queued.done.set_exception(error)
 
 
 def _ensure_file(path: Path, *, create: bool) -> None:

@@ -1,18 +1,17 @@
 """A home's new agent key: it counts after a day of quiet, waits while somebody objects, and never counts if refused."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from hub.books.days import digest_members
 from hub.storage.contract import Store
 from hub.storage.records import AcceptedMessage, Access, Agent, Coop, Home, Member, ReadingRow
-from hub.storage.sqlite.store import SqliteStore
 from hub.web.frame.translation import Localizer
 from hub.web.views.home.new_agents import new_agent_notes
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slot_of, start_of
+from tests.hub.storage.backends import OpenBackend
 
 BEGIN_S = start_of(2_000_000)
 SLOTS = range(slot_of(BEGIN_S), slot_of(BEGIN_S) + 8)
@@ -50,8 +49,8 @@ async def send(store: Store, agent: str, slots: range) -> None:
 
 
 @pytest.fixture
-async def store(tmp_path: Path, now: Now) -> AsyncIterator[Store]:
-    opened = await SqliteStore.open(tmp_path / "hub.sqlite", now=now, create=True)
+async def store(open_backend: OpenBackend, now: Now) -> AsyncIterator[Store]:
+    opened = await open_backend(now=now)
     await opened.set_coop(Coop("street", "The Street", "Europe/Madrid", "EUR"))
     for number in (1, 2, 3):
         member = Member(f"m{number:02d}", f"Member {number}", f"m{number}@x.org", "en", number <= 2, number)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -38,7 +37,7 @@ from hub.storage.rule_records import NewProposal, RuleAdoption
 from hub.storage.street_records import StreetTotal
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import start_of
-from tests.hub.new_store import open_new_store
+from tests.hub.storage.backends import OpenBackend
 
 IMPORT, EXPORT, PV = Measure.GRID_IMPORT, Measure.GRID_EXPORT, Measure.PV_PRODUCTION
 SLOT = 1_990_000
@@ -50,16 +49,13 @@ SLOTS = range(SLOT, SLOT + 8)
 Reopen = Callable[[], Awaitable[Store]]
 
 
-async def open_sqlite(folder: Path) -> Store:
-    return await open_new_store(folder / "hub.sqlite", now=lambda: 1_800_000_000.0)
+def now() -> float:
+    return 1_800_000_000.0
 
 
-BACKENDS = {"sqlite": open_sqlite}
-
-
-@pytest.fixture(params=sorted(BACKENDS))
-def open_again(request: pytest.FixtureRequest, tmp_path: Path) -> Reopen:
-    return lambda: BACKENDS[request.param](tmp_path)
+@pytest.fixture
+def open_again(open_backend: OpenBackend) -> Reopen:
+    return lambda: open_backend(now=now)
 
 
 @pytest.fixture
@@ -563,15 +559,13 @@ async def test_the_books_of_one_moment_fit_together_while_others_write(store: St
     await asyncio.gather(write(), read(), read())
 
 
-async def test_the_books_of_a_store_without_a_co_op_are_refused(tmp_path: Path) -> None:
-    for name, open_backend in BACKENDS.items():
-        (tmp_path / name).mkdir()
-        bare = await open_backend(tmp_path / name)
-        try:
-            with pytest.raises(StoreError, match="the store has no co-op"):
-                await bare.book_rows()
-        finally:
-            await bare.close()
+async def test_the_books_of_a_store_without_a_co_op_are_refused(open_again: Reopen) -> None:
+    bare = await open_again()
+    try:
+        with pytest.raises(StoreError, match="the store has no co-op"):
+            await bare.book_rows()
+    finally:
+        await bare.close()
 
 
 AT_S = 1_780_000_000  # 2026-05-28, 22:26 in Madrid

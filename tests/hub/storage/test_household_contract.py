@@ -2,21 +2,20 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from hub.storage.contract import Store
 from hub.storage.life_records import MemberEdit
 from hub.storage.records import Coop, Home, Member
-from tests.hub.new_store import open_new_store
+from tests.hub.storage.backends import OpenBackend
 
 NOW_S = 1_800_000_000
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await open_new_store(tmp_path / "hub.sqlite", now=lambda: float(NOW_S))
+async def store(open_backend: OpenBackend) -> AsyncIterator[Store]:
+    opened = await open_backend(now=lambda: float(NOW_S))
     await opened.set_coop(Coop("street", "The Street", "Europe/Madrid", "EUR"))
     for number in (1, 2, 3):
         member = Member(f"m{number:02d}", f"Member {number}", f"m{number}@x.org", "en", number <= 2, number)

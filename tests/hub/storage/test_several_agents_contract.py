@@ -1,7 +1,6 @@
 """Seats of a home's agents in the store: who takes which, and what waits because a further agent came."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -11,7 +10,7 @@ from hub.storage.invite_records import InviteRefusal
 from hub.storage.records import AcceptedMessage, Access, Agent, Coop, Home, Member, ReadingRow
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slot_of, start_of
-from tests.hub.new_store import open_new_store
+from tests.hub.storage.backends import OpenBackend
 
 BEGIN_S = start_of(2_000_000)
 SLOTS = range(slot_of(BEGIN_S), slot_of(BEGIN_S) + 8)
@@ -20,8 +19,8 @@ NOW_S = BEGIN_S + 8 * 900
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await open_new_store(tmp_path / "hub.sqlite", now=lambda: NOW_S)
+async def store(open_backend: OpenBackend) -> AsyncIterator[Store]:
+    opened = await open_backend(now=lambda: NOW_S)
     await opened.set_coop(Coop("street", "The Street", "Europe/Madrid", "EUR"))
     await opened.add_member(Member("m01", "One", "m1@x.org", "en", True, 1), Home("h01", "Home", "m01"))
     assert await add(opened, "a", at=BEGIN_S - 90_000) is None

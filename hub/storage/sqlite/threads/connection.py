@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 from hub.storage.errors import ConstraintError
 from hub.storage.sql.connection import Connection, Dialect, Row, Work
 from hub.storage.sqlite.dialect import SQLITE
+from protocols.slots import Slot
 
 T = TypeVar("T")
 _TAKEN: Final = frozenset({sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY})
@@ -43,6 +44,9 @@ class FileConnection(Connection):
     async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run one statement for each of these rows of values."""
         await self._stated(lambda plain: plain.executemany(sql, rows))
+
+    async def make_room(self, slots: Iterable[Slot]) -> None:
+        """A file keeps all readings in one table."""
 
     async def _stated(self, step: Step[T]) -> T:
         try:

@@ -10,7 +10,8 @@ import pytest
 
 from hub.storage.errors import StoreConflictError, StoreError
 from hub.storage.records import Job
-from hub.storage.sqlite.schema import Migration, known_migrations, migrate
+from hub.storage.sql.backends.numbered_steps import Migration
+from hub.storage.sqlite.schema import known_migrations, migrate
 from hub.storage.sqlite.store import SqliteStore
 from hub.storage.sqlite.threads.connection import Connection, run_through
 from tests.house.source_tree import ROOT

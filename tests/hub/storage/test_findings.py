@@ -1,19 +1,16 @@
 """Findings in the store: added and closed, never changed; decisions follow each other; every access is logged."""
 
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
+from hub.storage.contract import Store
 from hub.storage.finding_records import NewFinding
 from hub.storage.records import Access, Home, Member
-from hub.storage.sqlite.store import SqliteStore
 from protocols.quantities import Measure
-from tests.hub.new_store import open_new_store
+from tests.hub.storage.backends import OpenBackend, is_kept
 
 BOARD = Access(actor="m01", role="board", purpose="settle.share", reason="findings")
 DAY = "2026-05-03"
@@ -22,8 +19,8 @@ GAP = NewFinding("h03", "gap", None, 90, 4, "note", (("missing", 4), ("reason", 
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    opened = await open_new_store(tmp_path / "hub.sqlite", now=lambda: 0.0)
+async def store(open_backend: OpenBackend) -> AsyncIterator[Store]:
+    opened = await open_backend(now=lambda: 0.0)
     for number in (1, 2, 3):
         member, home = f"m0{number}", f"h0{number}"
         await opened.add_member(
@@ -33,11 +30,11 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
     await opened.close()
 
 
-async def put(store: SqliteStore, *found: NewFinding, position: int = 7, day: str = DAY) -> None:
+async def put(store: Store, *found: NewFinding, position: int = 7, day: str = DAY) -> None:
     await store.put_findings(day, found, closing="gone", at=1000 + position, message_position=position)
 
 
-async def test_what_is_found_again_stays_and_what_is_gone_is_closed(store: SqliteStore) -> None:
+async def test_what_is_found_again_stays_and_what_is_gone_is_closed(store: Store) -> None:
     await put(store, STUCK, GAP)
     await put(store, GAP, STUCK, position=8)
     rows = await store.findings(access=BOARD)
@@ -57,7 +54,7 @@ async def test_what_is_found_again_stays_and_what_is_gone_is_closed(store: Sqlit
     assert await store.looked_through(days=(DAY, DAY)) == {DAY: 11}
 
 
-async def test_a_list_has_the_last_days_and_everything_that_waits_for_the_board(store: SqliteStore) -> None:
+async def test_a_list_has_the_last_days_and_everything_that_waits_for_the_board(store: Store) -> None:
     await put(store, STUCK, GAP)
     await put(store, replace(GAP, home="h01"), day="2026-06-01")
     codes = [(row.found.home, row.found.code) for row in await store.findings(access=BOARD, since="2026-06-01")]
@@ -67,7 +64,7 @@ async def test_a_list_has_the_last_days_and_everything_that_waits_for_the_board(
     assert [await store.findings_waiting(home) for home in ("h01", "h02", "h03")] == [0, 1, 0]
 
 
-async def test_every_access_is_logged_for_the_homes_it_shows(store: SqliteStore) -> None:
+async def test_every_access_is_logged_for_the_homes_it_shows(store: Store) -> None:
     await put(store, STUCK)
     assert await store.access_rows("h02", limit=9) == ()
     await store.findings(access=BOARD)
@@ -79,7 +76,7 @@ async def test_every_access_is_logged_for_the_homes_it_shows(store: SqliteStore)
     assert await store.access_rows("h03", limit=9) == ()
 
 
-async def test_decisions_follow_each_other_and_the_last_is_read_last(store: SqliteStore) -> None:
+async def test_decisions_follow_each_other_and_the_last_is_read_last(store: Store) -> None:
     await put(store, STUCK)
     (row,) = await store.findings(access=BOARD)
 
@@ -104,25 +101,23 @@ async def test_decisions_follow_each_other_and_the_last_is_read_last(store: Sqli
     assert await decide("reject", words[-1].id) is None, "and can be replaced after the finding is closed"
 
 
-async def test_a_closed_finding_without_a_decision_accepts_none(store: SqliteStore) -> None:
+async def test_a_closed_finding_without_a_decision_accepts_none(store: Store) -> None:
     await put(store, STUCK)
     await put(store, position=8)
     assert await store.decide_finding(1, board_member="m01", verdict="reject", reason="x", at=5, after=0) == "closed"
     assert await store.slot_decisions(slots=range(100, 116)) == ()
 
 
-async def test_no_row_is_ever_changed(store: SqliteStore, tmp_path: Path) -> None:
+async def test_no_row_is_ever_changed(store: Store) -> None:
     await put(store, STUCK)
     await store.decide_finding(1, board_member="m01", verdict="accept", reason="yes", at=9, after=0)
     await put(store, position=8)
-    with closing(sqlite3.connect(tmp_path / "hub.sqlite")) as db:
-        for sql in (
-            "UPDATE finding SET severity = 'note'",
-            "DELETE FROM finding",
-            "UPDATE finding_closed SET reason = ''",
-            "DELETE FROM finding_closed",
-            "UPDATE finding_decision SET verdict = 'reject'",
-            "DELETE FROM finding_decision",
-        ):
-            with pytest.raises(sqlite3.IntegrityError):
-                db.execute(sql)
+    for sql in (
+        "UPDATE finding SET severity = 'note'",
+        "DELETE FROM finding",
+        "UPDATE finding_closed SET reason = ''",
+        "DELETE FROM finding_closed",
+        "UPDATE finding_decision SET verdict = 'reject'",
+        "DELETE FROM finding_decision",
+    ):
+        assert await is_kept(store, sql), sql

@@ -1,0 +1,1 @@
+"""The store in PostgreSQL: what is that database's own. The statements are those of hub/storage/sql."""

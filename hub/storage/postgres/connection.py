@@ -1,0 +1,66 @@
+"""A session with the server, for statements: inside a transaction that somebody else begins and ends."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+
+from hub.storage.errors import ConstraintError
+from hub.storage.postgres.session import Session
+from hub.storage.postgres.statements import POSTGRES, spelled
+from hub.storage.sql.connection import Connection, Dialect, Row
+from protocols.slots import Slot, start_of
+
+
+class ServerConnection(Connection):
+    """What a piece of work is given. `months` are those known to have a part of the readings."""
+
+    def __init__(self, session: Session, months: set[tuple[int, int]]) -> None:
+        self._session = session
+        self._months = months
+
+    @property
+    def session(self) -> Session:
+        """The session itself."""
+        return self._session
+
+    @property
+    def dialect(self) -> Dialect:
+        """PostgreSQL's own words."""
+        return POSTGRES
+
+    async def execute(self, sql: str, values: Sequence[Any] = ()) -> int:
+        """Run one statement; how many rows it changed."""
+        try:
+            status = await self._session.execute(spelled(sql), *values)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise _refused(error) from error
+        count = status.rpartition(" ")[2]
+        return int(count) if count.isdigit() else 0
+
+    async def execute_fetchall(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
+        """All rows of one statement."""
+        try:
+            return [tuple(row) for row in await self._session.fetch(spelled(sql), *values)]
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise _refused(error) from error
+
+    async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
+        """Run one statement for each of these rows of values, all sent at once."""
+        try:
+            await self._session.executemany(spelled(sql), rows)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise _refused(error) from error
+
+    async def make_room(self, slots: Iterable[Slot]) -> None:
+        """Make the parts of the readings' table for the months of these slots."""
+        for slot in set(slots):
+            began = datetime.fromtimestamp(start_of(slot), UTC)
+            if (began.year, began.month) not in self._months:
+                await self._session.execute("SELECT make_month($1)", slot)
+                self._months.add((began.year, began.month))
+
+
+def _refused(error: asyncpg.IntegrityConstraintViolationError) -> ConstraintError:
+    return ConstraintError(str(error), is_taken=isinstance(error, asyncpg.UniqueViolationError))

@@ -1,0 +1,180 @@
+"""One writer with group commit and a few readers on a PostgreSQL server; it knows transactions, not tables.
+
+Writers of one co-op take turns, in this process and in every other one: a commit begins by taking the co-op's lock and
+the server gives it back after the commit. So a writer sees all that was committed before it, as it does in SQLite, and
+the log of rows is one chain. Readers wait for nobody.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, Final, Self, TypeVar
+
+import asyncpg
+
+from hub.core.ledger.signed_document import Signer
+from hub.storage.errors import StoreError
+from hub.storage.postgres.address import StoreAddress
+from hub.storage.postgres.connection import ServerConnection
+from hub.storage.postgres.schema import refuse_other_schema
+from hub.storage.postgres.session import LOST, TROUBLE, Pool, Session, connected, pooled
+from hub.storage.sql.backends.commit_queue import CommitQueue, Queued
+from hub.storage.sql.connection import Transactions, Work
+from hub.storage.sql.row_log.sealing import newest_waiting, seal_changes
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+READERS: Final = 3
+CONNECT_S: Final = 10.0
+CACHED_STATEMENTS: Final = 1024
+IDLE_MS: Final = 60_000
+"""A process that stops in the middle of a transaction gives the co-op's lock back after this time."""
+
+_BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+
+
+class PostgresConnections(Transactions):
+    """The open store on a server."""
+
+    def __init__(
+        self, address: StoreAddress, *, readers: Pool, writer: Session, now: Callable[[], float], signer: Signer | None
+    ) -> None:
+        super().__init__(address.place, now=now, signer=signer)
+        self._address = address
+        self._readers = readers
+        self._writer: Session | None = writer
+        self._months: set[tuple[int, int]] = set()
+        self._is_closing = False
+        self._queue = CommitQueue(self._commit)
+
+    @classmethod
+    async def open(cls, address: StoreAddress, *, now: Callable[[], float], signer: Signer | None = None) -> Self:
+        """Open a store that was prepared for this program.
+
+        Raises: StoreError (one line) if the server cannot be reached or refuses, or if its schema is another one.
+        """
+        try:
+            writer = await connect(address)
+            try:
+                await refuse_other_schema(writer, address.place)
+                readers = await pooled(address.dsn, session_settings(address), most=READERS)
+            except BaseException:
+                writer.terminate()
+                raise
+        except TROUBLE as error:
+            raise StoreError(f"{address.place}: cannot open the store: {told(error)}") from None
+        return cls(address, readers=readers, writer=writer, now=now, signer=signer)
+
+    async def close(self) -> None:
+        """Finish the queued writes, then end the sessions. Safe to call twice."""
+        self._is_closing = True
+        await self._queue.close()
+        await self._give_up_writer()
+        self._readers.terminate()
+
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` inside the next commit; returns only when that commit is on disk.
+
+        Raises: any exception from `work` (its changes are undone), or StoreError if the commit itself failed.
+        """
+        if self._is_closing:
+            raise StoreError(f"{self.place}: the store is closed")
+        result: T = await self._queue.put(work)
+        return result
+
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on a consistent snapshot of committed rows. Raises: StoreError if the server cannot be read."""
+        async with self.reading() as db:
+            return await work(db)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[ServerConnection]:
+        """A consistent snapshot of committed rows. Raises: StoreError if the server cannot be read."""
+        try:
+            async with self._readers.acquire(timeout=CONNECT_S) as session:
+                await session.execute(_BEGIN_READING)
+                try:
+                    yield ServerConnection(session, self._months)
+                finally:
+                    with suppress(*LOST):  # the session is gone, and its transaction with it
+                        await session.execute("ROLLBACK")
+        except TROUBLE as error:
+            raise StoreError(f"{self.place}: the store could not be read: {told(error)}") from None
+
+    async def _commit(self, works: list[Queued]) -> None:
+        try:
+            if self._writer is None or self._writer.is_closed():
+                self._writer = await connect(self._address)
+            await self._write_all(self._writer, works)
+        except TROUBLE as error:
+            # The next commit begins with a session of its own: what this one's transaction was is the server's matter.
+            await self._give_up_writer()
+            raise StoreError(f"{self.place}: the store could not write: {told(error)}") from None
+        except BaseException:
+            await self._give_up_writer()
+            raise
+
+    async def _write_all(self, session: Session, works: list[Queued]) -> None:
+        await session.execute(f"BEGIN; SELECT pg_advisory_xact_lock({lock_number(self._address.schema)})")
+        db = ServerConnection(session, self._months)
+        waiting = await newest_waiting(db)
+        for queued in works:
+            await self._run_in_savepoint(queued, db, session)
+        await seal_changes(db, after=waiting, at=int(self._now()), signer=self._signer)
+        # If power fails before this line returns, no caller has got a result. The server may have committed even so:
+        # then the agent sends its messages again, and they are found to be stored.
+        await session.execute("COMMIT")
+
+    async def _run_in_savepoint(self, queued: Queued, db: ServerConnection, session: Session) -> None:
+        await session.execute("SAVEPOINT work")
+        try:
+            queued.result = await queued.work(db)
+        except Exception as error:
+            if isinstance(error, LOST) or session.is_closed():
+                raise
+            self._months.clear()  # what was made in this piece of work is undone too
+            await session.execute("ROLLBACK TO SAVEPOINT work")
+            is_server = isinstance(error, asyncpg.PostgresError)
+            queued.error = StoreError(f"{self.place}: the store could not write: {told(error)}") if is_server else error
+        await session.execute("RELEASE SAVEPOINT work")
+
+    async def _give_up_writer(self) -> None:
+        self._months.clear()
+        if self._writer is not None:
+            self._writer.terminate()
+            self._writer = None
+
+
+async def connect(address: StoreAddress) -> Session:
+    """A session of its own. Raises: one of TROUBLE."""
+    return await connected(address.dsn, session_settings(address))
+
+
+def lock_number(schema: str) -> int:
+    """The number of the lock that writers of this co-op take. Two co-ops whose numbers are the same only take turns."""
+    return int.from_bytes(schema.encode().ljust(8, b"\0")[:7], "big")
+
+
+def told(error: BaseException) -> str:
+    """One line of what the server said."""
+    first = (str(error) or type(error).__name__).strip().splitlines()[0]
+    if isinstance(error, TimeoutError | asyncio.TimeoutError):
+        return f"no answer within {CONNECT_S:.0f} s"
+    return first[:300]
+
+
+def session_settings(address: StoreAddress) -> dict[str, Any]:
+    return {
+        "timeout": CONNECT_S,
+        "statement_cache_size": CACHED_STATEMENTS,
+        "target_session_attrs": "read-write",
+        "server_settings": {
+            "search_path": address.schema,
+            "application_name": "commonwatt-hub",
+            "timezone": "UTC",
+            "idle_in_transaction_session_timeout": str(IDLE_MS),
+        },
+    }

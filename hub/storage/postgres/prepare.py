@@ -1,0 +1,99 @@
+"""Makes a co-op's place on a server, or brings it up to date: schema, roles, tables, and who may do what.
+
+The owner's role has the tables and signs in nowhere. The hub's role signs in, and can make, change or drop no table,
+shorten no log and alter no booked row. Another co-op's hub has a role of its own and no way into this schema.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+from hub.core.ledger.signed_document import Signer
+from hub.storage.errors import StoreError
+from hub.storage.postgres.address import StoreAddress
+from hub.storage.postgres.connection import ServerConnection
+from hub.storage.postgres.connections import connect, lock_number, told
+from hub.storage.postgres.names import owner_of, runner_of
+from hub.storage.postgres.row_log.install import install_log
+from hub.storage.postgres.schema import migrate
+from hub.storage.postgres.session import TROUBLE, Session
+
+SCRAM_ROUNDS: Final = 4096
+# What may change in a row that is otherwise fixed: see the triggers of these tables.
+_MAY_LOSE: Final = {"message": "sealed", "account": "name, iban"}
+_TABLES_SQL: Final = """SELECT c.relname,
+    bool_or(t.tgname = c.relname || '_is_kept'), bool_or(t.tgname = c.relname || '_is_fixed')
+FROM pg_class AS c LEFT JOIN pg_trigger AS t ON t.tgrelid = c.oid
+WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+GROUP BY c.relname ORDER BY c.relname"""
+
+
+async def prepare_store(admin: StoreAddress, *, now: Callable[[], float], signer: Signer | None) -> str | None:
+    """Make or update the co-op's place, signed in as somebody who may make roles and schemas.
+
+    Returns the new password of the hub's role if that role was made now, else None. Raises: StoreError.
+    """
+    try:
+        session = await connect(admin)
+        try:
+            password = await _make_roles(session, admin.schema)
+            await session.execute(f"SET ROLE {owner_of(admin.schema)}")
+            applied = await migrate(session, place=admin.place)
+            async with session.transaction():
+                await session.execute(f"SELECT pg_advisory_xact_lock({lock_number(admin.schema)})")
+                await install_log(ServerConnection(session, set()), applied, at=int(now()), signer=signer)
+                await _grant(session, admin.schema)
+        finally:
+            session.terminate()
+    except TROUBLE as error:
+        raise StoreError(f"{admin.place}: cannot prepare the store: {told(error)}") from None
+    return password
+
+
+async def _make_roles(session: Session, schema: str) -> str | None:
+    owner, runner = owner_of(schema), runner_of(schema)
+    known = {str(row[0]) for row in await session.fetch("SELECT rolname FROM pg_roles")}
+    password = None if runner in known else secrets.token_urlsafe(24)
+    async with session.transaction():
+        if owner not in known:
+            await session.execute(f"CREATE ROLE {owner} NOLOGIN")
+        await session.execute(f"GRANT {owner} TO CURRENT_USER")
+        if password is not None:
+            await session.execute(f"CREATE ROLE {runner} LOGIN NOINHERIT PASSWORD '{scram_verifier(password)}'")
+        await session.execute(f"CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {owner}")
+    held_by = await session.fetchval("SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = $1", schema)
+    if held_by != owner:
+        raise StoreError(f"the schema {schema} belongs to {held_by} already: choose another name")
+    return password
+
+
+async def _grant(session: Session, schema: str) -> None:
+    """Everything the hub's role may do, and nothing else: what was granted before is taken back first."""
+    runner = runner_of(schema)
+    await session.execute(
+        f"REVOKE ALL ON SCHEMA {schema} FROM PUBLIC, {runner}; GRANT USAGE ON SCHEMA {schema} TO {runner}"
+    )
+    await session.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM PUBLIC, {runner}")
+    for table, is_kept, is_fixed in await session.fetch(_TABLES_SQL):
+        rights = ["SELECT"]
+        if table != "migration":
+            rights += ["INSERT"] + ["DELETE"] * (not is_kept) + ["UPDATE"] * (not is_fixed)
+        if table in _MAY_LOSE:
+            rights.append(f"UPDATE ({_MAY_LOSE[table]})")
+        await session.execute(f"GRANT {', '.join(rights)} ON {table} TO {runner}")
+
+
+def scram_verifier(password: str, *, salt: bytes | None = None) -> str:
+    """What the server keeps of a password, so that the password itself is in no statement and no log of the server.
+
+    Source: RFC 5803; PostgreSQL manual, pg_authid.
+    """
+    salt = secrets.token_bytes(16) if salt is None else salt
+    salted = hashlib.pbkdf2_hmac("sha256", password.encode(), salt, SCRAM_ROUNDS)
+    stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
+    server = hmac.digest(salted, b"Server Key", "sha256")
+    parts = [base64.b64encode(each).decode() for each in (salt, stored, server)]
+    return f"SCRAM-SHA-256${SCRAM_ROUNDS}:{parts[0]}${parts[1]}:{parts[2]}"

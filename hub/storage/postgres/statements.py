@@ -1,0 +1,46 @@
+"""Turns a statement of the slices into PostgreSQL's spelling, once for each text. The few differences are all here."""
+
+import re
+from functools import cache
+from typing import Final
+
+from hub.storage.sql.connection import Dialect
+
+# A home's place in the list counts from 0.
+_METERED_SQL: Final = """SELECT string_agg(cell::text, ','), string_agg(energy_wh::text, ',') FROM (
+    SELECT (slot - ?2) * ?4 + home_list.number - 1 AS cell, energy_wh
+    FROM json_array_elements_text(CAST(?5 AS json)) WITH ORDINALITY AS home_list (id, number)
+    JOIN reading ON reading.home = home_list.id
+    WHERE measure = ?1 AND slot >= ?2 AND slot < ?3 AND span = 1 AND mark = ?6) AS cells"""
+
+# What was deleted stays in a table's pages until they are vacuumed: docs/postgres.md says so.
+POSTGRES: Final = Dialect(metered_sql=_METERED_SQL, overwrite_sql={})
+
+_SPELLINGS: Final = tuple(
+    (re.compile(pattern), instead)
+    for pattern, instead in (
+        (r" INDEXED BY \w+", ""),  # a hint
+        (r"\bx''", "''::bytea"),
+        (r"\bCAST\(([\w.]+) AS BLOB\)", r"convert_to(\1, 'UTF8')"),
+        (r"\bjson_array\(", "row_key("),
+        (r"\bIN \(\)", "IN (NULL)"),  # an empty list
+    )
+)
+_VALUE: Final = re.compile(r"'(?:[^']|'')*'|\?(\d*)")
+
+
+@cache
+def spelled(sql: str) -> str:
+    """The statement with `$1`, `$2` for its values, in PostgreSQL's words."""
+    for pattern, instead in _SPELLINGS:
+        sql = pattern.sub(instead, sql)
+    count = 0
+
+    def numbered(found: re.Match[str]) -> str:
+        nonlocal count
+        if found.group(1) is None:  # quoted text
+            return found.group(0)
+        count += 1
+        return f"${found.group(1) or count}"
+
+    return _VALUE.sub(numbered, sql)

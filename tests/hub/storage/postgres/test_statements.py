@@ -1,0 +1,45 @@
+"""Statements in PostgreSQL's spelling: each of the slices' own is understood by a server."""
+
+import pkgutil
+from importlib import import_module
+
+import pytest
+
+import hub.storage.sql
+from hub.storage.postgres.connections import connect
+from hub.storage.postgres.statements import POSTGRES, spelled
+from tests.hub.postgres_server import the_server
+
+
+@pytest.mark.parametrize(
+    ("said", "becomes"),
+    [
+        ("SELECT a FROM t WHERE b = ? AND c = ?", "SELECT a FROM t WHERE b = $1 AND c = $2"),
+        ("SELECT ?2, ?1, ?2", "SELECT $2, $1, $2"),
+        ("SELECT '?' || ? || 'it''s ?'", "SELECT '?' || $1 || 'it''s ?'"),
+        ("SELECT x'' FROM run INDEXED BY run_head WHERE a = ?", "SELECT ''::bytea FROM run WHERE a = $1"),
+        ("SELECT CAST(p.hash AS BLOB), CAST(? AS TEXT)", "SELECT convert_to(p.hash, 'UTF8'), CAST($1 AS TEXT)"),
+        ("SELECT json_array(d.id) WHERE a IN ()", "SELECT row_key(d.id) WHERE a IN (NULL)"),
+    ],
+)
+def test_a_statement_is_respelled(said: str, becomes: str) -> None:
+    assert spelled(said) == becomes
+
+
+def named_statements() -> list[str]:
+    found = []
+    for module in pkgutil.walk_packages(hub.storage.sql.__path__, "hub.storage.sql."):
+        for name, value in vars(import_module(module.name)).items():
+            if name.endswith("_SQL"):
+                found += [each for each in ([value] if isinstance(value, str) else value) if "{" not in each]
+    return [*sorted(set(found)), POSTGRES.metered_sql]
+
+
+async def test_every_named_statement_is_understood() -> None:
+    server, _ = await the_server()
+    session = await connect(server.admin("made"))
+    statements = named_statements()
+    assert len(statements) > 60
+    for number, sql in enumerate(statements):
+        await session.execute(f"PREPARE s{number} AS {spelled(sql)}")
+    session.terminate()
