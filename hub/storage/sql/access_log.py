@@ -20,6 +20,8 @@ _LINES_SQL = """SELECT home, at, actor, role, purpose, reason, fields, rows, cou
 WHERE home = ? AND (? = '' OR role = ?) AND (NOT ? OR link_by <> '') AND (at, position) < (?, ?)
 ORDER BY at DESC, position DESC LIMIT ?"""
 _NEWEST = (2**62, 0)
+AccessLine = tuple[Access, Sequence[str], str, int]
+"""Who reads, of which homes, which fields, and how many values."""
 
 
 class SqlAccessLog(Transactions):
@@ -31,14 +33,20 @@ class SqlAccessLog(Transactions):
         The values may be read only after this returns. If power fails in between, the log shows an access that did
         not happen; an access without a log line is impossible.
         """
-        if access.role not in (SELF, BOARD, JOB) or not access.actor or not access.purpose:
+        await self.log_lines([(access, homes, fields, rows)])
+
+    async def log_lines(self, lines: Sequence[AccessLine]) -> None:
+        """The same for several reads that follow, in one transaction; nothing is written if there are none."""
+        if any(access.role not in (SELF, BOARD, JOB) or not access.actor or not access.purpose for access, *_ in lines):
             raise ValueError("reading values needs an actor, a role (self, board, job) and a purpose")
         at = int(self._now())
 
         async def work(db: Connection) -> None:
-            await write_access(db, access, homes, fields=fields, rows=rows, at=at)
+            for access, homes, fields, rows in lines:
+                await write_access(db, access, homes, fields=fields, rows=rows, at=at)
 
-        await self.write(work)
+        if any(homes for _, homes, _, _ in lines):
+            await self.write(work)
 
     async def access_rows(self, home: str, *, limit: int, wanted: AccessFilter | None = None) -> tuple[AccessRow, ...]:
         """The accesses to a home's values, newest first; of these, the wanted ones."""

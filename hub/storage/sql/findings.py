@@ -3,13 +3,15 @@
 # ruff: noqa: S608 - only constant column lists and conditions are put into SQL here; values are bound.
 
 import json
+from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from hub.storage.finding_records import ConnectionAgreement, FindingDecision, FindingRow, NewFinding, SlotDecision
 from hub.storage.records import Access
 from hub.storage.sql.access_log import SqlAccessLog
-from hub.storage.sql.connection import Connection
+from hub.storage.sql.connection import Connection, Row
 from protocols.quantities import Measure
 from protocols.slots import Slot
 
@@ -21,16 +23,16 @@ _LOOKED_SQL = """INSERT INTO looked_through VALUES (?, ?)
 ON CONFLICT (day) DO UPDATE SET message_position = excluded.message_position"""
 _IS_WAITING = """severity = 'hold' AND NOT EXISTS (SELECT 1 FROM finding_closed WHERE finding = finding.id)
 AND NOT EXISTS (SELECT 1 FROM finding_decision WHERE finding = finding.id)"""
-_CHOSEN = f"""(CAST(?1 AS TEXT) IS NULL OR home = ?1) AND (CAST(?2 AS BIGINT) IS NULL OR id = ?2)
-AND (?4 OR severity <> 'note') AND (day >= ?3 OR ({_IS_WAITING}))"""
-_ROWS_SQL = f"""SELECT finding.id, day, found_at, reason, closed_at, {_FOUND}
-FROM finding LEFT JOIN finding_closed ON finding_closed.finding = finding.id
-WHERE {_CHOSEN} ORDER BY finding.id"""
-_DECISIONS_SQL = f"""SELECT id, finding, board_member, verdict, reason, decided_at FROM finding_decision
-WHERE finding IN (SELECT id FROM finding WHERE {_CHOSEN}) ORDER BY id"""
+_OF_ALL = f"""SELECT id FROM finding WHERE day >= ?1
+UNION SELECT id FROM finding WHERE {_IS_WAITING}"""
+_OF_HOME = f"""SELECT id FROM finding WHERE home = ?2 AND day >= ?1
+UNION SELECT id FROM finding WHERE home = ?2 AND {_IS_WAITING}"""
+_OF_NUMBER = f"SELECT id FROM finding WHERE id = ?2 AND (day >= ?1 OR ({_IS_WAITING}))"
+# A finding of these slots began no earlier than the longest finding's length before them.
 _SLOTS_SQL = """SELECT d.id, f.home, f.code, f.measure, f.first_slot, f.slots, d.verdict
-FROM finding_decision AS d JOIN finding AS f ON f.id = d.finding
-WHERE f.first_slot < ? AND f.first_slot + f.slots > ? ORDER BY d.id"""
+FROM finding AS f JOIN finding_decision AS d ON d.finding = f.id
+WHERE f.first_slot < ?1 AND f.first_slot > ?2 - (SELECT max(slots) FROM finding)
+AND f.first_slot + f.slots > ?2 ORDER BY d.id"""
 _LAST_SQL = "SELECT coalesce(max(id), 0) FROM finding_decision WHERE finding = ?"
 _DECIDE_SQL = """INSERT INTO finding_decision (finding, board_member, verdict, reason, decided_at)
 VALUES (?, ?, ?, ?, ?)"""
@@ -39,6 +41,37 @@ _AGREE_SQL = """INSERT INTO connection_agreement (home, power_w, since_slot, boa
 VALUES (?, ?, ?, ?, ?)"""
 _AGREED_SQL = """SELECT home, power_w, since_slot, board_member, entered_at FROM connection_agreement
 WHERE since_slot <= ? ORDER BY since_slot, id"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Statements:
+    """What is read of some findings: how many there are of each home, the findings, and the board's decisions."""
+
+    homes: str
+    rows: str
+    decisions: str
+
+
+def _statements_of(ids: str, severity: str) -> _Statements:
+    return _Statements(
+        homes=f"SELECT home, count(*) FROM finding WHERE id IN ({ids}) AND {severity} GROUP BY home ORDER BY home",
+        rows=f"""SELECT finding.id, day, found_at, reason, closed_at, {_FOUND}
+            FROM finding LEFT JOIN finding_closed ON finding_closed.finding = finding.id
+            WHERE finding.id IN ({ids}) AND {severity} ORDER BY finding.id""",
+        decisions=f"""SELECT id, finding, board_member, verdict, reason, decided_at FROM finding_decision
+            WHERE finding IN ({ids}) ORDER BY id""",
+    )
+
+
+_CHOSEN: Final = {
+    (_OF_ALL, True): _statements_of(_OF_ALL, "TRUE"),
+    (_OF_ALL, False): _statements_of(_OF_ALL, "severity <> 'note'"),
+    (_OF_HOME, True): _statements_of(_OF_HOME, "TRUE"),
+    (_OF_HOME, False): _statements_of(_OF_HOME, "severity <> 'note'"),
+    (_OF_NUMBER, True): _statements_of(_OF_NUMBER, "TRUE"),
+    (_OF_NUMBER, False): _statements_of(_OF_NUMBER, "severity <> 'note'"),
+}
+"""By which findings are meant, and whether notes are among them."""
 
 
 class SqlFindings(SqlAccessLog):
@@ -71,18 +104,24 @@ class SqlFindings(SqlAccessLog):
         self, *, access: Access, home: str | None = None, number: int | None = None, since: str = "", notes: bool = True
     ) -> tuple[FindingRow, ...]:
         """Findings from a local day onwards and all that await the board, oldest first; the access is logged."""
-        chosen = (home, number, since, notes)
+        asked: dict[str, object] = {_OF_ALL: None, _OF_HOME: home, _OF_NUMBER: number}
+        ids = next((each for each in (_OF_NUMBER, _OF_HOME) if asked[each] is not None), _OF_ALL)
+        values = (since,) if ids == _OF_ALL else (since, asked[ids])
+        chosen = _CHOSEN[ids, notes]
         async with self.reading() as db:
-            homes = await db.execute_fetchall(
-                f"SELECT home, count(*) FROM finding WHERE {_CHOSEN} GROUP BY home", chosen
-            )
-        for each, count in homes:
-            await self.log_access(access, [str(each)], fields="findings", rows=int(count))
-        seen = {str(each) for each, _ in homes}
-        async with self.reading() as db:
-            rows = [row for row in await db.execute_fetchall(_ROWS_SQL, chosen) if row[5] in seen]
-            decisions = [FindingDecision(*row) for row in await db.execute_fetchall(_DECISIONS_SQL, chosen)]
-        return tuple(_row(row, decisions) for row in rows)
+            counts = await db.execute_fetchall(chosen.homes, values)
+        homes = {str(each): int(count) for each, count in counts if home in (None, each)}
+        await self.log_lines([(access, [each], "findings", count) for each, count in homes.items()])
+
+        async def work(db: Connection) -> tuple[list[Row], list[Row]]:
+            rows = [row for row in await db.execute_fetchall(chosen.rows, values) if row[5] in homes]
+            return rows, await db.execute_fetchall(chosen.decisions, values)
+
+        rows, decided = await self.read(work)
+        decisions: dict[int, list[FindingDecision]] = defaultdict(list)
+        for each in decided:
+            decisions[each[1]].append(FindingDecision(*each))
+        return tuple(_row(row, decisions[row[0]]) for row in rows)
 
     async def findings_waiting(self, home: str) -> int:
         """How many findings are holding back credits for this home. Reads no values."""
@@ -150,6 +189,4 @@ def _row(row: Any, decisions: Sequence[FindingDecision]) -> FindingRow:
     number, day, found_at, closed, closed_at, home, code, measure, first_slot, slots, severity, numbers, sentence = row
     named = tuple((str(name), int(value)) for name, value in json.loads(numbers).items())
     found = NewFinding(home, code, _measure(measure), first_slot, slots, severity, named, sentence)
-    return FindingRow(
-        number, day, found, found_at, closed, closed_at, tuple(d for d in decisions if d.finding == number)
-    )
+    return FindingRow(number, day, found, found_at, closed, closed_at, tuple(decisions))

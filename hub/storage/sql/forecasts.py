@@ -19,9 +19,20 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (target, issued_slot) DO UPDAT
     weather_issued_at = excluded.weather_issued_at"""
 _ADD_WEATHER_SQL = """INSERT INTO weather VALUES (?, ?, ?, ?, ?) ON CONFLICT (hour_s, issued_at) DO UPDATE SET
     temperature_c = excluded.temperature_c, radiation_w_m2 = excluded.radiation_w_m2, wind_m_s = excluded.wind_m_s"""
-_WEATHER_SQL = """SELECT hour_s, issued_at, temperature_c, radiation_w_m2, wind_m_s FROM weather AS w
-WHERE hour_s >= ?1 AND hour_s < ?2 AND issued_at =
-    (SELECT max(issued_at) FROM weather WHERE hour_s = w.hour_s AND issued_at <= ?3) ORDER BY hour_s"""
+# From each target or hour to the next one by its key: the issues in between are passed over, not read.
+_TARGETS = """WITH RECURSIVE known(target) AS (SELECT min(target) FROM forecast
+UNION ALL SELECT (SELECT min(target) FROM forecast WHERE target > known.target)
+    FROM known WHERE known.target IS NOT NULL)"""
+_THEIRS = ", ".join(f"f.{name}" for name in _COLUMNS.split(", "))
+_LATEST_SQL = f"""{_TARGETS} SELECT {_THEIRS}
+FROM known JOIN forecast AS f ON f.target = known.target AND f.issued_slot =
+    (SELECT max(issued_slot) FROM forecast WHERE target = known.target AND issued_slot <= ?)"""
+_WEATHER_SQL = """WITH RECURSIVE hours(hour_s) AS (SELECT min(hour_s) FROM weather WHERE hour_s >= ?1 AND hour_s < ?2
+UNION ALL SELECT (SELECT min(hour_s) FROM weather WHERE hour_s > hours.hour_s AND hour_s < ?2)
+    FROM hours WHERE hours.hour_s IS NOT NULL)
+SELECT w.hour_s, w.issued_at, w.temperature_c, w.radiation_w_m2, w.wind_m_s
+FROM hours JOIN weather AS w ON w.hour_s = hours.hour_s AND w.issued_at =
+    (SELECT max(issued_at) FROM weather WHERE hour_s = hours.hour_s AND issued_at <= ?3)"""
 
 
 class SqlForecasts(Transactions):
@@ -34,19 +45,17 @@ class SqlForecasts(Transactions):
 
     async def latest_forecasts(self, *, issued_by: Slot) -> dict[str, ForecastRow]:
         """The newest forecast for each target issued no later than `issued_by`."""
-        sql = f"""SELECT {_COLUMNS} FROM forecast AS f WHERE issued_slot =
-            (SELECT max(issued_slot) FROM forecast WHERE target = f.target AND issued_slot <= ?)"""
         async with self.reading() as db:
-            rows = await db.execute_fetchall(sql, (issued_by,))
+            rows = await db.execute_fetchall(_LATEST_SQL, (issued_by,))
         return {str(row[0]): _forecast(tuple(row)) for row in rows}
 
     async def forecasts_covering(self, target: str, *, slots: range) -> tuple[ForecastRow, ...]:
         """All forecasts for a target that cover any of these slots, the earliest issued first."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(
-                f"SELECT {_COLUMNS} FROM forecast WHERE target = ? AND first_slot < ? AND until_slot > ?"
+                f"SELECT {_COLUMNS} FROM forecast WHERE target = ? AND until_slot > ? AND first_slot < ?"
                 " ORDER BY issued_slot",
-                (target, slots.stop, slots.start),
+                (target, slots.start, slots.stop),
             )
         return tuple(_forecast(tuple(row)) for row in rows)
 

@@ -5,12 +5,13 @@ from typing import Final
 from hub.storage.records import NewObjection, ObjectionRow
 from hub.storage.sql.connection import Connection, Transactions
 
-_ROWS_SQL = """SELECT o.id, o.member, o.month, o.day, o.line, o.stated, o.statement, o.reason, o.made_at, o.due_at,
+_COLUMNS = """SELECT o.id, o.member, o.month, o.day, o.line, o.stated, o.statement, o.reason, o.made_at, o.due_at,
 d.verdict, d.board_member, d.reason, d.decided_at
-FROM objection AS o LEFT JOIN objection_decision AS d ON d.objection = o.id
-WHERE CAST(?1 AS TEXT) IS NULL OR o.member = ?1 ORDER BY o.id"""
+FROM objection AS o LEFT JOIN objection_decision AS d ON d.objection = o.id"""
+_ROWS_SQL = f"{_COLUMNS} ORDER BY o.id"
+_MEMBER_ROWS_SQL = f"{_COLUMNS} WHERE o.member = ? ORDER BY o.id"
 _OPEN_SQL = """SELECT month, day, line FROM objection WHERE member = ?
-AND id NOT IN (SELECT objection FROM objection_decision)"""
+AND NOT EXISTS (SELECT 1 FROM objection_decision WHERE objection = objection.id)"""
 _INSERT_SQL = """INSERT INTO objection (member, month, day, line, stated, statement, reason, made_at, due_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 _DECIDE_SQL = """INSERT INTO objection_decision (objection, board_member, verdict, reason, decided_at)
@@ -40,7 +41,10 @@ class SqlObjections(Transactions):
     async def objections(self, *, member: str | None = None) -> tuple[ObjectionRow, ...]:
         """The objections of one member, or all, oldest first."""
         async with self.reading() as db:
-            rows = await db.execute_fetchall(_ROWS_SQL, (member,))
+            if member is None:
+                rows = await db.execute_fetchall(_ROWS_SQL)
+            else:
+                rows = await db.execute_fetchall(_MEMBER_ROWS_SQL, (member,))
         return tuple(ObjectionRow(*row) for row in rows)
 
     async def decide_objection(

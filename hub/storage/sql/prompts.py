@@ -16,6 +16,10 @@ _APPLIANCE = """home, kind, energy_wh, duration_slots, usual_slot_of_day, earlie
 is_asked"""
 _PROMPT = """id, home, member, appliance, energy_wh, usual_slot, proposed_slot, duration_slots, relief_wh, reasons,
 issued_slot, answer_by_slot, answer, answered_at, measured_wh, measured_uncertainty_wh"""
+_PROMPTS_SQL = f"""SELECT {_PROMPT} FROM prompt WHERE issued_slot >= ? AND issued_slot < ?
+ORDER BY issued_slot, proposed_slot, id"""
+_HOME_PROMPTS_SQL = f"""SELECT {_PROMPT} FROM prompt WHERE home = ? AND issued_slot >= ? AND issued_slot < ?
+ORDER BY issued_slot, proposed_slot, id"""
 
 
 class SqlPrompts(Transactions):
@@ -83,12 +87,10 @@ class SqlPrompts(Transactions):
 
     async def prompts(self, *, home: str | None, issued: range) -> tuple[PromptRow, ...]:
         """Prompts issued in these slots, for one home or for all, oldest first."""
+        place = (issued.start, issued.stop)
+        sql, values = (_PROMPTS_SQL, place) if home is None else (_HOME_PROMPTS_SQL, (home, *place))
         async with self.reading() as db:
-            rows = await db.execute_fetchall(
-                f"SELECT {_PROMPT} FROM prompt WHERE issued_slot >= ?1 AND issued_slot < ?2"
-                " AND (CAST(?3 AS TEXT) IS NULL OR home = ?3) ORDER BY issued_slot, proposed_slot, id",
-                (issued.start, issued.stop, home),
-            )
+            rows = await db.execute_fetchall(sql, values)
         return tuple(_prompt(tuple(row)) for row in rows)
 
     async def answer_prompt(self, prompt_id: str, *, home: str, answer: str, at: int) -> str | None:

@@ -26,6 +26,7 @@ from hub.storage.sql.people.agent_keys import held_spans
 from hub.storage.sql.people.meter_notices import told_meters
 from protocols.quantities import Mark, Measure
 from protocols.slots import Slot
+from protocols.wire.readings import MAX_LONG_SLOTS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,6 +45,10 @@ _COARSE_SQL = """SELECT DISTINCT home FROM reading
 WHERE home IN ({marks}) AND measure = ? AND slot >= ? AND slot < ? AND span > 1"""
 _SUMS_SQL = """SELECT slot, sum(energy_wh), count(*) FROM reading
 WHERE home IN ({marks}) AND measure = ? AND slot >= ? AND slot < ? AND span = 1 AND mark <= 1 GROUP BY slot"""
+_MEASURES = ", ".join(str(int(measure)) for measure in Measure)
+_LONG_SQL = f"""SELECT home, measure, first_slot, slots, energy_wh FROM long_interval
+WHERE home = ? AND measure IN ({_MEASURES}) AND first_slot > ? AND first_slot < ? AND first_slot + slots > ?
+ORDER BY first_slot, measure, slots"""  # noqa: S608 - only the measures' numbers are put into it
 _NEWEST_SQL = """WITH RECURSIVE asked(slot) AS (
     SELECT CAST(?1 AS BIGINT) UNION ALL SELECT slot + 1 FROM asked WHERE slot + 1 < ?2)
 SELECT slot, (SELECT max(position) FROM message WHERE last_slot = slot) FROM asked"""
@@ -143,11 +148,8 @@ class SqlSeries(SqlAccessLog):
         """Energy of this home, over any of these slots, that is known only as totals."""
         await self.log_access(access, [home], fields="totals over several quarter hours", rows=len(slots))
         async with self.reading() as db:
-            rows = await db.execute_fetchall(
-                "SELECT home, measure, first_slot, slots, energy_wh FROM long_interval"
-                " WHERE home = ? AND first_slot < ? AND first_slot + slots > ? ORDER BY first_slot, measure, slots",
-                (home, slots.stop, slots.start),
-            )
+            place = (home, slots.start - MAX_LONG_SLOTS, slots.stop, slots.start)
+            rows = await db.execute_fetchall(_LONG_SQL, place)
         return tuple(LongIntervalRow(row[0], Measure(row[1]), *row[2:]) for row in rows)
 
     async def _home_ids(self) -> list[str]:

@@ -57,6 +57,8 @@ class SqliteConnections(Transactions):
             self._readers.put_nowait(reader)
         self._is_closing = False
         self._queue = CommitQueue(self._commit)
+        self.commits = 0
+        """How many have been made, each of one or more writes that waited together."""
 
     @classmethod
     async def open(
@@ -137,6 +139,7 @@ class SqliteConnections(Transactions):
         except sqlite3.Error as error:
             await self._roll_back()
             raise StoreError(f"{self.place}: the store could not write: {error}") from None
+        self.commits += 1
 
     async def _roll_back(self) -> None:
         try:

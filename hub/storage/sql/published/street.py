@@ -14,7 +14,7 @@ _RUN_SQL = (
     "INSERT INTO run_group (run_key, open_homes, plants) VALUES (?, ?, ?) ON CONFLICT DO NOTHING",
 )
 _REPORTED_SQL = """SELECT slot, home FROM reading
-WHERE measure = ? AND slot >= ? AND slot < ? AND span = 1 AND mark <= 1"""
+WHERE home IN (SELECT id FROM home) AND measure = ? AND slot >= ? AND slot < ? AND span = 1 AND mark <= 1"""
 
 
 class SqlStreet(Transactions):
