@@ -24,11 +24,12 @@ from edge_agent.uplink.meter_teller import MeterTeller
 from edge_agent.uplink.moving.asking import AskingParts, keep_asking
 from edge_agent.uplink.moving.place import BrokerPlace
 from edge_agent.uplink.mqtt_link import Uplink
+from edge_agent.uplink.pace.told import HubPace
 from edge_agent.uplink.sealing import reseal_message
 from edge_agent.uplink.tls.new_root import RootParts, keep_root
 from edge_agent.uplink.tls.renewal import RenewalParts, keep_certificate
 from protocols.wire.refusal_reasons import WireError
-from protocols.wire.topics import downlink_topic
+from protocols.wire.topics import DOWN_KINDS, downlink_topic
 
 log = logging.getLogger("commonwatt.agent")
 
@@ -66,8 +67,9 @@ def make_uplink(
         hub_time=timekeeper.hub_time,
         tls=identity.tls,
         is_stopped=is_stopped,
+        pace=HubPace(enrolment.agent, folder=settings.data, now=timekeeper.clock.now, monotonic=time.monotonic),
     )
-    down = {kind: downlink_topic(enrolment.coop, enrolment.agent, kind=kind) for kind in ("broker", "credits", "maps")}
+    down = {kind: downlink_topic(enrolment.coop, enrolment.agent, kind=kind) for kind in DOWN_KINDS}
     place.moved, place.is_up = uplink.wake, lambda: uplink.is_connected
     if timekeeper.hub_time is not None:
         timekeeper.hub_time.note_answered = place.note_answered
@@ -75,6 +77,7 @@ def make_uplink(
         # On a developer's timeline no time is asked for: any word of the hub will do.
         hub_keys.note_opened = place.note_answered
     uplink.takers[down["broker"]] = unharmed("broker", place.note)
+    uplink.takers[down["pace"]] = unharmed("pace", uplink.pace.note)
     uplink.takers[down["credits"]] = unharmed("credits", lambda payload, _sealed: credit_book.note(payload))
     note = timekeeper.beside.note
     uplink.meter = MeterTeller(identity.signer, monotonic=time.monotonic, now=timekeeper.clock.now, note=note)

@@ -7,6 +7,7 @@ import logging
 import random
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -274,7 +275,8 @@ class AgentProgram:
             ", ".join(d.name for d in settings.devices),
             format_slot(whole + 1),
         )
-        return metering, [*(reader.run() for reader in readers), closing.run(uplink.wake)]
+        waking = closing.run(uplink.wake, hold=uplink.hold_for_slot, stored=partial(uplink.wake, for_slot=True))
+        return metering, [*(reader.run() for reader in readers), waking]
 
     def _tell_phases(self, uplink: Uplink, from_slot: Slot) -> None:
         """Tell the household what is derived and what is not known, and the hub what the grid meter is."""

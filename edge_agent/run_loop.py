@@ -86,14 +86,16 @@ class SlotCloser:
         self.keep_at_home: Callable[[Sequence[ClosedSlot]], Awaitable[None]] | None = None
         self.signal = Signal()
 
-    async def run(self, wake: Callable[[], None]) -> None:
-        """Seal and store until cancelled."""
+    async def run(self, wake: Callable[[], None], *, hold: Callable[[], None], stored: Callable[[], None]) -> None:
+        """Seal and store until cancelled. `wake` hears of a new consent, `hold` and `stored` before and after slots."""
         while True:
             await self.signal.wait(to_the_beat(CONSENT_EVERY_S))
             if await self.take_up_consent():
                 wake()
-            if self.signal.take() and await self.store_closed():
-                wake()
+            if self.signal.take():
+                hold()
+                if await self.store_closed():
+                    stored()
 
     async def take_up_consent(self) -> bool:
         """Put a new version of the household's consent into force; whether there was one.

@@ -20,6 +20,7 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
+from edge_agent.uplink.pace.waits import ReconnectWaits
 from edge_agent.uplink.tls.trouble import tls_trouble
 from protocols.wire.envelope import MAX_SEALED_BYTES
 
@@ -50,13 +51,20 @@ class _CalmClient(Client):
 
 
 class BrokerSession:
-    """One client id, one subscription; reconnects for ever with growing pauses."""
+    """One client id, one subscription; reconnects for ever after the pauses that `waits` gives."""
 
     def __init__(
-        self, listener: LinkListener, *, client_id: str, topic_filter: str, context: ssl.SSLContext | None = None
+        self,
+        listener: LinkListener,
+        *,
+        client_id: str,
+        topic_filter: str,
+        waits: ReconnectWaits,
+        context: ssl.SSLContext | None = None,
     ) -> None:
         """`context` is what TLS goes by; None for a broker on this computer."""
         self._listener = listener
+        self._waits = waits
         self._filter = topic_filter
         self.paho = _CalmClient(
             CallbackAPIVersion.VERSION2,
@@ -68,7 +76,7 @@ class BrokerSession:
             self.paho.tls_set_context(context)
         self.paho.max_inflight_messages_set(IN_FLIGHT)
         self.paho.max_queued_messages_set(4 * IN_FLIGHT)
-        self.paho.reconnect_delay_set(min_delay=1, max_delay=120)
+        self._draw_wait()
         self.paho.on_connect = self._on_connect
         self.paho.on_subscribe = self._on_subscribe
         self.paho.on_connect_fail = self._on_connect_fail
@@ -95,6 +103,12 @@ class BrokerSession:
         ending.start()
         await asyncio.to_thread(ending.join, GOODBYE_S)
 
+    def _draw_wait(self) -> None:
+        """Let paho's next attempt come after a random time: each call of it also ends paho's own doubling."""
+        wait_s = self._waits.next_s()
+        # paho adds it to a time in seconds: whole ones would let all homes that lost one broker knock together.
+        self.paho.reconnect_delay_set(min_delay=wait_s, max_delay=wait_s)  # type: ignore[arg-type]
+
     # The next five run in paho's thread and only pass things on.
     def _on_connect(self, client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
@@ -107,15 +121,18 @@ class BrokerSession:
         if any(reason.is_failure for reason in reasons):
             self._hand_over(self._listener.note_down, "does not allow this agent to receive from the hub")
         else:
+            self._waits.note_connected()
             self._hand_over(self._listener.note_up)
 
     def _on_connect_fail(self, _client: Client, _data: Any) -> None:
+        self._draw_wait()
         # paho calls this while it handles the error, and does not pass it on.
         cause = sys.exception()
         trouble = tls_trouble(cause, now_s=time.time()) if isinstance(cause, ssl.SSLError) else "cannot be reached"
         self._hand_over(self._listener.note_down, trouble)
 
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        self._draw_wait()
         self._hand_over(self._listener.note_down, f"closed the connection: {reason}")
 
     def _on_message(self, _client: Client, _data: Any, message: MQTTMessage) -> None:

@@ -22,7 +22,9 @@ from edge_agent.uplink.hub_time import HubTime
 from edge_agent.uplink.map_fetching import CoopMaps
 from edge_agent.uplink.meter_teller import MeterTeller
 from edge_agent.uplink.moving.place import BrokerPlace
-from edge_agent.uplink.receipt_effects import ReceiptMeaning, advance_receipts, meaning_of
+from edge_agent.uplink.pace.told import HubPace
+from edge_agent.uplink.pace.waits import ReconnectWaits
+from edge_agent.uplink.receipt_effects import ReceiptMeaning, advance_receipts, age_of, epoch_words, meaning_of
 from edge_agent.uplink.revoked import RevocationWatch
 from edge_agent.uplink.silence import HubSilence
 from edge_agent.uplink.tls.files import TlsFiles
@@ -68,6 +70,7 @@ class Uplink:
         hub_time: HubTime | None = None,
         tls: TlsFiles | None = None,
         is_stopped: Callable[[], bool] = lambda: False,
+        pace: HubPace | None = None,
     ) -> None:
         self._outbox = outbox
         self._agent = agent
@@ -83,10 +86,11 @@ class Uplink:
         self.maps: CoopMaps | None = None
         self._revocation = RevocationWatch(outbox, agent=agent)
         self.takers: dict[str, Take] = {self._topics["revoked"]: self._revocation.note}
+        self.pace = pace or HubPace(agent)
+        waits = ReconnectWaits(self.pace.uniform, within_s=lambda: self.pace.reconnect_s)
+        down = topics.down_filter(coop, agent)
         self._client = BrokerConnection(
-            lambda context: BrokerSession(
-                self, client_id=agent, topic_filter=topics.down_filter(coop, agent), context=context
-            ),
+            lambda context: BrokerSession(self, client_id=agent, topic_filter=down, waits=waits, context=context),
             broker=broker,
             tls=tls,
             now=now,
@@ -118,9 +122,16 @@ class Uplink:
         """Whether the broker knows the subscription now."""
         return self._is_connected
 
-    def wake(self) -> None:
-        """Signal that the outbox has something new."""
+    def wake(self, *, for_slot: bool = False) -> None:
+        """Signal that the outbox has something new. It goes at once; a slot goes when the hub's pace lets it."""
+        if not for_slot:
+            self.pace.release()
         self._wake.set()
+
+    def hold_for_slot(self) -> None:
+        """A slot is about to be stored: its moment is drawn now, unless more waits and the agent catches up."""
+        if self._receipted.through == self._outbox.next_link.seq - 1:
+            self.pace.hold()
 
     def use_renewed(self) -> None:
         """Go on with the certificate that was stored just now."""
@@ -131,6 +142,7 @@ class Uplink:
         """Send and listen until cancelled. Never raises for anything the broker or the hub does."""
         self._receipted = await self._outbox.receipted()
         await self._revocation.start()
+        await asyncio.sleep(self.pace.first_wait_s())
         try:
             while True:
                 await self._client.keep()
@@ -153,7 +165,8 @@ class Uplink:
 
     async def _wait(self) -> None:
         """Wait until there is something to do or something is due."""
-        await self._wake.wait(min(self._resend_s, to_the_beat(IDLE_S) if self._unsaved is None else SAVE_EVERY_S))
+        due_s = min(self._resend_s, to_the_beat(IDLE_S) if self._unsaved is None else SAVE_EVERY_S)
+        await self._wake.wait(min(due_s, self.pace.held_s() or due_s))
         self._wake.take()
 
     def note_up(self) -> None:
@@ -162,6 +175,8 @@ class Uplink:
             log.info("broker %s:%d: connected%s", *self.broker.address, " again" if self._has_been_up else "")
         self._is_connected, self._has_been_up = True, True
         self._said_down.clear()
+        # Homes that come back are spread by when they connect.
+        self.pace.release()
         for ask_again in (each.ask_again for each in (self._hub_time, self.maps) if each is not None):
             ask_again()
         self._start_over()
@@ -197,7 +212,7 @@ class Uplink:
             # One message is enough to get an answer; resending the whole window would fill a broker's queue.
             await self._publish_again(self._probe)
         if self._is_connected:
-            is_behind = self._sent_through < self._outbox.next_link.seq - 1
+            is_behind = self._sent_through < self._outbox.next_link.seq - 1 and not self.pace.held_s()
             room = IN_FLIGHT - len(self._in_flight) if is_behind else 0
             for waiting in await self._outbox.waiting(after=self._sent_through, limit=room) if room > 0 else ():
                 if not self._publish(waiting.seq, waiting.topic, waiting.sealed):
@@ -268,7 +283,7 @@ class Uplink:
             await self._put_aside(refused)
 
     def _is_newer(self, receipt: Receipt, than: Receipt | None) -> bool:
-        return receipt.agent == self._agent and (than is None or _age(receipt) >= _age(than))
+        return receipt.agent == self._agent and (than is None or age_of(receipt) >= age_of(than))
 
     async def _settle(self, receipt: Receipt) -> None:
         """Release what the hub has receipted, resend what it asks for, and notice restores on either side."""
@@ -367,16 +382,7 @@ class Uplink:
             self._reseal, later_than=receipt.epoch, everything=everything, now_s=self._now()
         )
         self._epoch_begun_at = self._monotonic()
-        log.warning(
-            "%s: starting epoch %d and sealing %d messages again%s",
-            "the hub was restored from a backup and needs messages that can no longer be sent as they were"
-            if everything
-            else "the hub has receipted messages this agent never made: its storage is an older copy, or another"
-            " device uses the same key",
-            self._outbox.next_link.epoch,
-            sealed,
-            f"; {left} cannot be opened and are left out" if left else "",
-        )
+        log.warning("%s", epoch_words(self._outbox.next_link.epoch, everything=everything, sealed=sealed, left=left))
         self._forget_window(replace(self._receipted, through=0))
 
     def _forget_window(self, receipted: ReceiptState) -> None:
@@ -392,8 +398,3 @@ class Uplink:
 
     async def _own_hash(self, receipt: Receipt) -> bytes | None:
         return FIRST_PREVIOUS if receipt.through_seq == 0 else await self._outbox.hash_of(receipt.through_seq)
-
-
-def _age(receipt: Receipt) -> tuple[int, int, int]:
-    """Orders the receipts of one agent: the highest is the newest."""
-    return receipt.epoch, receipt.stored_at, receipt.through_seq

@@ -51,6 +51,23 @@ def advance_receipts(receipt: Receipt, so_far: ReceiptState, *, now_s: float) ->
     return ReceiptState(receipt.through_seq, signed_at, _past(so_far.reopened_at, now_s))
 
 
+def age_of(receipt: Receipt) -> tuple[int, int, int]:
+    """Orders the receipts of one agent: the highest is the newest."""
+    return receipt.epoch, receipt.stored_at, receipt.through_seq
+
+
+def epoch_words(epoch: int, *, everything: bool, sealed: int, left: int) -> str:
+    """Why an epoch begins and what it brings, as one line: `left` messages could not be sealed again."""
+    why = (
+        "the hub was restored from a backup and needs messages that can no longer be sent as they were"
+        if everything
+        else "the hub has receipted messages this agent never made: its storage is an older copy, or another device"
+        " uses the same key"
+    )
+    rest = f"; {left} cannot be opened and are left out" if left else ""
+    return f"{why}: starting epoch {epoch} and sealing {sealed} messages again{rest}"
+
+
 def _past(at_s: int, now_s: float) -> int:
     """A stored time, 0 if it is in the future: a clock that was wrong once must not make all later receipts old."""
     return at_s if at_s <= now_s else 0

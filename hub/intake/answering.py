@@ -10,6 +10,7 @@ from protocols.wire import topics
 from protocols.wire.clock_check import ClockAnswer, encode_clock_answer
 from protocols.wire.envelope import seal
 from protocols.wire.refusal_notices import RefusalNotice, encode_refusal
+from protocols.wire.refusal_reasons import RefusalReason
 from protocols.wire.revocations import RevocationNotice, encode_revocation
 
 
@@ -22,6 +23,11 @@ def seal_down(agent: str, kind: str, payload: bytes, *, coop: str, key: Ed25519P
 def revocations_told(notices: Iterable[RevocationNotice]) -> list[tuple[str, str, bytes]]:
     """(agent, kind, payload) for each agent whose key the hub no longer accepts."""
     return [(notice.agent, "revoked", encode_revocation(notice)) for notice in notices]
+
+
+def signed_by_revoked(verdicts: Iterable[object]) -> set[str]:
+    """The agents that signed one of these messages though their key no longer counts."""
+    return {v.agent for v in verdicts if isinstance(v, Rejection) and v.reason is RefusalReason.REVOKED}
 
 
 def refusals_told(verdicts: Iterable[object], *, at: int) -> list[tuple[str, str, bytes]]:

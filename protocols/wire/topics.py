@@ -18,7 +18,7 @@ CHAINED_KINDS = ("batch", "answer", "consent")
 """What an agent numbers and the hub stores."""
 
 UP_KINDS = (*CHAINED_KINDS, "time", "meter", "maps")
-DOWN_KINDS = ("receipt", "prompt", "revoked", "refused", "time", "keys", "credits", "maps", "broker")
+DOWN_KINDS = ("receipt", "prompt", "revoked", "refused", "time", "keys", "credits", "maps", "broker", "pace")
 MAX_TOPIC_CHARS = 128
 
 _ID = re.compile(r"[a-z0-9-]{1,32}", re.ASCII)

@@ -43,6 +43,7 @@ from protocols.wire import (
 )
 from protocols.wire.credits import notices as credits_notices
 from protocols.wire.map_bundles import content, parts, question
+from protocols.wire.pace import notices as pace_notices
 from protocols.wire.refusal_reasons import RefusalReason
 from tests.protocols.wire.wire_samples import HUB_KEY, KEY
 
@@ -63,6 +64,7 @@ FORMS: dict[str, tuple[Callable[[Any], bytes], Callable[[bytes], Any]]] = {
     "question": (clock_check.encode_question, clock_check.decode_question),
     "time": (clock_check.encode_clock_answer, clock_check.decode_clock_answer),
     "map-question": (question.encode_map_question, question.decode_map_question),
+    "pace": (pace_notices.encode_pace, pace_notices.decode_pace),
     "maps": (parts.encode_part, parts.decode_part),
     "broker": (broker_notices.encode_broker, broker_notices.decode_broker),
 }
@@ -132,6 +134,12 @@ def test_the_worked_consent_allows_the_worked_batch() -> None:
     assert consent.encode_consent(held) == inner
     assert sha256(inner).digest() == octets("consent.digest")
     assert find_violations(held, readings.decode_batch(octets("batch.payload"))) == ()
+
+
+def test_the_limits_of_a_pace_are_said() -> None:
+    for limit in (pace_notices.MOST_RECONNECT_S, pace_notices.MOST_SPREAD_S):
+        assert f"| seconds, 0 to {limit} |" in TEXT
+    assert f"| seconds, 1 to {pace_notices.MOST_HOLD_S:,} |" in TEXT
 
 
 def test_the_worked_bundle_of_maps() -> None:

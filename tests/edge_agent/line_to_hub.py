@@ -14,11 +14,13 @@ from edge_agent.outbox.store import Outbox
 from edge_agent.uplink.hub_keys import KnownHubKeys
 from edge_agent.uplink.moving.place import BrokerPlace
 from edge_agent.uplink.mqtt_link import Uplink
+from edge_agent.uplink.pace.told import HubPace
 from edge_agent.uplink.sealing import AgentSigner, BatchContext, ConsentFilter, reseal_message
 from protocols.consent.reduction import SlotValue
 from protocols.consent.rules import default_consent
 from protocols.quantities import Mark, Measure
 from protocols.wire.readings import ClockTrust
+from protocols.wire.topics import downlink_topic
 from tests.edge_agent.hand_clock import until
 from tests.edge_agent.stub_hub import AGENT, COOP, HOME, BrokerProcess, StubHub
 
@@ -36,10 +38,11 @@ class Line:
         self.gate = ConsentFilter(default_consent(HOME))
         self.slot, self.boot = 2_000_000, 1
         self.is_stopped = False
+        self.pace: HubPace | None = None
         self.uplink = self.make_uplink()
 
     def make_uplink(self, port: int | None = None) -> Uplink:
-        return Uplink(
+        uplink = Uplink(
             self.outbox,
             coop=COOP,
             agent=AGENT,
@@ -50,13 +53,16 @@ class Line:
             reseal=partial(reseal_message, self.signer),
             resend_first_s=0.5,
             is_stopped=lambda: self.is_stopped,
+            pace=self.pace,
         )
+        uplink.takers[downlink_topic(COOP, AGENT, kind="pace")] = uplink.pace.note
+        return uplink
 
     def hub_keys(self) -> KnownHubKeys:
         identity = self.hub.key.public_key().public_bytes_raw()
         return KnownHubKeys(self.folder, coop=COOP, identity=identity, first="", now=lambda: NOW)
 
-    async def add(self, count: int) -> None:
+    async def add(self, count: int, *, for_slot: bool = False) -> None:
         sealings = []
         for _ in range(count):
             values = {measure: SlotValue(7, Mark.MEASURED) for measure in (Measure.GRID_IMPORT, Measure.GRID_EXPORT)}
@@ -64,8 +70,10 @@ class Line:
             made = BatchContext(self.boot, ClockTrust.TRUSTED, int(NOW))
             sealings.append(self.gate.batch(self.signer, slot, devices=(), context=made))
             self.slot += 1
+        if for_slot:
+            self.uplink.hold_for_slot()
         await self.outbox.append(sealings, now_s=NOW)
-        self.uplink.wake()
+        self.uplink.wake(for_slot=for_slot)
 
     async def waiting(self) -> int:
         return len(await self.outbox.waiting(after=0, limit=10_000))

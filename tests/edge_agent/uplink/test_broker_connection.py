@@ -16,6 +16,7 @@ import pytest
 from edge_agent.uplink.broker_connection import BrokerConnection
 from edge_agent.uplink.broker_session import BrokerSession
 from edge_agent.uplink.moving.place import BrokerPlace
+from edge_agent.uplink.pace.waits import ReconnectWaits
 from edge_agent.uplink.tls.files import TlsFiles, certificate_request
 from tests.coop_authority import LIFE_S, TestAuthority
 from tests.edge_agent.uplink.test_mqtt_link import until
@@ -158,10 +159,10 @@ async def test_why_the_broker_was_not_reached_is_said(
     if names is not None and newest is not None:
         authority = OURS if names else TestAuthority("foreign")
         context = authority.server_context(tmp_path / "server", *(names or ("127.0.0.1",)), newest=newest)
-    heard = Listener()
+    heard, waits = Listener(), ReconnectWaits(min, within_s=lambda: 0)
     with listening(context) as port:
         connection = BrokerConnection(
-            lambda made: BrokerSession(heard, client_id="a-1", topic_filter="t", context=made),
+            lambda made: BrokerSession(heard, client_id="a-1", topic_filter="t", waits=waits, context=made),
             broker=BrokerPlace(("127.0.0.1", port)),
             tls=files(tmp_path),
             now=time.time,

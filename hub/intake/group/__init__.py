@@ -1,1 +1,0 @@
-"""What intake does with one group of messages besides judging them: opening, counting, receipts."""

@@ -1,0 +1,1 @@
+"""How the hub spreads what many homes would do at the same moment."""
