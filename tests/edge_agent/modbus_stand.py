@@ -5,7 +5,11 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
+import sys
+import termios
+import time
 import tty
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -27,6 +31,9 @@ from tests.protocols.maps.shipped import shipped_map
 def link_to(endpoint: Endpoint, line: LineSettings) -> ModbusLink:
     """A link that goes by the clock of the loop that its device lives in too."""
     return ModbusLink(endpoint, line, monotonic=asyncio.get_running_loop().time)
+
+
+ARRIVES_S = 30
 
 
 @cache
@@ -156,8 +163,11 @@ class Stand:
 
         def send(unit: int, answer: bytes) -> None:
             frame = bytes([unit]) + answer
+            frame += _crc(frame)
+            before = _unread_bytes(theirs)
             with contextlib.suppress(OSError):
-                os.write(ours, frame + _crc(frame))
+                os.write(ours, frame)
+                _wait_for_unread(theirs, before + len(frame))
 
         def readable() -> None:
             try:
@@ -182,6 +192,21 @@ class Stand:
                 task.cancel()
             os.close(ours)
             os.close(theirs)
+
+
+def _unread_bytes(terminal: int) -> int:
+    return int.from_bytes(fcntl.ioctl(terminal, termios.FIONREAD, bytes(4)), sys.byteorder)
+
+
+def _wait_for_unread(terminal: int, count: int) -> None:
+    """Wait until what was written has arrived: on a busy machine the system hands it over after the next question.
+
+    What came in after that question would be its answer to anybody; a wire is not late by more than the pause between.
+    """
+    ends = time.monotonic() + ARRIVES_S
+    while _unread_bytes(terminal) < count:
+        assert time.monotonic() < ends, "a pseudo-terminal lost a frame"
+        time.sleep(0.0001)
 
 
 def _tcp_sender(writer: asyncio.StreamWriter, asked: bytes) -> Callable[..., None]:
