@@ -94,6 +94,17 @@ def running_broker(folder: Path) -> tuple[str, int] | None:
         return None
 
 
+def running_health(folder: Path) -> tuple[str, str] | None:
+    """Where the running hub says how it does, and the key that opens all of it; None if no hub is running."""
+    if not is_running(folder):
+        return None
+    try:
+        where = json.loads((folder / RUNNING_NAME).read_text(encoding="utf-8"))
+        return str(where["health"]), str(where["status_key"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # it has only just started, or cannot open its port: its log says so
+
+
 def web_address(folder: Path, *, default: str) -> str:
     """The address of the pages: the running hub's, or `default` if none is running."""
     if is_running(folder):

@@ -9,7 +9,7 @@ from enum import IntEnum
 from typing import Final
 
 from hub.health.facts import HubHealth, IntakeHealth, StoredHealth, is_street_silent
-from hub.health.sentences import Moment, Said, said, translatable
+from hub.health.sentences import Moment, Said, counted, said, translatable
 
 DISK_LOW_PERCENT: Final = 10
 DISK_FULL_PERCENT: Final = 3
@@ -25,11 +25,11 @@ DROPPED_MANY: Final = 1
 """Messages in an hour from which on the board is told. Single ones come of a reconnection or of a stranger."""
 
 _WARNINGS: Final = {
-    "clock": translatable("Set this computer's clock, then restart the hub."),
-    "board": translatable("Appoint a second board member: commonwatt-hub board."),
-    "backup": translatable("See the section Backups of docs/day-two.md."),
-    "certificates": translatable("See the section Certificates of docs/day-two.md."),
-    "restore": translatable("Check the restored hub and confirm it: commonwatt-hub restore."),
+    "clock": said("Set this computer's clock, then restart the hub."),
+    "board": said("Appoint a second board member: commonwatt-hub board."),
+    "backup": said("See the section Backups of docs/day-two.md."),
+    "certificates": said("See the section Certificates of docs/day-two.md."),
+    "restore": said("Check the restored hub and confirm it: commonwatt-hub restore."),
 }
 
 
@@ -74,8 +74,8 @@ def _not_running() -> HealthCheck:
     return HealthCheck(
         "hub",
         Level.BAD,
-        said(translatable("The hub is not running.")),
-        said(translatable("Start it: systemctl start commonwatt-hub, or commonwatt-hub run.")),
+        said("The hub is not running."),
+        said("Start it: systemctl start commonwatt-hub, or commonwatt-hub run."),
         stops=True,
     )
 
@@ -91,80 +91,78 @@ def _parts(health: HubHealth) -> list[HealthCheck]:
             "moment": Moment(part.ended_at or 0),
         }
         if not part.is_serving and ended:
-            what = said(translatable("The process %(part)s is not running: it ended at %(moment)s (%(why)s)."), **why)
-            do = said(translatable("It is started again by itself. If that does not help, read the hub's log."))
+            what = said("The process %(part)s is not running: it ended at %(moment)s (%(why)s).", **why)
+            do = said("It is started again by itself. If that does not help, read the hub's log.")
             found.append(HealthCheck(name, Level.BAD if stops else Level.WARNING, what, do, stops))
         elif not part.is_serving:
-            what = said(translatable("The process %(part)s does not answer."), part=part.name)
-            do = said(translatable("After a start this takes some seconds. If it lasts, read the hub's log."))
+            what = said("The process %(part)s does not answer.", part=part.name)
+            do = said("After a start this takes some seconds. If it lasts, read the hub's log.")
             found.append(HealthCheck(name, Level.BAD, what, do, stops))
         elif part.restarts >= RESTARTS_MANY and health.now_s - (part.ended_at or 0) < RECENT_S:
-            what = Said(
-                translatable("The process %(part)s was started again %(n)s time, last at %(moment)s (%(why)s)."),
-                translatable("The process %(part)s was started again %(n)s times, last at %(moment)s (%(why)s)."),
-                n=part.restarts,
-                parts=why,
+            what = counted(
+                "The process %(part)s was started again %(n)s time, last at %(moment)s (%(why)s).",
+                "The process %(part)s was started again %(n)s times, last at %(moment)s (%(why)s).",
+                part.restarts,
+                **why,
             )
-            found.append(HealthCheck(name, Level.WARNING, what, said(translatable("Read the hub's log.")), stops))
+            found.append(HealthCheck(name, Level.WARNING, what, said("Read the hub's log."), stops))
         elif part.use is not None and part.use.loop_lag_s >= LAG_S:
             what = said(
-                translatable("The process %(part)s kept everybody waiting for %(seconds)s s within the last minute."),
+                "The process %(part)s kept everybody waiting for %(seconds)s s within the last minute.",
                 part=part.name,
                 seconds=f"{part.use.loop_lag_s:.1f}",
             )
-            do = said(translatable("The computer is too slow or too busy. See what else runs on it."))
+            do = said("The computer is too slow or too busy. See what else runs on it.")
             found.append(HealthCheck(name, Level.WARNING, what, do, stops))
         else:
-            found.append(
-                HealthCheck(name, Level.GOOD, said(translatable("The process %(part)s is running."), part=part.name))
-            )
+            found.append(HealthCheck(name, Level.GOOD, said("The process %(part)s is running.", part=part.name)))
     return found
 
 
 def _intake(intake: IntakeHealth) -> list[HealthCheck]:
     found = []
     if intake.broker_connected:
-        found.append(HealthCheck("broker-connection", Level.GOOD, said(translatable("The broker is connected."))))
+        found.append(HealthCheck("broker-connection", Level.GOOD, said("The broker is connected.")))
     else:
-        what = said(translatable("The hub is not connected to the broker: no reading arrives."))
-        do = said(translatable("Homes keep their readings meanwhile. Read the logs of hub and broker."))
+        what = said("The hub is not connected to the broker: no reading arrives.")
+        do = said("Homes keep their readings meanwhile. Read the logs of hub and broker.")
         found.append(HealthCheck("broker-connection", Level.BAD, what, do, stops=True))
     if intake.store_problem:
-        what = said(translatable("Intake cannot store anything: %(why)s."), why=intake.store_problem)
-        do = said(translatable("No receipt is signed until it can; homes keep their readings. Check disk and log."))
+        what = said("Intake cannot store anything: %(why)s.", why=intake.store_problem)
+        do = said("No receipt is signed until it can; homes keep their readings. Check disk and log.")
         found.append(HealthCheck("intake-store", Level.BAD, what, do, stops=True))
     else:
-        found.append(HealthCheck("intake-store", Level.GOOD, said(translatable("What arrives is stored."))))
+        found.append(HealthCheck("intake-store", Level.GOOD, said("What arrives is stored.")))
     return [*found, _left(intake), _refused(intake), _dropped(intake), _queue(intake), _cut_off(intake)]
 
 
 def _left(intake: IntakeHealth) -> HealthCheck:
-    what = Said(
-        translatable("%(n)s message found no room in the last hour; its agent sends it again."),
-        translatable("%(n)s messages found no room in the last hour; their agents send them again."),
-        n=intake.last_hour.get("left", 0),
+    what = counted(
+        "%(n)s message found no room in the last hour; its agent sends it again.",
+        "%(n)s messages found no room in the last hour; their agents send them again.",
+        intake.last_hour.get("left", 0),
     )
-    do = said(translatable("After an outage this passes. If it does not, see on the page Fleet who sends so much."))
+    do = said("After an outage this passes. If it does not, see on the page Fleet who sends so much.")
     return _counted("intake-left", what, do, many=LEFT_MANY)
 
 
 def _refused(intake: IntakeHealth) -> HealthCheck:
-    what = Said(
-        translatable("%(n)s message was refused in the last hour."),
-        translatable("%(n)s messages were refused in the last hour."),
-        n=intake.last_hour.get("refused", 0),
+    what = counted(
+        "%(n)s message was refused in the last hour.",
+        "%(n)s messages were refused in the last hour.",
+        intake.last_hour.get("refused", 0),
     )
-    do = said(translatable("The page Fleet says whose they were and why."))
+    do = said("The page Fleet says whose they were and why.")
     return _counted("intake-refused", what, do, many=REFUSED_MANY)
 
 
 def _dropped(intake: IntakeHealth) -> HealthCheck:
-    what = Said(
-        translatable("%(n)s message to or from the broker was dropped in the last hour."),
-        translatable("%(n)s messages to or from the broker were dropped in the last hour."),
-        n=intake.last_hour.get("dropped", 0),
+    what = counted(
+        "%(n)s message to or from the broker was dropped in the last hour.",
+        "%(n)s messages to or from the broker were dropped in the last hour.",
+        intake.last_hour.get("dropped", 0),
     )
-    do = said(translatable("Agents send them again and ask for receipts. If it lasts, the computer is too slow."))
+    do = said("Agents send them again and ask for receipts. If it lasts, the computer is too slow.")
     return _counted("link-dropped", what, do, many=DROPPED_MANY)
 
 
@@ -175,20 +173,16 @@ def _counted(name: str, what: Said, do: Said, *, many: int) -> HealthCheck:
 
 def _queue(intake: IntakeHealth) -> HealthCheck:
     is_full = intake.waiting * 100 >= intake.waiting_most * QUEUE_PERCENT
-    what = Said(
-        translatable("%(n)s message waits for intake."),
-        translatable("%(n)s messages wait for intake."),
-        n=intake.waiting,
-    )
-    do = said(translatable("After an outage this passes. If it does not, the computer or its disk is too slow."))
+    what = counted("%(n)s message waits for intake.", "%(n)s messages wait for intake.", intake.waiting)
+    do = said("After an outage this passes. If it does not, the computer or its disk is too slow.")
     return HealthCheck("intake-queue", Level.WARNING if is_full else Level.GOOD, what, do if is_full else None)
 
 
 def _cut_off(intake: IntakeHealth) -> HealthCheck:
     if not intake.has_cut_off:
-        return HealthCheck("cut-off", Level.GOOD, said(translatable("No agent is cut off.")))
-    what = said(translatable("An agent is cut off, because it sent far too much."))
-    do = said(translatable("The page Fleet names it. Find out why, then let it in again: commonwatt-hub let-in."))
+        return HealthCheck("cut-off", Level.GOOD, said("No agent is cut off."))
+    what = said("An agent is cut off, because it sent far too much.")
+    do = said("The page Fleet names it. Find out why, then let it in again: commonwatt-hub let-in.")
     return HealthCheck("cut-off", Level.WARNING, what, do)
 
 
@@ -198,19 +192,17 @@ def _jobs(health: HubHealth) -> list[HealthCheck]:
         name = f"job-{job.name.replace(' ', '-')}"
         if job.failing_since is not None and now_s - job.failing_since >= JOB_FAILS_S:
             since = Moment(job.failing_since)
-            what = said(translatable("The job “%(job)s” fails since %(moment)s."), job=job.name, moment=since)
-            do = said(translatable("commonwatt-hub status shows why. It is tried again by itself."))
+            what = said("The job “%(job)s” has failed since %(moment)s.", job=job.name, moment=since)
+            do = said("commonwatt-hub status shows why. It is tried again by itself.")
             found.append(HealthCheck(name, Level.WARNING, what, do))
         elif health.is_running and not job.is_running and now_s - job.due_at >= JOB_LATE_S:
             due = Moment(job.due_at)
-            what = said(translatable("The job “%(job)s” was due at %(moment)s and waits."), job=job.name, moment=due)
-            do = said(translatable("Another job takes long, or the hub does not run. Read the hub's log."))
+            what = said("The job “%(job)s” was due at %(moment)s and waits.", job=job.name, moment=due)
+            do = said("Another job takes long, or the hub does not run. Read the hub's log.")
             found.append(HealthCheck(name, Level.WARNING, what, do))
     if health.is_running and jobs and not found:
-        what = Said(
-            translatable("%(n)s job of the timetable runs as planned."),
-            translatable("%(n)s jobs of the timetable run as planned."),
-            n=len(jobs),
+        what = counted(
+            "%(n)s job of the timetable runs as planned.", "%(n)s jobs of the timetable run as planned.", len(jobs)
         )
         found.append(HealthCheck("jobs", Level.GOOD, what))
     return found
@@ -222,8 +214,8 @@ def _stored(stored: StoredHealth) -> list[HealthCheck]:
 
 def _disk(stored: StoredHealth) -> HealthCheck:
     free = stored.disk_free_bytes * 100 // max(stored.disk_bytes, 1)
-    what = said(translatable("The disk has %(percent)s %% of its room left."), percent=str(free))
-    do = said(translatable("Make room or move the hub to a larger disk: without room nothing is stored."))
+    what = said("The disk has %(percent)s %% of its room left.", percent=str(free))
+    do = said("Make room or move the hub to a larger disk: without room nothing is stored.")
     is_low, is_full = free < DISK_LOW_PERCENT, free < DISK_FULL_PERCENT
     level = Level.BAD if is_full else Level.WARNING if is_low else Level.GOOD
     return HealthCheck("disk", level, what, do if is_low else None)
@@ -231,21 +223,21 @@ def _disk(stored: StoredHealth) -> HealthCheck:
 
 def _street(stored: StoredHealth) -> HealthCheck:
     if is_street_silent(stored):
-        what = said(translatable("More than half of the homes are silent."))
-        do = said(translatable("Check the hub's own connection and the broker's: it is unlikely to be the homes."))
+        what = said("More than half of the homes are silent.")
+        do = said("Check the hub's own connection and the broker's: it is unlikely to be the homes.")
         return HealthCheck("street", Level.WARNING, what, do)
     if stored.newest_slot_end is None:
-        return HealthCheck("street", Level.GOOD, said(translatable("No reading has arrived yet.")))
+        return HealthCheck("street", Level.GOOD, said("No reading has arrived yet."))
     newest = Moment(stored.newest_slot_end)
-    return HealthCheck("street", Level.GOOD, said(translatable("Readings arrived until %(moment)s."), moment=newest))
+    return HealthCheck("street", Level.GOOD, said("Readings arrived until %(moment)s.", moment=newest))
 
 
 def _warning(name: str, stored: StoredHealth) -> HealthCheck:
     told = stored.warnings.get(name, "")
     if told:
-        what = said(translatable("%(subject)s: %(what)s"), subject=_SUBJECTS[name], what=told)
-        return HealthCheck(name, Level.WARNING, what, said(_WARNINGS[name]))
-    return HealthCheck(name, Level.GOOD, said(translatable("%(subject)s: in order"), subject=_SUBJECTS[name]))
+        what = said("%(subject)s: %(what)s", subject=_SUBJECTS[name], what=told)
+        return HealthCheck(name, Level.WARNING, what, _WARNINGS[name])
+    return HealthCheck(name, Level.GOOD, said("%(subject)s: in order", subject=_SUBJECTS[name]))
 
 
 _SUBJECTS: Final = {

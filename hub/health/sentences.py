@@ -27,6 +27,11 @@ def translatable(sentence: str) -> str:
     return sentence
 
 
+def counted(one: str, many: str, n: int, **parts: str | Moment) -> Said:
+    """What is said of `n` things."""
+    return Said(one, many, n, parts)
+
+
 def said(sentence: str, **parts: str | Moment) -> Said:
     """A sentence with these parts."""
     return Said(sentence, parts=parts)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 
 from hub.board.invitation_service import InvitationService
 from hub.board.inviting import InvitingHub
@@ -12,11 +13,13 @@ from hub.core.payments.tax_terms import TaxTerms
 from hub.folder.keys.salt_key import load_own_secret, load_seals
 from hub.folder.tax_settings import load_tax_terms
 from hub.forecasts.street_totals import StreetService
-from hub.health.facts import as_facts
+from hub.health.facts import HubHealth, PartHealth, as_facts
+from hub.health.reported import HealthReportError, read_health
 from hub.money.order_service import PaymentService
 from hub.processes.channel import Channel, ChannelError, Facts
 from hub.processes.enrolment_server import EnrolmentServer
 from hub.processes.own_hub import OwnHub, cpu_s
+from hub.processes.stored_health import stored_health
 from hub.quality.decisions import FindingService
 from hub.statements.months import StatementService
 from hub.statements.shown_period import ShownPeriods
@@ -67,6 +70,7 @@ class PagesPart:
             coop=settings.coop,
             enrol=enrol,
             status=self.status,
+            health=self.hub_health,
             statements=StatementService(store, key=hub.signer, seals=load_seals(hub.folder), plants=settings.plants),
             runs=RunService(store, calendar=settings.calendar, key=hub.signer, terms=self._tax_terms),
             payments=PaymentService(store, key=hub.signer),
@@ -111,6 +115,20 @@ class PagesPart:
     async def health(self) -> Facts:
         """What was answered since this process was started."""
         return {"pages": as_facts(self._tally.health)}
+
+    async def hub_health(self) -> HubHealth:
+        """The health of the whole hub, also while its own process or the timetable does not answer."""
+        now_s = self._hub.clock.now()
+        try:
+            found = read_health(await self._channel.ask("health"), HubHealth)
+        except (ChannelError, HealthReportError) as error:
+            log.warning("the hub's health is not known: %s", error)
+            found = HubHealth(now_s, parts=(PartHealth("hub", is_serving=False),))
+        if found.stored is not None:
+            return found
+        hub = self._hub
+        stored = await stored_health(hub.folder, hub.store, settings=hub.settings, now_s=now_s)
+        return replace(found, stored=stored)
 
     async def status(self) -> Mapping[str, object]:
         """How far the hub has got, without any member's values."""

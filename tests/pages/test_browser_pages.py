@@ -17,6 +17,7 @@ MEMBER_PATHS = ("/", "/my-home", "/my-home/appliances", "/prompts", "/credits", 
                 "/fairness", "/rules")  # fmt: skip
 BOARD_PATHS = (
     "/board/fleet",
+    "/board/health",
     "/board/runs",
     "/board/runs/2026-06",
     "/board/objections",

@@ -16,7 +16,9 @@ from hub.core.ledger.approvals import lone_board
 from hub.folder.addresses import pages_address
 from hub.folder.clock import clock_warning, open_clock
 from hub.folder.opening import open_hub
-from hub.folder.paths import is_running
+from hub.health.checks import HealthCheck, Level, health_checks, unready
+from hub.health.sentences import in_english
+from hub.processes.asking import health_of
 from hub.quality.connections import home_limits
 from hub.storage.audit_records import FileCheck
 from hub.trust.authority import AuthorityError
@@ -53,6 +55,8 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
     settings, _, store = await open_hub(folder, clock=clock, takes_rule=False)
     try:
         now_slot = slot_of(clock.now())
+        health = await health_of(folder, store, settings=settings, now_s=clock.now())
+        checks = health_checks(health)
         limits = await home_limits(store, slot=now_slot)
         members = await store.members()
         clock_is_off = await clock_warning(store, now_s=clock.now())
@@ -61,7 +65,9 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
         fleet = await store.fleet(slots=range(now_slot - 96, now_slot))
         return {
             "coop": settings.coop.id,
-            "is_running": is_running(folder),
+            "is_running": health.is_running,
+            "is_ready": not unready(checks),
+            "health": [_told(check) for check in checks if check.level is not Level.GOOD],
             "clock": "fits the hub's last work" if clock_is_off is None else f"WARNING: {clock_is_off}",
             "store": _store_line(await store.quick_check(within_s=CHECK_S)),
             "backup": backup_words(folder, now_s=clock.now(), is_planned=settings.backup is not None),
@@ -106,6 +112,11 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
         await store.close()
 
 
+def _told(check: HealthCheck) -> dict[str, str]:
+    do = "" if check.do is None else in_english(check.do)
+    return {"check": check.name, "level": check.level.name.lower(), "what": in_english(check.what), "do": do}
+
+
 def certificates_line(folder: Path) -> str:
     """What the board has to do about the co-op's certificates, or until when there is nothing to do."""
     try:
@@ -124,6 +135,8 @@ def status_lines(status: Mapping[str, object]) -> str:
 
 def _shown(value: object) -> str:
     if isinstance(value, list):
+        if value and "check" in value[0]:
+            return "".join(f"\n  {row['level']}: {row['what']} {row['do']}" for row in value)
         rows = (", ".join(f"{key.replace('_', ' ')}: {_shown(part)}" for key, part in row.items()) for row in value)
         return "".join(f"\n  {row}" for row in rows) or "none"
     return "yes" if value is True else "no" if value is False else "none yet" if value is None else str(value)

@@ -15,6 +15,7 @@ from hub.core.statements.seals import Seals
 from hub.core.statements.shown_runs import VisibleRuns
 from hub.core.trials.fairness import MemberFairness
 from hub.core.trials.what_if import MemberTrial
+from hub.health.facts import HubHealth
 from hub.storage.contract import Store
 from hub.storage.finding_records import FindingRow
 from hub.storage.invite_records import AskedInvitation, MadeInvitation
@@ -29,6 +30,10 @@ EnrolAgent = Callable[[bytes], Awaitable[tuple[int, bytes]]]
 
 ReadStatus = Callable[[], Awaitable[Mapping[str, object]]]
 """The fields of GET /api/status.json, ready for JSON. They contain no member's values."""
+
+
+ReadHealth = Callable[[], Awaitable[HubHealth]]
+"""What is known of the hub's health now."""
 
 
 class StatementOperations(Protocol):
@@ -163,6 +168,7 @@ class HubParts:
     coop: Coop
     enrol: EnrolAgent
     status: ReadStatus
+    health: ReadHealth
     statements: StatementOperations
     runs: RunOperations
     payments: PaymentOperations

@@ -22,6 +22,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import NumberPattern, format_currency, format_decimal, get_currency_precision, parse_pattern
 
+from hub.health.sentences import Moment, Said
 from protocols.slots import SLOT_S, Slot, start_of
 
 LOCALE_DIR: Final = Path(__file__).parents[1] / "locale"
@@ -88,6 +89,14 @@ class Localizer:
     def looked_up(self, sentence: str) -> str:
         """A sentence marked with `translatable`, in the reader's language; any other text unchanged."""
         return catalogue(self.language).gettext(sentence)
+
+    def worded(self, said: Said) -> str:
+        """A sentence of the hub's rooms in the reader's language, with its times as the reader tells them."""
+        parts = {
+            name: self.moment(part.at_s) if isinstance(part, Moment) else self.looked_up(part)
+            for name, part in said.parts.items()
+        }
+        return self.plural(said.one, said.many, said.n, **parts) if said.many else self.text(said.one, **parts)
 
     def sentences(self, *whole: str) -> str:
         """Whole sentences, one after another; empty ones are left out."""

@@ -1,4 +1,4 @@
-"""The board's page about the fleet of agents and devices. It shows no home's consumption."""
+"""The board's pages about the fleet of agents and devices and about the hub itself. They show no home's consumption."""
 
 from fastapi import FastAPI, Request, Response
 
@@ -7,6 +7,7 @@ from hub.storage.contract import MemberStore
 from hub.web.frame.sign_in import Visit, require_board, visit_of
 from hub.web.rendering import PageContext, as_json
 from hub.web.views.board import fleet_json, fleet_page, fleet_slots
+from hub.web.views.health import health_json, health_page, message_lines
 
 
 def add_board_pages(app: FastAPI, site: PageContext) -> None:
@@ -18,13 +19,26 @@ def add_board_pages(app: FastAPI, site: PageContext) -> None:
         visit = await require_board_visit(site, request)
         rows = await store.fleet(slots=fleet_slots(visit.now_s))
         view = fleet_page(rows, await store.refusals(), visit.words, now_s=visit.now_s)
-        return await site.page(visit, "fleet.html", place="more", view=view)
+        intake = (await site.parts.health()).intake
+        messages = () if intake is None else message_lines(intake, visit.words)
+        return await site.page(visit, "fleet.html", place="more", view=view, messages=messages)
 
     @app.get("/board/fleet.json")
     async def fleet_as_json(request: Request) -> Response:
         visit = await require_board_visit(site, request)
         slots = fleet_slots(visit.now_s)
         return as_json(fleet_json(await store.fleet(slots=slots), await store.refusals(), slots=slots))
+
+    @app.get("/board/health")
+    async def health(request: Request) -> Response:
+        visit = await require_board_visit(site, request)
+        view = health_page(await site.parts.health(), visit.words)
+        return await site.page(visit, "health.html", place="more", view=view)
+
+    @app.get("/board/health.json")
+    async def health_as_json(request: Request) -> Response:
+        await require_board_visit(site, request)
+        return as_json(health_json(await site.parts.health()))
 
 
 async def board_warning(store: MemberStore) -> str | None:

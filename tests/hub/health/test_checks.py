@@ -94,7 +94,7 @@ def test_without_broker_or_store_the_hub_is_not_ready() -> None:
 @pytest.mark.parametrize(
     ("job", "expected"),
     [
-        (JobHealth("street totals", NOW + 60, NOW - 60, NOW - 1800), "The job “street totals” fails since"),
+        (JobHealth("street totals", NOW + 60, NOW - 60, NOW - 1800), "The job “street totals” has failed since"),
         (JobHealth("street totals", NOW - 900, None, None), "The job “street totals” was due at"),
         (JobHealth("street totals", NOW + 60, NOW - 60, NOW - 1799), ""),
         (JobHealth("street totals", NOW - 899, None, None), ""),

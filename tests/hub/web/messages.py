@@ -14,7 +14,17 @@ from babel.messages.pofile import write_po
 ROOT = Path(__file__).parents[3]
 SETTINGS = ROOT / "babel.cfg"
 MESSAGES = ROOT / "hub" / "web" / "locale" / "messages.pot"
-KEYWORDS = {"text": None, "plural": (1, 2), "translatable": None, "_": None, "gettext": None, "ngettext": (1, 2)}
+ROOMS = ("hub/web", "hub/health")
+KEYWORDS = {
+    "said": None,
+    "counted": (1, 2),
+    "text": None,
+    "plural": (1, 2),
+    "translatable": None,
+    "_": None,
+    "gettext": None,
+    "ngettext": (1, 2),
+}
 COMMENT = "Translators:"
 
 HEADER = """\
@@ -34,17 +44,18 @@ def messages() -> str:
     with SETTINGS.open(encoding="utf-8") as settings:
         methods, options = parse_mapping_cfg(settings)
     catalog = Catalog(charset="utf-8")
-    found = extract_from_dir(
-        ROOT / "hub" / "web",
-        [(pattern.removeprefix("hub/web/"), method) for pattern, method in methods],
-        {pattern.removeprefix("hub/web/"): value for pattern, value in options.items()},
-        keywords=KEYWORDS,
-        comment_tags=(COMMENT,),
-        strip_comment_tags=True,
-    )
-    for name, line, sentence, comments, context in found:
-        place = f"hub/web/{Path(name).as_posix()}"
-        catalog.add(sentence, locations=[(place, line)], auto_comments=comments, context=context)
+    for room in ROOMS:
+        found = extract_from_dir(
+            ROOT / room,
+            [(pattern.removeprefix(f"{room}/"), method) for pattern, method in methods if pattern.startswith(room)],
+            {pattern.removeprefix(f"{room}/"): value for pattern, value in options.items()},
+            keywords=KEYWORDS,
+            comment_tags=(COMMENT,),
+            strip_comment_tags=True,
+        )
+        for name, line, sentence, comments, context in found:
+            place = f"{room}/{Path(name).as_posix()}"
+            catalog.add(sentence, locations=[(place, line)], auto_comments=comments, context=context)
     text = io.BytesIO()
     write_po(text, catalog, width=0, omit_header=True, sort_output=True, include_lineno=False)
     return HEADER + text.getvalue().decode().strip() + "\n"

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -25,6 +25,7 @@ from hub.core.rules.rulebook import Prices, Rule
 from hub.folder.first_settings import settings_text
 from hub.folder.settings import parse_settings
 from hub.forecasts.street_totals import StreetService
+from hub.health.facts import HubHealth, JobHealth, PartHealth, ProcessUse
 from hub.money.order_service import PaymentService
 from hub.quality.decisions import FindingService
 from hub.settlement_job import settle_day
@@ -57,6 +58,7 @@ from protocols.hub_keys import HubSigner
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slots_of_day, start_of
 from protocols.timeline import Clock
+from tests.hub.health.whole_hub import whole_hub
 from tests.hub.known_seals import SEALS
 from tests.hub.new_store import open_new_store
 
@@ -99,6 +101,35 @@ def plant_of(number: int) -> Plant:
         battery_kw=2.0 if number in (5, 8) else 0.0,
         use_kw=0.55 + 0.09 * (number % 5),
     )
+
+
+def watched_hub(now_s: float) -> HubHealth:
+    """A hub whose pages have been killed a while ago, with a job that fails and messages of every kind."""
+    now = int(now_s)
+    parts = {
+        "pages": PartHealth(
+            "pages", True, 3, "it was killed by signal 9", now - 600, ProcessUse(7, 4.2, 9 * 10**7, 20)
+        ),
+        "forecast-worker": PartHealth("forecast-worker", False, 0, "exit code 1", now - 60),
+    }
+    jobs = (
+        JobHealth("weather", now + 60, now - 3540, None, 9, 0, 3.0, 0.3),
+        JobHealth("backup", now + 3600, now - 9000, now - 9000, 1, 1, 3.0, 3.0),
+    )
+    known = whole_hub(
+        parts=parts,
+        jobs=jobs,
+        received=120,
+        asked_again=3,
+        dropped_in=1,
+        refused={"bad_signature": 12},
+        left={"too_many": 7},
+        last_hour={"refused": 12, "dropped": 1},
+        newest_slot_end=now - 300,
+        homes=12,
+        warnings={"backup": "the newest backup is older than 48 hours"},
+    )
+    return replace(known, now_s=now_s)
 
 
 def sun_share(slot: int) -> float:
@@ -358,12 +389,16 @@ def parts_over(store: SqliteStore, *, now_s: float = NOW_S, secure_cookies: bool
     async def status() -> dict[str, object]:
         return {"now_s": now_s, "jobs_due": 0}
 
+    async def health() -> HubHealth:
+        return watched_hub(now_s)
+
     return HubParts(
         store=store,
         clock=Clock(real=lambda: now_s),
         coop=COOP,
         enrol=enrol,
         status=status,
+        health=health,
         statements=StatementService(store, key=HubSigner.of_one_key(HUB_KEY), seals=SEALS),
         runs=RunService(store, calendar=RunCalendar(), key=HUB_KEY),
         payments=PaymentService(store, key=HUB_KEY),

@@ -1,6 +1,7 @@
 """Finds unmarked and glued sentences in the pages' code: literals that people read, and texts joined by hand.
 
-A marked sentence is the literal of `words.text`, the two of `words.plural` or the one of `translatable`. A translated
+A marked sentence is the literal of `words.text`, of `said` or of `translatable`, or one of the two of `words.plural`
+or of `counted`. A translated
 text is what these return, and what is made of it: a variable, a choice, an entry of a dictionary, the result of a
 function of ours that returns one. Whole sentences are joined with `words.sentences`, items with `words.listed`.
 """
@@ -11,7 +12,10 @@ from dataclasses import dataclass
 
 from tests.hub.web.sentence_rules import WORDS, is_set_off, shape_problems
 
-MARKERS = {"text": 1, "plural": 2, "translatable": 1}
+MARKERS = {"text": 1, "plural": 2, "translatable": 1, "said": 1, "counted": 2}
+UNBOUND = {"translatable", "said", "counted"}
+"""Functions of their own; the others are methods of `words`."""
+
 JOINS = {"sentences", "listed"}
 LOGGERS = {"log"}
 
@@ -31,7 +35,7 @@ def is_marked(node: ast.AST) -> bool:
         return False
     if isinstance(node.func, ast.Attribute):
         return own_name(node.func.value) == "words"
-    return own_name(node.func) == "translatable"
+    return own_name(node.func) in UNBOUND
 
 
 def sentences_of(call: ast.Call) -> list[ast.expr]:

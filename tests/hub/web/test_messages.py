@@ -13,7 +13,7 @@ from hub.web.frame.translation import Localizer, catalogue, languages, translata
 from tests.hub.web.messages import MESSAGES, ROOT, messages
 from tests.hub.web.python_checker import is_marked, sentences_of
 
-WEB = ROOT / "hub" / "web"
+WEB, HEALTH = ROOT / "hub" / "web", ROOT / "hub" / "health"
 
 
 def test_the_file_for_translators_is_current() -> None:
@@ -35,7 +35,7 @@ def test_every_marked_sentence_is_in_the_file() -> None:
         }
     missing = {
         sentence.value
-        for path in WEB.rglob("*.py")
+        for path in (*WEB.rglob("*.py"), *HEALTH.rglob("*.py"))
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if is_marked(call) and isinstance(call, ast.Call)
         for sentence in sentences_of(call)

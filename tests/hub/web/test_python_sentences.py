@@ -10,10 +10,12 @@ from hub.web.frame.guard import CONTENT_POLICY
 from tests.hub.web.python_checker import glue_problems, literal_problems, translating_functions
 
 WEB = Path(__file__).parents[3] / "hub" / "web"
+HEALTH = WEB.parent / "health"
 SAYING = sorted(
     [
         *(path for room in ("pages", "views") for path in (WEB / room).rglob("*.py")),
         *(WEB / name for name in ("app.py", "rendering.py")),
+        HEALTH / "checks.py",
         *(WEB / "frame" / name for name in ("guard.py", "request_dates.py", "sign_in.py")),
     ]
 )
@@ -52,12 +54,12 @@ NOT_READ = {
 """Literals of two words or more that nobody reads in a language, each with the reason."""
 
 
-@pytest.mark.parametrize("path", SAYING, ids=lambda path: str(path.relative_to(WEB)))
+@pytest.mark.parametrize("path", SAYING, ids=lambda path: str(path.relative_to(WEB.parent)))
 def test_what_a_page_says_is_marked(path: Path) -> None:
     assert [each for each in literal_problems(trees()[path]) if each not in NOT_READ] == []
 
 
-@pytest.mark.parametrize("path", SAYING, ids=lambda path: str(path.relative_to(WEB)))
+@pytest.mark.parametrize("path", SAYING, ids=lambda path: str(path.relative_to(WEB.parent)))
 def test_what_a_page_says_is_whole(path: Path) -> None:
     assert glue_problems(trees()[path], known()) == []
 

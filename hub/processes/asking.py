@@ -1,0 +1,47 @@
+"""Asks the hub that runs on a folder how it does; together with what store and folder say, that is its health."""
+
+import json
+import urllib.error
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from hub.folder.paths import is_running, running_health
+from hub.folder.settings import HubSettings
+from hub.health.facts import HubHealth, JobHealth, PartHealth
+from hub.health.reported import HealthReportError, read_health
+from hub.processes.stored_health import stored_health
+from hub.storage.contract import Store
+
+WITHIN_S: Final = 10.0
+MAX_BYTES: Final = 1 << 20
+
+
+async def health_of(folder: Path, store: Store, *, settings: HubSettings, now_s: float) -> HubHealth:
+    """The health of the hub on this folder, whether it runs or not. Raises: StoreError."""
+    stored = await stored_health(folder, store, settings=settings, now_s=now_s)
+    if is_running(folder):
+        return replace(_ask(folder, now_s=now_s), stored=stored)
+    jobs = tuple(
+        JobHealth(job.name, job.due_at, job.last_run_at, job.last_run_at if job.last_error else None)
+        for job in await store.jobs()
+    )
+    return HubHealth(now_s, is_running=False, jobs=jobs, stored=stored)
+
+
+def _ask(folder: Path, *, now_s: float) -> HubHealth:
+    """What the running hub says; one that does not answer is a process that does not."""
+    unknown = HubHealth(now_s, parts=(PartHealth("hub", is_serving=False),))
+    place = running_health(folder)
+    if place is None:
+        return unknown
+    address, key = place
+    request = urllib.request.Request(  # noqa: S310 - the address is one of this computer, from the hub's own file
+        f"{address}/health.json", headers={"Authorization": f"Bearer {key}"}
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=WITHIN_S) as answer:  # noqa: S310
+            return read_health(json.loads(answer.read(MAX_BYTES)), HubHealth)
+    except (OSError, ValueError, urllib.error.URLError, HealthReportError):
+        return unknown  # the check of the process `hub` says it, and what to do
