@@ -77,6 +77,7 @@ _COMMANDS = (
     ("let-in", "operation.let_in", _Data.REQUIRED, "let in an agent again that was cut off for sending too much"),
     ("backup", "operation.backup", _Data.REQUIRED, "back the whole hub up, sealed; make the key for that"),
     ("restore", "operation.restore", _Data.REQUIRED, "make a hub's folder from a backup; confirm it afterwards"),
+    ("db", "server.db", _Data.REQUIRED, "prepare a PostgreSQL server for the store; copy the store there and back"),
     ("status", "operation.status", _Data.REQUIRED, "show the state of the hub"),
 )
 _NEEDS_CLOCK_ALONE = ("bank-file",)

@@ -5,6 +5,7 @@ from typing import Final
 from hub.core.rules.preset_form import Preset
 from hub.folder.backup_settings import BACKUP_TEXT
 from hub.folder.elsewhere.public_settings import PUBLIC_TEXT
+from hub.folder.elsewhere.store_settings import STORE_TEXT
 from hub.folder.intake_settings import INTAKE_TEXT
 from hub.folder.mail_settings import MAIL_TEXT
 from hub.folder.retention_settings import RETENTION_TEXT
@@ -73,7 +74,7 @@ holidays = []              # "12-25" for every year, "2026-04-03" for one year o
 # creditor_id = ""         # the co-op's SEPA creditor identifier; without it nothing is collected
 # smallest_cent = 100      # smaller amounts wait for a later month
 # netting = true           # false: credits are paid out and debits collected separately
-{MAIL_TEXT}{WATCH_TEXT}
+{MAIL_TEXT}{WATCH_TEXT}{STORE_TEXT}
 # [quality]                # the most each home's panels can produce, in W: {{"h01": {{"pv_production": 6000}}}}
 # plates_file = "plates.json"
 """

@@ -14,11 +14,13 @@ from zoneinfo import ZoneInfo
 
 from hub.core.rules.part_months import BY_DAY, PART_MONTHS
 from hub.core.rules.rulebook import Prices, Rule
+from hub.folder.elsewhere.store_settings import StoreSettings
 from hub.folder.keys.signer import load_signer
 from hub.folder.paths import STORE_NAME
 from hub.folder.settings import HubSettings, RuleSettings, load_settings
 from hub.storage.audit_records import FileCheck
 from hub.storage.contract import Store
+from hub.storage.errors import StoreError
 from hub.storage.sqlite.row_log.file_check import check_file
 from hub.storage.sqlite.row_log.file_copy import copy_file
 from hub.storage.sqlite.store import SqliteStore
@@ -58,22 +60,36 @@ async def opened_hub(folder: Path, *, clock: Clock) -> AsyncIterator[OpenHub]:
 async def check_store(folder: Path, *, within_s: float) -> FileCheck:
     """The first damage found in the store's file within this many seconds, before anything opens it for writing.
 
-    Raises: StoreError if there is no store.
+    A server looks at each page that it reads by itself. Raises: SettingsError, or StoreError if there is no store.
     """
+    if load_settings(folder).store is not None:
+        return FileCheck(None, is_whole=True)
     return await check_file(folder / STORE_NAME, within_s=within_s)
 
 
 def copy_store(folder: Path, copy: Path) -> None:
     """Write a consistent copy of the store to a new file, while the hub runs or not.
 
-    Raises: StoreError if the store is damaged; OSError if the copy cannot be written.
+    Raises: StoreError if the store is damaged or on a server; OSError if the copy cannot be written.
     """
+    if load_settings(folder).store is not None:
+        raise StoreError("the store is on a server, which is backed up there with this folder: see docs/postgres.md")
     copy_file(folder / STORE_NAME, copy)
 
 
-async def open_store(folder: Path, *, clock: Clock, create: bool = False) -> Store:
-    """The hub's store, whose log of rows the hub's key signs. Raises: IdentityError or StoreError."""
+async def open_store(folder: Path, *, clock: Clock, create: bool = False, server: StoreSettings | None = None) -> Store:
+    """The hub's store, whose log of rows the hub's key signs: the folder's file, or the one on this server.
+
+    Raises: IdentityError, SettingsError or StoreError.
+    """
     signer = load_signer(folder)
+    if server is not None:
+        # Only who uses a server installs what speaks to it.
+        try:
+            from hub.folder.elsewhere.server_store import open_on_server  # noqa: PLC0415
+        except ModuleNotFoundError as error:
+            raise StoreError(f"{error.name} is not installed: pip install 'commonwatt[hub,postgres]'") from None
+        return await open_on_server(server, clock=clock, signer=signer)
     return await SqliteStore.open(folder / STORE_NAME, now=clock.now, create=create, signer=signer)
 
 
@@ -85,7 +101,7 @@ async def open_hub(folder: Path, *, clock: Clock, takes_rule: bool = True) -> tu
     """
     settings = load_settings(folder)
     signer = load_signer(folder)
-    store = await open_store(folder, clock=clock)
+    store = await open_store(folder, clock=clock, server=settings.store)
     try:
         await store.set_coop(settings.coop)
         if takes_rule:

@@ -17,6 +17,7 @@ from hub.core.rules.part_months import PART_MONTHS
 from hub.core.rules.rulebook import METHODS, NETTING_TIMES, NO_NETTING, require_aggregate, require_netting
 from hub.folder.backup_settings import BackupSettings, read_backup
 from hub.folder.elsewhere.public_settings import PublicSettings, read_public
+from hub.folder.elsewhere.store_settings import StoreSettings, read_store
 from hub.folder.intake_settings import MOST, IntakeLimits, read_intake
 from hub.folder.mail_settings import MailSettings, read_mail
 from hub.folder.retention_settings import read_months
@@ -119,6 +120,7 @@ class HubSettings:
     retention_months: int | None = None
     mail: MailSettings | None = None
     public: PublicSettings | None = None
+    store: StoreSettings | None = None
     watch: WatchSettings = field(default_factory=WatchSettings)
 
 
@@ -159,6 +161,7 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
         retention_months=read_months(retention.number) if "retention" in tables else None,
         intake=read_intake(lambda key, usual, least: intake.number(key, usual, least=least, most=MOST), intake.wrong),
         backup=_backup(top.table("backup"), folder) if "backup" in tables else None,
+        store=read_store(top.table("store"), folder) if "store" in tables else None,
         mail=read_mail(top.table("mail"), folder) if "mail" in tables else None,
         public=read_public(top.table("public"), broker_kind=broker.kind, taken_ports=(web.port, broker.port))
         if "public" in tables

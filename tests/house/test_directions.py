@@ -143,7 +143,7 @@ MAY_IMPORT = {
 COMMAND_LINE = "hub.__main__"
 # Only a program's entry point names the concrete store; everybody else asks the contract.
 CONCRETE_STORE = ("hub.storage.sqlite", "hub.storage.postgres", "hub.storage.sql")
-ENTRY_POINTS = ("hub.__main__", "hub.folder.opening")
+ENTRY_POINTS = ("hub.__main__", "hub.folder.opening", "hub.folder.elsewhere.server_store")
 # The modules of a pure room that do I/O, for all programs; nothing pure may import them.
 SHARED_SHELL = ("protocols.command_line", "protocols.durable_files", "protocols.service_manager")
 

@@ -131,7 +131,7 @@ async def verify_hub(
         found[ROWS].note(problem)
         return _result(found)
     try:
-        store = await open_store(folder, clock=clock)
+        store = await open_store(folder, clock=clock, server=settings.store)
     except StoreError as error:
         found[ROWS] = RowCheck()
         found[ROWS].note(f"store: {error}")

@@ -1,39 +1,59 @@
 """Where the store's server is. The address holds a password, so it is never shown: `place` says what may be shown."""
 
+import ipaddress
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 from hub.storage.errors import StoreError
 from hub.storage.postgres.names import is_schema_name
 
 SCHEMES: Final = ("postgresql", "postgres")
+CHECKED: Final = ("verify-full", "verify-ca")
+"""The ways of TLS in which the client checks whom it reaches."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoreAddress:
-    """A server's address (`postgresql://user:password@host/database`), and the co-op's schema there."""
+    """A server's address (`postgresql://user:password@host/database`), and the co-op's schema there.
+
+    Raises: StoreError if it is no such address, or leads to another computer without TLS that checks the server.
+    """
 
     dsn: str = field(repr=False)
     schema: str
+    place: str = field(init=False)
 
     def __post_init__(self) -> None:
-        parts = _parts(self.dsn)
-        if parts is None:
+        try:
+            parts = urlsplit(self.dsn)
+            asked, user = parse_qs(parts.query), parts.username or "".join(parse_qs(parts.query).get("user", []))
+        except ValueError:
+            raise StoreError("the store's address is not postgresql://user@host/database") from None
+        hosts = asked.get("host", [parts.netloc.rpartition("@")[2]])[-1]
+        if parts.scheme not in SCHEMES or not user:
             raise StoreError("the store's address is not postgresql://user@host/database")
         if not is_schema_name(self.schema):
             raise StoreError(f"{self.schema[:40]!r} cannot be the name of a schema: a letter, then letters, digits, _")
+        way = asked.get("sslmode", [""])[-1]
+        for host in hosts.split(","):
+            if not is_this_computer(host) and way not in CHECKED:
+                raise StoreError(
+                    f"the store's server {host} is another computer: its address needs sslmode=verify-full, and"
+                    " sslrootcert=FILE if its certificate is the co-op's own"
+                )
+        object.__setattr__(self, "place", f"postgresql://{hosts}/{parts.path.strip('/')} ({self.schema})")
 
-    @property
-    def place(self) -> str:
-        """The address as it may be shown: server, database and schema."""
-        host, database = _parts(self.dsn) or ("", "")
-        return f"postgresql://{host}/{database} ({self.schema})"
 
-    @property
-    def has_password(self) -> bool:
-        """Whether the address itself holds a password."""
-        return has_password(self.dsn)
+def is_this_computer(host: str) -> bool:
+    """Whether a host, with or without a port, is a socket or a loopback address."""
+    name = host.rpartition(":")[0] if host.count(":") == 1 else host
+    if not name or name.startswith("/") or name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name.partition("]")[0].strip("[")).is_loopback
+    except ValueError:
+        return False
 
 
 def has_password(dsn: str) -> bool:
@@ -42,12 +62,8 @@ def has_password(dsn: str) -> bool:
     return bool(parts.password) or "password" in parse_qs(parts.query)
 
 
-def _parts(dsn: str) -> tuple[str, str] | None:
-    """(host, database), or None if it is no such address."""
-    try:
-        parts = urlsplit(dsn)
-        query = parse_qs(parts.query)
-        host = parts.netloc.rpartition("@")[2] or query.get("host", [""])[0]
-    except ValueError:
-        return None
-    return (host, parts.path.strip("/")) if parts.scheme in SCHEMES else None
+def with_user(dsn: str, user: str, password: str) -> str:
+    """The same server for another user."""
+    parts = urlsplit(dsn)
+    place = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{quote(user, safe='')}:{quote(password, safe='')}@{place}"))

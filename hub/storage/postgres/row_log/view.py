@@ -48,7 +48,8 @@ _REFERENCES_SQL: Final = f"""SELECT c.conrelid::regclass::text, c.confrelid::reg
     (SELECT array_agg(attname ORDER BY number) FROM unnest(c.confkey) WITH ORDINALITY AS k (attnum, number)
         JOIN pg_attribute AS a ON a.attrelid = c.confrelid AND a.attnum = k.attnum)
 FROM pg_constraint AS c WHERE c.connamespace = {_HERE} AND c.contype = 'f' AND c.conparentid = 0"""
-_TABLES_SQL: Final = f"""SELECT relname FROM pg_class WHERE relnamespace = {_HERE} AND relkind = 'r' ORDER BY relname"""
+_TABLES_SQL: Final = f"""SELECT relname FROM pg_class
+WHERE relnamespace = {_HERE} AND relkind IN ('r', 'p') AND NOT relispartition ORDER BY relname"""
 _CHECKSUMS_SQL: Final = "SELECT coalesce(checksum_failures, 0) FROM pg_stat_database WHERE datname = current_database()"
 
 

@@ -1,0 +1,1 @@
+"""The command for a hub whose store is on a database server."""

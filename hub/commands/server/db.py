@@ -1,0 +1,120 @@
+"""`commonwatt-hub db`: makes the co-op's place on a PostgreSQL server, and copies the store there and back."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from hub.console.progress import Progress, ReportProgress
+from hub.folder.clock import open_clock
+from hub.folder.elsewhere.store_settings import ADDRESS_NAME, StoreSettings, address_in
+from hub.folder.paths import running_alone
+from hub.folder.settings import load_settings
+from protocols.errors import RequestError
+from protocols.timeline import Clock
+
+if TYPE_CHECKING:
+    from hub.folder.elsewhere.server_store import Copied
+
+PREPARE: Final = "prepare"
+COPY: Final = "copy"
+SQLITE: Final = "sqlite"
+POSTGRES: Final = "postgres"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's own arguments, besides --data and --clock."""
+    parser.add_argument(
+        "what",
+        choices=(PREPARE, COPY),
+        help="prepare: make or update the co-op's schema, roles and tables on a server; copy: the whole store",
+    )
+    parser.add_argument(
+        "--from", dest="source", choices=(SQLITE, POSTGRES), help="copy: where the store is now; the other one gets it"
+    )
+    parser.add_argument(
+        "--to",
+        metavar="DSN",
+        help="the server, as who may make roles: postgresql://admin@host/database, without a password (PGPASSFILE);"
+        " with --from postgres the new file",
+    )
+    parser.add_argument("--to-file", type=Path, metavar="FILE", help="a file with it, perhaps with a password")
+    parser.add_argument("--schema", metavar="NAME", help="the co-op's schema (default: hub.toml's, or the co-op's id)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prepare or copy, and say what comes next. Raises: CommonwattError with a one-line message."""
+    try:
+        import asyncpg  # noqa: F401, PLC0415 - only who uses a server installs it
+    except ModuleNotFoundError:
+        raise RequestError("db: asyncpg is not installed: pip install 'commonwatt[hub,postgres]'") from None
+    settings, clock = load_settings(args.data), open_clock(args.clock)
+    schema = args.schema or (settings.store.schema if settings.store else settings.coop.id.replace("-", "_"))
+    if args.what == COPY and args.source == POSTGRES:
+        return _copy_back(args, settings.store, clock)
+    admin = _address(args.to, args.to_file)
+    if args.what == PREPARE:
+        if args.source is not None:
+            raise RequestError("db prepare: --from belongs to: commonwatt-hub db copy")
+        return _prepare(args.data, admin, schema, clock)
+    if args.source is None:
+        raise RequestError("db copy: give --from sqlite or --from postgres")
+    progress = Progress(sys.stderr)
+    with running_alone(args.data):
+        copied = asyncio.run(_copy_there(args.data, admin, schema, clock, progress.report))
+    progress.end()
+    sys.stdout.write(_words(copied))
+    sys.stdout.write(f'next, in hub.toml:\n[store]\nschema = "{schema}"\naddress_file = "{ADDRESS_NAME}"\n')
+    return 0
+
+
+def _prepare(folder: Path, admin: str, schema: str, clock: Clock) -> int:
+    from hub.folder.elsewhere.server_store import prepare_on_server  # noqa: PLC0415 - needs asyncpg
+
+    written = asyncio.run(prepare_on_server(folder, admin=admin, schema=schema, clock=clock))
+    sys.stdout.write(f"the schema {schema} is this program's\n")
+    if written is not None:
+        sys.stdout.write(f"the hub's own address, with its password, is in {written}; next:\n")
+        sys.stdout.write(f"  commonwatt-hub db copy --data {folder} --from sqlite --to ... --schema {schema}\n")
+    return 0
+
+
+async def _copy_there(folder: Path, admin: str, schema: str, clock: Clock, report: ReportProgress) -> "Copied":
+    from hub.folder.elsewhere.server_store import copy_there  # noqa: PLC0415 - needs asyncpg
+
+    return await copy_there(folder, admin=admin, schema=schema, clock=clock, report=report)
+
+
+def _copy_back(args: argparse.Namespace, server: StoreSettings | None, clock: Clock) -> int:
+    from hub.folder.elsewhere.server_store import copy_back  # noqa: PLC0415 - needs asyncpg
+
+    if server is None:
+        raise RequestError("db copy --from postgres: hub.toml has no [store]: the store is a file already")
+    if args.to is None or args.to_file is not None:
+        raise RequestError("db copy --from postgres: give --to FILE, the new file")
+    progress = Progress(sys.stderr)
+    with running_alone(args.data):
+        copied = asyncio.run(copy_back(server, Path(args.to), clock=clock, report=progress.report))
+    progress.end()
+    sys.stdout.write(_words(copied))
+    return 0
+
+
+def _words(copied: "Copied") -> str:
+    what = f"copied {copied.rows} rows of {copied.tables} tables"
+    return f"{what}; both sides were read again and are equal: {copied.digest}\n"
+
+
+def _address(given: str | None, path: Path | None) -> str:
+    """The administrator's address. Raises: RequestError or SettingsError."""
+    if (given is None) == (path is None):
+        raise RequestError("db: give the server with --to DSN, or with --to-file FILE")
+    if path is not None:
+        return address_in(path)
+    from hub.folder.elsewhere.server_store import has_password  # noqa: PLC0415 - needs asyncpg
+
+    assert given is not None
+    if has_password(given):
+        raise RequestError("db: anybody on this computer sees a password in a command: use --to-file or PGPASSFILE")
+    return given

@@ -1,0 +1,61 @@
+"""The hub's store on a server: opens it, prepares a place for it, and copies it from and to the folder's file.
+
+Loading this module needs the extra `postgres`; only a hub with `[store]`, and the command `db`, load it.
+"""
+
+from pathlib import Path
+
+from hub.folder.elsewhere.store_settings import ADDRESS_NAME, StoreSettings, read_address
+from hub.folder.keys.signer import load_signer
+from hub.folder.paths import STORE_NAME
+from hub.storage.contract import Store
+from hub.storage.postgres.address import StoreAddress, has_password, with_user
+from hub.storage.postgres.copying.between import Copied, Report, copy_to_file, copy_to_server
+from hub.storage.postgres.names import runner_of
+from hub.storage.postgres.prepare import prepare_store
+from hub.storage.postgres.store import PostgresStore
+from hub.storage.sqlite.store import SqliteStore
+from protocols.durable_files import write_durably
+from protocols.errors import SettingsError
+from protocols.hub_keys import HubSigner
+from protocols.timeline import Clock
+
+__all__ = ["Copied", "copy_back", "copy_there", "has_password", "open_on_server", "prepare_on_server"]
+
+
+async def open_on_server(server: StoreSettings, *, clock: Clock, signer: HubSigner) -> Store:
+    """The store of a running hub. Raises: SettingsError or StoreError."""
+    return await PostgresStore.open(StoreAddress(read_address(server), server.schema), now=clock.now, signer=signer)
+
+
+async def prepare_on_server(folder: Path, *, admin: str, schema: str, clock: Clock) -> Path | None:
+    """Make or update the co-op's place, signed in at `admin`. Where the hub's own address was written; None if it was
+    made before.
+
+    Raises: IdentityError, SettingsError or StoreError.
+    """
+    signer, address = load_signer(folder), StoreAddress(admin, schema)
+    path = folder / ADDRESS_NAME
+    password = await prepare_store(address, now=clock.now, signer=signer)
+    if password is None:
+        return None
+    own = with_user(admin, runner_of(schema), password)
+    try:
+        write_durably(path, f"{own}\n".encode(), replace=True)
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot write the hub's address there: {error.strerror}") from None
+    return path
+
+
+async def copy_there(folder: Path, *, admin: str, schema: str, clock: Clock, report: Report) -> Copied:
+    """Copy the folder's file into the prepared place. Raises: IdentityError or StoreError."""
+    path, address = folder / STORE_NAME, StoreAddress(admin, schema)
+    # Opened first: the file may be of an earlier version.
+    await (await SqliteStore.open(path, now=clock.now, signer=load_signer(folder))).close()
+    return await copy_to_server(path, address, report=report)
+
+
+async def copy_back(server: StoreSettings, path: Path, *, clock: Clock, report: Report) -> Copied:
+    """Copy the hub's store from its server into a new file. Raises: SettingsError or StoreError."""
+    address = StoreAddress(read_address(server), server.schema)
+    return await copy_to_file(address, path, now=clock.now, report=report)
