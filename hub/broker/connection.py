@@ -1,13 +1,13 @@
 """The hub's connection to the broker: a paho client in its own thread that hands messages to the event loop.
 
-It acknowledges a message only when asked to, so the broker never has more than WINDOW messages in flight to the hub.
+It acknowledges a message only when asked to, and reads no further while WINDOW messages are not acknowledged.
 """
 
 import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -20,17 +20,23 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from hub.broker.access_rules import is_check_topic
+from hub.broker.link.outgoing import Outgoing, Seal
+from hub.broker.link.socket_loop import SocketLoop
 
 log = logging.getLogger(__name__)
 
 WINDOW: Final = 1000
-"""How many unacknowledged messages the broker may send, and how many may queue up here."""
+"""How many unacknowledged messages the broker may send, and after how many the hub reads no further.
+
+Mosquitto 2.0 sends a client with a backlog up to six times its receive maximum: then the hub stops reading.
+"""
 
 HAND_OVER_S: Final = 0.005
 """How long messages are collected for the event loop: in a flood, waking it for each costs more than the message."""
 
 SESSION_S: Final = 7 * 86400
-MAX_OUTGOING: Final = 2000
+SENDING: Final = 50
+"""How many messages to homes wait for the broker's acknowledgement; those after them wait their turn here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +86,25 @@ def sign_in(client: mqtt.Client, address: BrokerAddress) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class LinkCounts:
+    """What a link has carried since the hub started; no word of any home.
+
+    `pauses`: how often reading was put off until the hub had room again. `left_unread`: messages at QoS 0 without room.
+    `replaced`: receipts that a newer one made superfluous before they were signed. `dropped`: found no room to wait.
+    """
+
+    connections: int = 0
+    unacknowledged: int = 0
+    most_unacknowledged: int = 0
+    pauses: int = 0
+    left_unread: int = 0
+    to_send: int = 0
+    sent: int = 0
+    replaced: int = 0
+    dropped: int = 0
+
+
 class BrokerLink:
     """Connects, reconnects forever with growing pauses, and keeps its session and subscriptions.
 
@@ -94,15 +119,18 @@ class BrokerLink:
         self._arrived: deque[Delivery] = deque()
         self._owed: dict[int, Delivery] = {}
         self._settled: set[int] = set()
+        self._most_owed = 0
         self._connection = 0
         self._place = ""
-        self._early: list[tuple[str, bytes, bool]] = []
+        self._outgoing = Outgoing()
+        self._sending = 0
+        self._sent = 0
+        self._left_unread = 0
         self._client_id = client_id
         self._was_lost = False
         self._is_connected = False
-        self.dropped_in = 0
-        self.dropped_out = 0
         self._client: mqtt.Client | None = None
+        self._socket_loop: SocketLoop | None = None
 
     @property
     def is_connected(self) -> bool:
@@ -114,6 +142,21 @@ class BrokerLink:
         """How often the hub has been connected since it started."""
         return self._connection
 
+    @property
+    def counts(self) -> LinkCounts:
+        """What the link has carried since the hub started."""
+        return LinkCounts(
+            connections=self._connection,
+            unacknowledged=len(self._owed),
+            most_unacknowledged=self._most_owed,
+            pauses=0 if self._socket_loop is None else self._socket_loop.pauses,
+            left_unread=self._left_unread,
+            to_send=len(self._outgoing),
+            sent=self._sent,
+            replaced=self._outgoing.replaced,
+            dropped=self._outgoing.dropped,
+        )
+
     def start(self, address: BrokerAddress) -> None:
         """Start connecting; call inside the running event loop. Returns at once, even if the broker is not running."""
         self._loop = asyncio.get_running_loop()
@@ -123,17 +166,14 @@ class BrokerLink:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
         properties.SessionExpiryInterval = SESSION_S
         properties.ReceiveMaximum = WINDOW
-        for topic, sealed, is_kept in self._early:
-            self.publish(topic, sealed, is_kept=is_kept)
-        self._early.clear()
         client.connect_async(address.place, address.port or 1, keepalive=30, clean_start=False, properties=properties)
-        client.loop_start()
+        self._socket_loop = SocketLoop(client, may_read=self._has_room, feed=self._feed, failed=self._on_connect_fail)
+        self._socket_loop.start()
 
     def stop(self) -> None:
         """Disconnect; the broker keeps the session and the messages that arrive for the hub in the meantime."""
-        if self._client is not None:
-            self._client.disconnect()
-            self._client.loop_stop()
+        if self._socket_loop is not None:
+            self._socket_loop.stop()
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Tell the broker not to deliver these again, in the order in which they arrived, as MQTT demands.
@@ -152,19 +192,41 @@ class BrokerLink:
         for delivery in told:
             if self._client is not None and delivery.connection == self._connection:
                 self._client.ack(delivery.packet_id, delivery.qos)
+        self._wake()
 
     def publish(self, topic: str, sealed: bytes, *, is_kept: bool = False) -> None:
-        """Send once the broker is connected; dropped if more than MAX_OUTGOING are queued (agents will ask again).
+        """Send once the broker is connected; dropped and counted if too many wait (agents will ask again).
 
         `is_kept`: the broker keeps it and gives it to whoever subscribes later (MQTT: retained).
         """
-        if self._client is None:
-            self.dropped_out += len(self._early) >= MAX_OUTGOING
-            self._early = [*self._early[-MAX_OUTGOING + 1 :], (topic, sealed, is_kept)]
-            return
-        info = self._client.publish(topic, sealed, qos=1, retain=is_kept)
-        if info.rc == mqtt.MQTT_ERR_QUEUE_SIZE:
-            self.dropped_out += 1
+        self._outgoing.put(topic, sealed, is_kept=is_kept)
+        self._wake()
+
+    def publish_latest(self, topic: str, seal: Seal, *, of: Hashable) -> None:
+        """Send once its turn has come, in place of an earlier one of this topic and `of` that was not sent yet.
+
+        `seal` makes the message; it is called in another thread, and not at all if a newer one comes before its turn.
+        """
+        self._outgoing.put_latest(topic, seal, of=of)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._socket_loop is not None:
+            self._socket_loop.wake()
+
+    def _has_room(self) -> bool:
+        return len(self._owed) < WINDOW
+
+    def _feed(self) -> None:
+        """Hand the client what it may send now; the rest stays in the queue, where a newer receipt can replace it."""
+        client = self._client
+        while self._is_connected and client is not None and self._sending < SENDING:
+            waiting = self._outgoing.take()
+            if waiting is None:
+                return
+            self._sending += 1
+            self._sent += 1
+            client.publish(waiting.topic, waiting.seal(), qos=1, retain=waiting.is_kept)
 
     def _new_client(self, transport: Literal["tcp", "unix"]) -> mqtt.Client:
         client = mqtt.Client(
@@ -174,10 +236,9 @@ class BrokerLink:
             transport=transport,
             manual_ack=True,
         )
-        client.max_queued_messages_set(MAX_OUTGOING)
-        client.reconnect_delay_set(min_delay=1, max_delay=30)
+        client.max_inflight_messages_set(SENDING)
         client.on_connect = self._on_connect
-        client.on_connect_fail = self._on_connect_fail
+        client.on_publish = self._on_publish
         client.on_disconnect = self._on_disconnect
         client.on_message = self._on_message
         return client
@@ -192,11 +253,18 @@ class BrokerLink:
             return
         self._connection += 1
         self._is_connected = True
+        if self._socket_loop is not None:
+            self._socket_loop.note_connected()
         client.subscribe([(name, SubscribeOptions(qos=1)) for name in self._filters])
         log.info("connected to the broker%s", " again" if self._was_lost else "")
         self._was_lost = False
 
-    def _on_connect_fail(self, _client: mqtt.Client, _userdata: Any) -> None:
+    def _on_publish(
+        self, _client: mqtt.Client, _userdata: Any, _mid: int, _reason: ReasonCode, _properties: Properties | None
+    ) -> None:
+        self._sending -= 1
+
+    def _on_connect_fail(self) -> None:
         if not self._was_lost:
             log.warning("the broker on %s does not answer; trying again until it does", self._place)
             self._was_lost = True
@@ -211,6 +279,8 @@ class BrokerLink:
 
     def _on_message(self, client: mqtt.Client, _userdata: Any, message: mqtt.MQTTMessage) -> None:
         loop = self._loop
+        if self._socket_loop is not None:
+            self._socket_loop.note_packet()
         if is_check_topic(message.topic):
             if message.qos > 0:
                 client.ack(message.mid, message.qos)
@@ -220,7 +290,7 @@ class BrokerLink:
         with self._lock:
             # Nothing slows a sender down at QoS 0: messages that do not fit are dropped, and the agent resends them.
             if message.qos == 0 and len(self._arrived) >= WINDOW:
-                self.dropped_in += 1
+                self._left_unread += 1
                 return
             is_first = not self._arrived
             delivery = Delivery(message.topic, bytes(message.payload), message.qos, message.mid, self._connection)
@@ -228,6 +298,7 @@ class BrokerLink:
             if delivery.qos > 0:
                 # Known by the object itself: the broker uses a packet id again as soon as it is acknowledged.
                 self._owed[id(delivery)] = delivery
+                self._most_owed = max(self._most_owed, len(self._owed))
         if is_first:
             loop.call_soon_threadsafe(loop.call_later, HAND_OVER_S, self._hand_over)
 

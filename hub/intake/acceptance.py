@@ -32,7 +32,7 @@ from protocols.wire.messages import ConsentNotice, PromptAnswer
 from protocols.wire.meter_notices import decode_meter
 from protocols.wire.payloads import decode_payload, head_of_payload
 from protocols.wire.readings import Batch
-from protocols.wire.receipts import Receipt
+from protocols.wire.receipts import MAX_GAPS, Receipt
 from protocols.wire.refusal_reasons import RefusalReason, WireError
 from protocols.wire.topics import require_uplink_topic
 
@@ -134,12 +134,17 @@ def judge_message(
     return tuple(verdicts)
 
 
-def receipt_for(agent: str, chain: AgentChain, *, epoch: int, stored_at: int) -> Receipt:
-    """The receipt for the agent's current epoch, or for a new one whose first message is still missing."""
+def receipt_for(agent: str, chain: AgentChain, *, epoch: int, stored_at: int, missing_through: int = 0) -> Receipt:
+    """The receipt for the agent's current epoch, or for a new one whose first message is still missing.
+
+    `missing_through`: everything up to this number that is not stored or held has arrived before and was left.
+    """
     through, head = (chain.position.seq, chain.position.head) if epoch == chain.position.epoch else (0, FIRST_PREVIOUS)
     held = [seq for held_epoch, seq in chain.ahead if held_epoch == epoch]
     refused = tuple((seq, reason) for at_epoch, seq, reason in chain.refused if at_epoch == epoch)
-    return Receipt(agent, epoch, through, head, _holes(through, held), stored_at, refused)
+    if missing_through > max(held, default=through):
+        held.append(missing_through + 1)
+    return Receipt(agent, epoch, through, head, _holes(through, held)[:MAX_GAPS], stored_at, refused)
 
 
 def _holes(through: int, held: Iterable[int]) -> tuple[tuple[int, int], ...]:

@@ -39,6 +39,7 @@ class Admission:
         self._senders: dict[str, str] = {}
         self._cut_off: frozenset[str] = frozenset()
         self._left: dict[tuple[str, HubReason], int] = {}
+        self._to_ask_for: list[Delivery] = []
         self._connection: int | None = None
         self._grace_until_s = float("-inf")
 
@@ -76,12 +77,23 @@ class Admission:
             if without_room is not None:
                 whose = without_room[0] if without_room[0] in chains else UNKNOWN
                 self._leave(whose, HubReason.TOO_MANY)
+                if whose and not self._queues.is_slowed(whose):
+                    self._to_ask_for.append(without_room[1])
                 if steady_s >= self._grace_until_s:
                     self._conduct.note_in_vain(whose, 1, steady_s=steady_s)
                 left.append(without_room[1])
             elif self._queues.is_slowed(sender):
                 left.append(delivery)
         return left
+
+    def has_waiting(self, agent: str) -> bool:
+        """Whether a delivery of this agent waits."""
+        return self._queues.has_waiting(agent)
+
+    def to_ask_for(self) -> list[Delivery]:
+        """What enrolled agents in good standing sent and `arrive` left since the last call."""
+        found, self._to_ask_for = self._to_ask_for, []
+        return found
 
     def ready_in_s(self, steady_s: float) -> float | None:
         """How long until `take` gives something: 0 for now, None if nothing waits."""

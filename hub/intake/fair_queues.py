@@ -10,8 +10,11 @@ from typing import Final
 
 from hub.broker.connection import Delivery
 
-MAX_WAITING: Final = 800
-"""Over all senders. Less than the broker may have unacknowledged, so that a flood never stops the flow of the rest."""
+MAX_WAITING: Final = 1500
+"""Over all senders. More than the link lets through unacknowledged: what honest agents send never finds it full.
+
+A flood of one sender stops at MAX_EACH, and who sends in vain is slowed: what it has waiting is acknowledged already.
+"""
 
 MAX_WAITING_BYTES: Final = 8 * 2**20
 MAX_EACH: Final = 400
@@ -75,6 +78,11 @@ class FairQueues:
     def is_slowed(self, sender: str) -> bool:
         """Whether this sender is served seldom: the broker need not wait until its deliveries are handled."""
         return sender in self._slowed
+
+    def has_waiting(self, sender: str) -> bool:
+        """Whether a delivery of this sender waits."""
+        queue = self._queues.get(sender)
+        return queue is not None and bool(queue.waiting)
 
     def slow(self, senders: Collection[str]) -> tuple[list[tuple[str, Delivery]], list[Delivery]]:
         """Serve exactly these senders seldom, until this is called again.

@@ -3,7 +3,7 @@
 An agent asks the time whenever it connects, so it is told again with every answer to that.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Protocol
 
 from hub.broker.connection import Delivery
@@ -16,6 +16,7 @@ class Link(Protocol):
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None: ...
     def publish(self, topic: str, sealed: bytes, *, is_kept: bool = False) -> None: ...
+    def publish_latest(self, topic: str, seal: Callable[[], bytes], *, of: Hashable) -> None: ...
 
 
 class HomesLink:
@@ -32,11 +33,18 @@ class HomesLink:
 
     def publish(self, topic: str, sealed: bytes, *, is_kept: bool = False) -> None:
         """Send a sealed message to an agent, after the certificate if that is due."""
-        if self._certificate is not None:
-            self._tell(topic, self._certificate)
+        self._tell(topic)
         self._link.publish(topic, sealed, is_kept=is_kept)
 
-    def _tell(self, topic: str, certificate: bytes) -> None:
+    def publish_latest(self, topic: str, seal: Callable[[], bytes], *, of: Hashable) -> None:
+        """The same for a message that takes the place of an earlier one of this topic and `of`, and is sealed later."""
+        self._tell(topic)
+        self._link.publish_latest(topic, seal, of=of)
+
+    def _tell(self, topic: str) -> None:
+        certificate = self._certificate
+        if certificate is None:
+            return
         try:
             place = topics.parse_topic(topic)
         except WireError:

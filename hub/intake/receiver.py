@@ -5,7 +5,7 @@ A receipt is sent only after the commit that it reports. Refused messages are co
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -14,11 +14,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from hub.broker.connection import Delivery
 from hub.folder.intake_settings import IntakeLimits
 from hub.health.intake_tally import LEFT, IntakeTally
-from hub.intake.acceptance import judge_message, known_hash, needs_stored_hash, open_message, receipt_for
+from hub.intake.acceptance import judge_message, known_hash, needs_stored_hash, open_message
 from hub.intake.admission import Admission
 from hub.intake.answering import refusals_told, revocations_told, seal_down, signed_by_revoked, times_told
 from hub.intake.conduct import DAY_S, Excess, HubReason, outcome_of
 from hub.intake.fair_queues import MAX_GROUP
+from hub.intake.group.asking_again import AskingAgain
+from hub.intake.group.receipts import Receipts, asked_for
 from hub.intake.map_answers import MapAnswers
 from hub.intake.pace import HomesPace
 from hub.intake.revocations import revocation_notices
@@ -28,8 +30,6 @@ from hub.intake.state import (
     AskedMaps,
     AskedPrompt,
     AskedTime,
-    DuplicateMessage,
-    EarlyMessage,
     IncomingMessage,
     IntakeState,
     IntakeVerdict,
@@ -41,15 +41,13 @@ from hub.storage.contract import MemberStore, PromptStore, ReadingStore
 from hub.storage.errors import StoreError
 from hub.storage.fleet_records import CutOffStore, MeterNoticeStore
 from hub.storage.maps.records import MapStore
-from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount
+from hub.storage.records import ChainHead, RefusalCount
 from protocols.consent.rules import decode_consent
 from protocols.public_keys import is_sound_key
 from protocols.slots import slot_of, start_of
 from protocols.timeline import Clock
-from protocols.wire import topics
 from protocols.wire.chain import Position
-from protocols.wire.envelope import seal
-from protocols.wire.receipts import MAX_REFUSED, Receipt, encode_receipt
+from protocols.wire.receipts import MAX_REFUSED
 from protocols.wire.refusal_reasons import RefusalReason
 from protocols.wire.revocations import RevocationNotice
 
@@ -64,6 +62,9 @@ AT_ONCE: Final = 32
 
 AGENTS_FRESH_S: Final = 10.0
 STORE_RETRY_S: Final = 1.0
+ASK_AFTER_FAILURE_S: Final = 5.0
+"""How long after a failure of the store the agents are asked for what it could not take."""
+
 COUNT_EACH_S: Final = 1.0
 """How often what was left for later is written down: a flood costs few commits."""
 
@@ -78,6 +79,7 @@ class BrokerClient(Protocol):
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None: ...
     def publish(self, topic: str, sealed: bytes) -> None: ...
+    def publish_latest(self, topic: str, seal: Callable[[], bytes], *, of: Hashable) -> None: ...
 
 
 class IntakeStore(MemberStore, ReadingStore, PromptStore, CutOffStore, MeterNoticeStore, MapStore, Protocol):
@@ -110,11 +112,13 @@ class Intake:
         self._admission = Admission(coop, self._limits)
         self._maps = MapAnswers(store)
         self._pace = HomesPace(self._limits)
+        self._asking = AskingAgain(coop, has_waiting=self._admission.has_waiting)
         self._arrived = asyncio.Event()
         self._counted_at = float("-inf")
         self.tally = IntakeTally(
             refusals=RefusalReason, left=(HubReason.TOO_MANY, HubReason.DAY_LIMIT, HubReason.CUT_OFF)
         )
+        self._receipts = Receipts(store, broker, coop=coop, key=key, clock=clock, tally=self.tally)
 
     @property
     def admission(self) -> Admission:
@@ -122,10 +126,11 @@ class Intake:
         return self._admission
 
     def offer(self, deliveries: Sequence[Delivery]) -> None:
-        """Queue deliveries. Those without room are left and counted: having no receipt, the agents send them again."""
+        """Queue deliveries. Those without room are left and counted, and receipts ask the agents for them."""
         self.tally.received += len(deliveries)
         left = self._admission.arrive(deliveries, self._state.chains, steady_s=_steady_s())
         if left:
+            self._asking.note(self._admission.to_ask_for(), self._state.chains, due_s=_steady_s())
             self._broker.acknowledge(left)
         self._arrived.set()
 
@@ -141,11 +146,13 @@ class Intake:
         try:
             if group:
                 await self._handle(group)
+            await self._ask_again()
             await self._count_left()
         except StoreError as error:
-            # Acknowledged to the broker but without a receipt: the agents keep these messages and send them again.
+            # Acknowledged to the broker but without a receipt: the agents keep these messages and are asked for them.
             log.error("intake: %s; trying again", error)
             self.tally.note_store_error(str(error))
+            self._asking.note(group, self._state.chains, due_s=_steady_s() + ASK_AFTER_FAILURE_S)
             await asyncio.sleep(STORE_RETRY_S)
             await self._reload_when_possible()
         self._broker.acknowledge(group)
@@ -158,11 +165,11 @@ class Intake:
         """The next group; empty if nothing is ready and it is time to write down what was left."""
         admission = self._admission
         while (wait_s := admission.ready_in_s(_steady_s())) != 0:
-            if admission.has_counts:
-                due_s = self._counted_at + COUNT_EACH_S - _steady_s()
-                if due_s <= 0:
-                    return []
-                wait_s = due_s if wait_s is None else min(wait_s, due_s)
+            count_s = self._counted_at + COUNT_EACH_S - _steady_s() if admission.has_counts else None
+            due_s = [each for each in (count_s, self._asking.due_in_s(steady_s=_steady_s())) if each is not None]
+            if due_s and min(due_s) <= 0:
+                return []
+            wait_s = min([*due_s, wait_s] if wait_s is not None else due_s, default=None)
             self._arrived.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._arrived.wait(), wait_s)
@@ -174,6 +181,11 @@ class Intake:
         group, left = admission.take(_steady_s())
         self._broker.acknowledge(left)
         return group
+
+    async def _ask_again(self) -> None:
+        """Ask for what was left, once nothing of its agent waits here. Raises: StoreError."""
+        if due := self._asking.due(steady_s=_steady_s()):
+            await self._receipts.send(due, self._state.chains, self._asking)
 
     async def _count_left(self) -> None:
         """Write down what was left for later and who is cut off, once in a while. Raises: StoreError."""
@@ -217,7 +229,7 @@ class Intake:
             *([self._store.store_messages(accepted)] if accepted else []),
         )
         self._note(verdicts, now_s=now_s)
-        await self._answer(verdicts, accepted)
+        await self._receipts.send(asked_for(verdicts, accepted), self._state.chains, self._asking)
         self.tally.groups.note(_steady_s() - began_s)
         maps = await self._maps.told(verdicts, steady_s=_steady_s())
         self._pace.note_queue(self._admission.waiting, steady_s=_steady_s())
@@ -251,7 +263,15 @@ class Intake:
             return (excess,)
         verdicts = judge_message(opened, self._state, held_hash=await self._held_hash(opened), now_s=now_s)
         self._admission.note_taken(verdicts, now_s=now_s)
+        self._note_unkept(opened)
         return verdicts
+
+    def _note_unkept(self, opened: OpenedMessage) -> None:
+        """What is too far ahead of a gap is not kept: if the hub itself made the gap, it asks for that as well."""
+        chain, key = self._state.chains[opened.agent], (opened.header.epoch, opened.header.seq)
+        is_ahead = key > (chain.position.epoch, chain.position.seq) and key not in chain.ahead
+        if is_ahead and self._asking.misses(opened.agent):
+            self._asking.note_number(opened.agent, epoch=key[0], seq=key[1], due_s=_steady_s())
 
     async def _held_hash(self, opened: OpenedMessage) -> bytes | None:
         if needs_stored_hash(opened, self._state):
@@ -259,28 +279,9 @@ class Intake:
             return await self._store.message_hash(opened.agent, epoch=header.epoch, seq=header.seq)
         return known_hash(opened, self._state)
 
-    async def _answer(self, verdicts: Sequence[IntakeVerdict | Excess], accepted: Sequence[AcceptedMessage]) -> None:
-        asked = {(message.agent, message.epoch) for message in accepted}
-        asked |= {(v.agent, v.epoch) for v in verdicts if isinstance(v, DuplicateMessage | EarlyMessage)}
-        # Refused messages get one answer at most per agent and group, so that a flood is not doubled.
-        asked |= {v.agent: v.answer_epoch for v in verdicts if isinstance(v, Rejection) and v.answer_epoch}.items()
-        for agent, epoch in sorted(asked):
-            receipt = await self._receipt(agent, epoch)
-            self.tally.note_receipt(receipt.gaps)
-            topic = topics.downlink_topic(self._coop, agent, kind="receipt")
-            self._broker.publish(topic, seal(self._key, topic, encode_receipt(receipt)))
-
     def _tell_revoked(self, agents: set[str]) -> None:
         for told in revocations_told(self._revoked[agent] for agent in sorted(agents & self._revoked.keys())):
             self._broker.publish(*seal_down(*told, coop=self._coop, key=self._key))
-
-    async def _receipt(self, agent: str, epoch: int) -> Receipt:
-        chain, stored_at = self._state.chains[agent], int(self._clock.now())
-        if epoch < chain.position.epoch:
-            head = await self._store.epoch_head(agent, epoch=epoch)
-            if head is not None:
-                return Receipt(agent, epoch, head.seq, head.hash, (), stored_at, ())
-        return receipt_for(agent, chain, epoch=epoch, stored_at=stored_at)
 
     async def _look_up(self, group: Sequence[Delivery], *, now_s: float) -> None:
         """Read what the checks of this group may need: changed agents and answered prompts."""
@@ -358,6 +359,7 @@ class Intake:
             is_weak = not is_sound_key(agent.public_key)
             self._state.chains[agent.id].is_revoked = agent.revoked_at is not None or is_weak
         self._tell_revoked(newly_revoked - {agent.id for agent in fresh})
+        self._asking.forget_others(self._state.chains)
         self._agents_read_at = asyncio.get_running_loop().time()
 
 

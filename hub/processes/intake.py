@@ -65,8 +65,8 @@ class IntakePart:
         found = self._intake.tally.health(
             broker_connected=link.is_connected,
             broker_connections=link.connections,
-            dropped_in=link.dropped_in,
-            dropped_out=link.dropped_out,
+            dropped_in=link.counts.left_unread,
+            dropped_out=link.counts.dropped,
             waiting=admission.waiting,
             waiting_most=MAX_WAITING,
             has_cut_off=admission.has_cut_off,

@@ -29,8 +29,8 @@ class Receipt:
 
     Every number up to `through_seq` is stored or was refused for its content; `head` is the hash of the sealed
     message with that number, or 32 zero bytes if `through_seq` is 0. `gaps` gives the first and last number of each run
-    still missing before messages that have already arrived. `refused` are the newest numbers up to `through_seq` whose
-    content was not accepted.
+    still missing before messages that have already arrived, or that arrived and could not be kept. `refused` are the
+    newest numbers up to `through_seq` whose content was not accepted.
     """
 
     agent: str

@@ -1,6 +1,6 @@
 """A hub and an agent written from the document alone: refused numbers, a clock ahead, answers, odd batches."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Hashable
 from pathlib import Path
 
 import cbor2
@@ -37,6 +37,9 @@ class Street:
 
     def publish(self, topic: str, sealed: bytes, *, is_kept: bool = False) -> None:
         self.sent.append((topic, sealed))
+
+    def publish_latest(self, topic: str, seal: Callable[[], bytes], *, of: Hashable) -> None:
+        self.publish(topic, seal())
 
     async def exchange(self, *more: tuple[str, bytes], times: int = 1) -> None:
         """The agent sends everything without a receipt, and hears what the hub says to it."""

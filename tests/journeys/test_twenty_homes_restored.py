@@ -8,7 +8,7 @@ import hashlib
 import logging
 import shutil
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -148,6 +148,9 @@ class Street:
         home = self.homes.get(topic.split("/")[3])
         if home is not None:
             home.uplink.note_message(topic, sealed)
+
+    def publish_latest(self, topic: str, seal: Callable[[], bytes], *, of: Hashable) -> None:
+        self.publish(topic, seal())
 
     @asynccontextmanager
     async def hub(self) -> AsyncIterator[OpenHub]:

@@ -5,7 +5,7 @@ It uses the hub as a board does, with commands at a set time, and calls a module
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -90,6 +90,9 @@ class _RecordingBroker:
 
     def publish(self, topic: str, sealed: bytes) -> None:
         self.sent.append((topic, sealed))
+
+    def publish_latest(self, topic: str, seal: Callable[[], bytes], *, of: Hashable) -> None:
+        self.publish(topic, seal())
 
 
 class InventedCoop:

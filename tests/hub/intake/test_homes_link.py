@@ -1,6 +1,6 @@
 """Each agent is told the certificate before the first message of a process, and with each answer about the time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 from hub.broker.connection import Delivery
 from hub.intake.homes_link import HomesLink
@@ -20,6 +20,9 @@ class Recorder:
     def publish(self, topic: str, sealed: bytes, *, is_kept: bool = False) -> None:
         agent, kind = topic.split("/")[3], topic.split("/")[5]
         self.sent.append((agent, kind, sealed, is_kept))
+
+    def publish_latest(self, topic: str, seal: Callable[[], bytes], *, of: Hashable) -> None:
+        self.publish(topic, seal())
 
 
 def test_the_certificate_goes_first_once_and_with_every_time() -> None:

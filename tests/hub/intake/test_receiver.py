@@ -1,7 +1,7 @@
 """Intake over a real store: only stored messages get a receipt, and a failing store loses nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -48,6 +48,9 @@ class RecordingBroker:
 
     def publish(self, topic: str, sealed: bytes) -> None:
         self.sent.append((topic, sealed))
+
+    def publish_latest(self, topic: str, seal: Callable[[], bytes], *, of: Hashable) -> None:
+        self.publish(topic, seal())
 
     def receipts(self) -> list[Receipt]:
         return [decode_receipt(open_sealed(sealed, topic, KEY.public_key())) for topic, sealed in self.sent]

@@ -1,0 +1,1 @@
+"""What intake does with one group of messages besides judging them: opening, counting, receipts."""

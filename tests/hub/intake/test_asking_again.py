@@ -1,0 +1,92 @@
+"""What the hub left although the broker was told it is taken: the next receipt names it, and nothing stays missing."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from hub.broker.connection import Delivery
+from hub.intake import receiver
+from hub.intake.fair_queues import MAX_EACH
+from hub.storage.errors import StoreError
+from hub.storage.records import AcceptedMessage
+from protocols.wire.receipts import Receipt
+from tests.hub.intake.test_receiver import Bench, bench_on
+from tests.hub.sending_home import SendingHome, open_store
+
+OVER = 30
+
+
+async def handled(bench: Bench) -> None:
+    """Let intake work until nothing waits any more and nobody has to be asked."""
+    async with asyncio.timeout(30):
+        while bench.intake._admission.ready_in_s(0.0) is not None or bench.intake._asking.due_in_s(steady_s=0.0):
+            await bench.intake.work_once()
+
+
+def newest(bench: Bench) -> Receipt:
+    return bench.broker.receipts()[-1]
+
+
+async def test_what_found_no_room_is_named_in_the_receipt_after_the_rest_and_comes(tmp_path: Path) -> None:
+    home = SendingHome("h01")
+    store = await open_store(tmp_path, [home])
+    bench = bench_on(store)
+    await bench.intake.agents_changed()
+    sent = [home.batch() for _ in range(MAX_EACH + OVER)]
+    bench.intake.offer([Delivery(topic, sealed, 1, n, 1) for n, (topic, sealed) in enumerate(sent)])
+    assert len(bench.broker.acknowledged) == OVER, "the broker was told that these are taken"
+    await handled(bench)
+    receipts = bench.broker.receipts()
+    assert [each.gaps for each in receipts[:-1]] == [()] * (len(receipts) - 1), "what still waits is not asked for"
+    assert (newest(bench).through_seq, newest(bench).gaps) == (MAX_EACH, ((MAX_EACH + 1, MAX_EACH + OVER),))
+    first, last = newest(bench).gaps[0]
+    await bench.receive(*sent[first - 1 : last - 10])
+    assert (newest(bench).through_seq, newest(bench).gaps) == (last - 10, ((last - 9, last),)), "asked until all came"
+    await bench.receive(*sent[last - 10 : last])
+    assert (newest(bench).through_seq, newest(bench).gaps) == (len(sent), ())
+    (left,) = await store.refusals()
+    assert (left.agent, left.reason, left.count) == (home.agent, "too_many", OVER)
+    await store.close()
+
+
+async def test_what_a_failing_store_could_not_take_is_asked_for_when_it_works_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiver, "STORE_RETRY_S", 0.0)
+    monkeypatch.setattr(receiver, "ASK_AFTER_FAILURE_S", 0.0)
+    home = SendingHome("h01")
+    store = await open_store(tmp_path, [home])
+    bench = bench_on(store)
+    store_messages = store.store_messages
+
+    async def fails(messages: Sequence[AcceptedMessage]) -> None:
+        raise StoreError("the disk is full")
+
+    sent = [home.batch() for _ in range(5)]
+    await bench.receive(*sent[:2])
+    monkeypatch.setattr(store, "store_messages", fails)
+    await bench.receive(*sent[2:])
+    assert newest(bench).through_seq == 2
+    monkeypatch.setattr(store, "store_messages", store_messages)
+    await handled(bench)
+    assert (newest(bench).through_seq, newest(bench).gaps) == (2, ((3, 5),))
+    assert bench.intake.tally.asked_again == 3
+    await bench.receive(*sent[2:])
+    assert (newest(bench).through_seq, newest(bench).gaps) == (5, ())
+    await store.close()
+
+
+async def test_garbage_and_strangers_are_asked_for_nothing(tmp_path: Path) -> None:
+    home, stranger = SendingHome("h01"), SendingHome("h02")
+    store = await open_store(tmp_path, [home])
+    bench = bench_on(store)
+    await bench.intake.agents_changed()
+    topic, _ = home.batch()
+    strange = stranger.batch()
+    flood = [(topic, b"x")] * (MAX_EACH + 3) + [strange] * (MAX_EACH + 3)
+    bench.intake.offer([Delivery(to, sealed, 1, n, 1) for n, (to, sealed) in enumerate(flood)])
+    await handled(bench)
+    assert bench.broker.sent == []
+    await store.close()
