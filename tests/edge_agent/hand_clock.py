@@ -6,19 +6,22 @@ from protocols.timeline import Clock
 
 
 class HandClock(Clock):
-    """`move_to` sets the time and lets everybody who waited for it run."""
+    """`move_to` sets the time and lets everybody who waited for it run; `waiting` are who waits for the next move."""
 
     def __init__(self, now_s: float) -> None:
         super().__init__(lambda: self.now_s, sleep=self._wait)
         self.now_s = now_s
+        self.waiting: set[asyncio.Task[object] | None] = set()
         self._moved = asyncio.Event()
 
     async def _wait(self, _seconds: float) -> None:
+        self.waiting.add(asyncio.current_task())
         await self._moved.wait()
 
     def move_to(self, now_s: float) -> None:
         assert now_s >= self.now_s
         self.now_s = now_s
+        self.waiting.clear()
         self._moved.set()
         self._moved = asyncio.Event()
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from edge_agent.devices.buses import Bus, ReadingPace
-from edge_agent.devices.line import LineSettings, NoAnswerError
+from edge_agent.devices.line import LineSettings, NoAnswerError, RegisterLink
 from edge_agent.devices.modbus_link import ModbusLink
 from edge_agent.devices.reader import Device, Readout
 from edge_agent.metering.home_meter import ClosedSlot, HomeMeter
@@ -46,6 +46,7 @@ class Street:
         self.pace = ReadingPace(interval_s, window_s)
         self.closed: list[ClosedSlot] = []
         self.buses: list[Bus] = []
+        self.running_by: dict[RegisterLink, asyncio.Task[None]] = {}
 
     def bus(self, stand: Stand, *devices: Device) -> Bus:
         link = link_to(Endpoint("tcp", "127.0.0.1", stand.port), LineSettings(timeout_s=0.1))
@@ -67,7 +68,8 @@ class Street:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        tasks = [asyncio.ensure_future(bus.run()) for bus in self.buses]
+        self.running_by = {bus.link: asyncio.create_task(bus.run()) for bus in self.buses}
+        tasks = self.running_by.values()
         try:
             yield
         finally:
@@ -77,15 +79,20 @@ class Street:
             for bus in self.buses:
                 await bus.link.close()
 
+    async def is_still(self) -> None:
+        """Every worker has done what there is to do, and waits for the clock."""
+        await until(lambda: self.clock.waiting >= set(self.running_by.values()), what="the end of the reading")
+
+    async def reads(self, stand: Stand, more_than: int = 0) -> None:
+        """The worker of this one has asked it, and waits for the clock again."""
+        await until(lambda: len(stand.requests) > more_than, what="a request")
+        (worker,) = (task for link, task in self.running_by.items() if link.endpoint.port == stand.port)
+        await until(lambda: worker in self.clock.waiting, what="the end of the reading")
+
     async def slot_value(self, at: int, measure: Measure = Measure.GRID_IMPORT) -> SlotValue:
         await until(lambda: len(self.closed) > at, what=f"slot {at}")
         assert self.closed[at].slot == FIRST + at
         return self.closed[at].values[measure]
-
-
-async def reads(stand: Stand, more_than: int = 0) -> None:
-    await until(lambda: len(stand.requests) > more_than, what="a request")
-    await asyncio.sleep(0.01)
 
 
 async def test_two_boundaries_make_a_slot_and_polls_between_do_not_matter() -> None:
@@ -93,12 +100,12 @@ async def test_two_boundaries_make_a_slot_and_polls_between_do_not_matter() -> N
     street = Street(device("eastron-sdm630"))
     street.bus(stand, *street.devices)
     async with street.running():
-        await reads(stand)
+        await street.reads(stand)
         for minute in range(1, 15):
             stand.words = meter_words(1_000 + minute * 133, power_w=8000)
             seen = len(stand.requests)
             street.clock.move_to(T0 + 60 * minute + 1)
-            await reads(stand, seen)
+            await street.reads(stand, seen)
         stand.words = meter_words(3_000, power_w=8000)
         street.clock.move_to(T0 + 900.1)
         assert await street.slot_value(0) == SlotValue(2000, Mark.MEASURED)
@@ -110,11 +117,11 @@ async def test_a_start_in_mid_slot_is_a_gap_with_its_reason() -> None:
     street = Street(device("eastron-sdm630"), now_s=T0 + 400)
     street.bus(stand, *street.devices)
     async with street.running():
-        await reads(stand)
+        await street.reads(stand)
         seen = len(stand.requests)
         street.clock.move_to(T0 + 900)
         assert await street.slot_value(0) == SlotValue(None, Mark.MISSING, Gap.AGENT_OFF)
-        await reads(stand, seen)
+        await street.reads(stand, seen)
         stand.words = meter_words(1_125)
         street.clock.move_to(T0 + 1800)
         assert await street.slot_value(1) == SlotValue(125, Mark.DERIVED)
@@ -126,7 +133,7 @@ async def test_a_boundary_is_tried_again_within_its_window() -> None:
     street = Street(device("eastron-sdm630"))
     bus = street.bus(stand, *street.devices)
     async with street.running():
-        await reads(stand)
+        await street.reads(stand)
         stand.words = meter_words(1_250)
         stand.modes.append("silent")
         street.clock.move_to(T0 + 900)
@@ -142,11 +149,11 @@ async def test_a_boundary_missed_leaves_two_gaps_and_a_total() -> None:
     street = Street(device("eastron-sdm630"))
     street.bus(stand, *street.devices)
     async with street.running():
-        await reads(stand)
+        await street.reads(stand)
         stand.always = "silent"
         for at in (900, 930, 959, 961):
             street.clock.move_to(T0 + at)
-            await asyncio.sleep(0.3)
+            await street.is_still()
         assert await street.slot_value(0) == SlotValue(None, Mark.MISSING, Gap.DEVICE_SILENT)
         stand.always = "ok"
         stand.words = meter_words(1_375)
@@ -168,15 +175,15 @@ async def test_a_dead_device_costs_the_others_nothing() -> None:
     street.bus(alive, meter)
     street.bus(dead, sun)
     async with street.running():
-        await reads(alive)
+        await street.reads(alive)
         for minute in range(1, 15):
             seen = len(alive.requests)
             alive.words = meter_words(1_000 + minute * 33, power_w=2000)
             street.clock.move_to(T0 + 60 * minute)
-            await reads(alive, seen)
+            await street.reads(alive, seen)
         alive.words = meter_words(1_500, power_w=2000)
         street.clock.move_to(T0 + 900)
-        await asyncio.sleep(0.5)
+        await street.is_still()
         street.clock.move_to(T0 + 960)
         assert await street.slot_value(0) == SlotValue(500, Mark.MEASURED)
         assert street.closed[0].values[Measure.PV_PRODUCTION].gap is Gap.DEVICE_SILENT
@@ -216,15 +223,15 @@ async def test_a_counter_that_begins_again_is_believed_after_an_hour_and_its_tot
     street = Street(device("eastron-sdm630"))
     street.bus(stand, *street.devices)
     async with street.running():
-        await reads(stand)
+        await street.reads(stand)
         seen = len(stand.requests)
         street.clock.move_to(T0 + 60)
-        await reads(stand, seen)
+        await street.reads(stand, seen)
         for at in range(1, 7):
             stand.words = meter_words(125 * at)
             for after_s in (0, 10, 30, 61):
                 street.clock.move_to(T0 + 900 * at + after_s)
-                await asyncio.sleep(0.15)
+                await street.is_still()
         values = [await street.slot_value(at) for at in range(6)]
         assert values[:5] == [SlotValue(None, Mark.MISSING, Gap.COUNTER_RESET)] * 5
         assert values[5] == SlotValue(125, Mark.DERIVED)
@@ -238,7 +245,7 @@ async def test_a_sleeping_computer_finds_its_slots_closed_as_off() -> None:
     street = Street(device("eastron-sdm630"))
     street.bus(stand, *street.devices)
     async with street.running():
-        await reads(stand)
+        await street.reads(stand)
         stand.words = meter_words(1_500)
         street.clock.move_to(T0 + 900 * 4 + 10)
         values = [await street.slot_value(at) for at in range(4)]
@@ -254,10 +261,10 @@ async def test_a_refused_counter_is_a_gap_of_its_own_kind() -> None:
     street = Street(device("eastron-sdm630", monotonic=clock.now), clock=clock)
     bus = street.bus(stand, *street.devices)
     async with street.running():
-        await reads(stand)
+        await street.reads(stand)
         for at in (900, 960):
             street.clock.move_to(T0 + at)
-            await asyncio.sleep(0.1)
+            await street.is_still()
         assert (await street.slot_value(0)).gap is Gap.DEVICE_REFUSED
         seen = len(stand.requests)
         street.clock.move_to(T0 + 1800)
@@ -274,16 +281,15 @@ async def test_a_single_refusal_at_a_boundary_costs_no_slot(caplog: pytest.LogCa
     street = Street(device("eastron-sdm630", monotonic=clock.now), clock=clock)
     street.bus(stand, *street.devices)
     async with street.running():
-        await reads(stand)
+        await street.reads(stand)
         stand.words, stand.holes = meter_words(1_500), {(4, 72)}
         seen = len(stand.requests)
         street.clock.move_to(T0 + 900)
-        await reads(stand, seen)
-        await asyncio.sleep(0.05)
+        await street.reads(stand, seen)
         stand.holes = set()
         for at in range(905, 960, 5):
             street.clock.move_to(T0 + at)
-            await asyncio.sleep(0.01)
+            await street.is_still()
         assert await street.slot_value(0) == SlotValue(500, Mark.DERIVED)
     said = [record.message for record in caplog.records if "register" in record.message]
     assert [text.split(": ", 1)[1] for text in said] == [
@@ -300,11 +306,11 @@ async def test_night_zero_is_asleep() -> None:
     street = Street(sun)
     bus = street.bus(stand, sun)
     async with street.running():
-        await reads(stand)
+        await street.reads(stand)
         stand.words = {}
         for at in (300, 900, 910, 959):
             street.clock.move_to(T0 + at)
-            await asyncio.sleep(0.05)
+            await street.is_still()
         assert (await street.slot_value(0, Measure.PV_PRODUCTION)).energy_wh is None
         assert bus.states()[0].state is Liveness.ASLEEP
         stand.words = day
@@ -329,12 +335,12 @@ async def test_a_late_answer_is_taken_back_by_what_flowed_meanwhile_in_real_time
     street = Street(device("eastron-sdm630"), clock=clock(T0), window_s=240, interval_s=300)
     street.bus(stand, *street.devices)
     async with street.running():
-        await reads(stand)
+        await street.reads(stand)
         for at, counter_wh in ((300, 1_833), (600, 2_667), (960, shown_wh)):
             stand.words = meter_words(counter_wh, power_w=10_000)
             seen = len(stand.requests)
             street.clock.move_to(T0 + at)
-            await reads(stand, seen)
+            await street.reads(stand, seen)
         assert await street.slot_value(0) == SlotValue(2_500, Mark.MEASURED)
     await stand.stop()
 
@@ -345,11 +351,11 @@ async def test_one_failure_skips_no_poll_however_long_it_took() -> None:
     street.bus(stand, *street.devices)
     street.buses[0]._random = lambda: 0.999
     async with street.running():
-        await reads(stand)
+        await street.reads(stand)
         for at in (330, 600.1):
             stand.always = "busy" if at < 600 else "ok"
             seen = len(stand.requests)
             street.clock.move_to(T0 + at)
-            await reads(stand, seen)
+            await street.reads(stand, seen)
             await until(lambda: street.buses[0].states()[0].state is (Liveness.SLOW if at < 600 else Liveness.OK))  # noqa: B023
     await stand.stop()

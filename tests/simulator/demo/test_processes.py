@@ -72,7 +72,20 @@ def test_end_breaks_off_a_command_and_lets_nothing_more_begin(programs: ChildPro
     assert not (tmp_path / "late.log").exists()
 
 
-def test_waiting_ends_without_progress_and_goes_on_with_it(tmp_path: Path) -> None:
+class PassingTime:
+    """Time that passes while somebody sleeps."""
+
+    now_s = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now_s
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+
+def test_waiting_ends_without_progress_and_goes_on_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simulator.demo.processes.time", PassingTime())
     programs = ChildProcesses(tmp_path, {})
     asked: list[int] = []
 
@@ -80,9 +93,9 @@ def test_waiting_ends_without_progress_and_goes_on_with_it(tmp_path: Path) -> No
         asked.append(1)
         return len(asked) >= 50
 
-    programs.wait("slow work", ready, within_s=0.02, every_s=0.002, progress=lambda: len(asked))
+    programs.wait("slow work", ready, within_s=20, every_s=2, progress=lambda: len(asked))
     assert len(asked) == 50
-    with pytest.raises(DemoError, match=r"waited 0 s without any progress for standing work; see .*"):
-        programs.wait("standing work", lambda: False, within_s=0.0, every_s=0.0, progress=lambda: 7)
-    with pytest.raises(DemoError, match=r"waited 0 s for other work"):
-        programs.wait("other work", lambda: False, within_s=0.0, every_s=0.0)
+    with pytest.raises(DemoError, match=r"waited 20 s without any progress for standing work; see .*"):
+        programs.wait("standing work", lambda: False, within_s=20, every_s=2, progress=lambda: 7)
+    with pytest.raises(DemoError, match=r"waited 20 s for other work"):
+        programs.wait("other work", lambda: False, within_s=20, every_s=2)

@@ -14,7 +14,7 @@ INTEGER_HOME, FLOAT_HOME = "h01", "h10"
 
 def scan(port: int, unit: int) -> dict[int, dict[str, object]]:
     """All models of a unit with every point pysunspec2 could compute."""
-    device = SunSpecModbusClientDeviceTCP(slave_id=unit, ipaddr="127.0.0.1", ipport=port, timeout=5)
+    device = SunSpecModbusClientDeviceTCP(slave_id=unit, ipaddr="127.0.0.1", ipport=port, timeout=60)
     try:
         device.scan()
         found: dict[int, dict[str, object]] = {}
