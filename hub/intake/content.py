@@ -56,14 +56,24 @@ def _judge_batch(opened: OpenedMessage, batch: Batch, *, home: str, state: Intak
     if found:
         raise WireError(RefusalReason.OUTSIDE_CONSENT, "; ".join(found))
     counted = count_batch(batch, chain, state=state, now_s=now_s)
-    state.sources |= {(home, source.meter): source for source in counted.sources}
-    message = replace(
-        _message(opened, home),
-        seat=chain.seat,
+    if counted.sources:
+        state.sources |= {(home, source.meter): source for source in counted.sources}
+    header = opened.header
+    message = AcceptedMessage(
+        agent=opened.agent,
+        home=home,
+        epoch=header.epoch,
+        seq=header.seq,
+        kind=opened.kind,
+        hash=opened.hash,
+        sealed=opened.sealed,
+        received_at=opened.received_at,
         slot=batch.slot,
         readings=tuple(
-            ReadingRow(home, column.measure, batch.slot, column.span, column.energy_wh, column.mark, column.gap)
-            for column in counted.batch.columns
+            [
+                ReadingRow(home, column.measure, batch.slot, column.span, column.energy_wh, column.mark, column.gap)
+                for column in counted.batch.columns
+            ]
         ),
         long_intervals=tuple(
             LongIntervalRow(home, i.measure, i.first_slot, i.slots, i.energy_wh) for i in counted.batch.long_intervals
@@ -71,6 +81,11 @@ def _judge_batch(opened: OpenedMessage, batch: Batch, *, home: str, state: Intak
         devices=tuple(
             DeviceRow(home, d.name, d.state.value, d.age_s, batch.made_at, chain.seat) for d in batch.devices
         ),
+        consent=None,
+        consent_version=None,
+        answer=None,
+        refused=None,
+        seat=chain.seat,
         sources=counted.sources,
     )
     return Acceptance(message, detail=counted.detail[:DETAIL_CHARS], uncounted=bool(counted.elsewhere))

@@ -32,6 +32,8 @@ class CountedBatch:
 
 def count_batch(batch: Batch, chain: AgentChain, *, state: IntakeState, now_s: float) -> CountedBatch:
     """Leave out what another agent of the home brings, and let the agent bring what nobody brings. Changes no state."""
+    if _brings_all(batch, chain, state):
+        return CountedBatch(batch, (), ())
     shares = {meter: _share(meter, chain, batch.agent, state=state) for meter in _meters(batch)}
     allowed = _only(batch, {meter: share for meter, share in shares.items() if share.brought_by is None})
     energetic, sent = _with_energy(allowed), _with_energy(batch)
@@ -46,6 +48,17 @@ def count_batch(batch: Batch, chain: AgentChain, *, state: IntakeState, now_s: f
         (meter, share.brought_by) for meter, share in shares.items() if share.brought_by is not None and meter in sent
     )
     return CountedBatch(_only(allowed, counting), sources, elsewhere)
+
+
+def _brings_all(batch: Batch, chain: AgentChain, state: IntakeState) -> bool:
+    """Whether this agent is the source of everything in the batch already: so it is in nearly every batch."""
+    first_slots = [(column.measure, batch.slot - column.span + 1) for column in batch.columns]
+    first_slots += [(each.measure, each.first_slot) for each in batch.long_intervals]
+    for measure, first_slot in first_slots:
+        held = state.sources.get((chain.home, meter_of(measure)))
+        if held is None or (held.seat, held.agent) != (chain.seat, batch.agent) or first_slot < held.first_slot:
+            return False
+    return True
 
 
 def _only(batch: Batch, shares: Mapping[Measure, MeterShare]) -> Batch:

@@ -14,12 +14,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from hub.broker.connection import Delivery
 from hub.folder.intake_settings import IntakeLimits
 from hub.health.intake_tally import LEFT, IntakeTally
-from hub.intake.acceptance import judge_message, known_hash, needs_stored_hash, open_message
+from hub.intake.acceptance import judge_message, known_hash, needs_stored_hash
 from hub.intake.admission import Admission
 from hub.intake.answering import refusals_told, revocations_told, seal_down, signed_by_revoked, times_told
 from hub.intake.conduct import DAY_S, Excess, HubReason, outcome_of
 from hub.intake.fair_queues import MAX_GROUP
 from hub.intake.group.asking_again import AskingAgain
+from hub.intake.group.counting import counted
+from hub.intake.group.opening import Opened, Opening
 from hub.intake.group.receipts import Receipts, asked_for
 from hub.intake.map_answers import MapAnswers
 from hub.intake.pace import HomesPace
@@ -27,10 +29,7 @@ from hub.intake.revocations import revocation_notices
 from hub.intake.state import (
     Acceptance,
     AgentChain,
-    AskedMaps,
     AskedPrompt,
-    AskedTime,
-    IncomingMessage,
     IntakeState,
     IntakeVerdict,
     OpenedMessage,
@@ -113,6 +112,7 @@ class Intake:
         self._maps = MapAnswers(store)
         self._pace = HomesPace(self._limits)
         self._asking = AskingAgain(coop, has_waiting=self._admission.has_waiting)
+        self._opening = Opening()
         self._arrived = asyncio.Event()
         self._counted_at = float("-inf")
         self.tally = IntakeTally(
@@ -214,12 +214,13 @@ class Intake:
         now_s, began_s = self._clock.now(), _steady_s()
         await self._look_up(group, now_s=now_s)
         verdicts: list[IntakeVerdict | Excess] = []
-        for done, delivery in enumerate(group, start=1):
-            verdicts.extend(await self._check(delivery, now_s=now_s))
+        opened = await self._opening.open_all(group, self._state, received_at=int(now_s))
+        for done, each in enumerate(opened, start=1):
+            verdicts.extend(await self._check(each, now_s=now_s))
             if done % AT_ONCE == 0:
                 await asyncio.sleep(0)
         accepted = [verdict.message for verdict in verdicts if isinstance(verdict, Acceptance)]
-        refusals = _counted(verdicts, at=int(now_s))
+        refusals = counted(verdicts, at=int(now_s))
         times, clocks = times_told(verdicts, at=int(now_s))
         meters = [verdict.received for verdict in verdicts if isinstance(verdict, ToldNotice)]
         # If power fails before this returns, no receipt was sent: every agent still has its messages.
@@ -253,12 +254,13 @@ class Intake:
                 is_behind = start_of(verdict.message.slot + 1) < now_s - BEHIND_S
                 self._admission.note_behind(verdict.message.agent, is_behind=is_behind)
 
-    async def _check(self, delivery: Delivery, *, now_s: float) -> tuple[IntakeVerdict | Excess, ...]:
-        incoming = IncomingMessage(delivery.topic, delivery.payload, int(now_s))
-        opened = open_message(incoming, self._state)
-        if isinstance(opened, Rejection | AskedTime | AskedMaps | ToldNotice):
+    async def _check(self, opened: Opened, *, now_s: float) -> tuple[IntakeVerdict | Excess, ...]:
+        if not isinstance(opened, OpenedMessage):
             return (opened,)
-        excess = self._admission.excess(opened, self._state.chains[opened.agent], now_s=now_s)
+        chain = self._state.chains[opened.agent]
+        if chain.is_revoked:  # while it was opened
+            return (Rejection(opened.agent, RefusalReason.REVOKED, "the agent's key was revoked"),)
+        excess = self._admission.excess(opened, chain, now_s=now_s)
         if excess is not None:
             return (excess,)
         verdicts = judge_message(opened, self._state, held_hash=await self._held_hash(opened), now_s=now_s)
@@ -381,20 +383,3 @@ def _continue_from(chain: AgentChain, head: ChainHead | None) -> None:
     if head is not None:
         chain.position = Position(head.epoch, head.seq, head.hash)
         chain.recent[(head.epoch, head.seq)] = head.hash
-
-
-def _counted(verdicts: Sequence[IntakeVerdict | Excess], *, at: int) -> list[RefusalCount]:
-    """One count per agent and reason with its newest detail."""
-    counts: dict[tuple[str, str], RefusalCount] = {}
-    for verdict in verdicts:
-        if isinstance(verdict, Rejection | Excess):
-            agent, reason, detail = verdict.agent, verdict.reason.value, verdict.detail
-        elif isinstance(verdict, Acceptance) and verdict.message.refused is not None:
-            agent, reason, detail = verdict.message.agent, verdict.message.refused, verdict.detail
-        elif isinstance(verdict, Acceptance) and verdict.uncounted:
-            agent, reason, detail = verdict.message.agent, HubReason.ELSEWHERE.value, verdict.detail
-        else:
-            continue
-        before = counts.get((agent, reason))
-        counts[(agent, reason)] = RefusalCount(agent, reason, (before.count if before else 0) + 1, at, detail)
-    return list(counts.values())
