@@ -89,6 +89,7 @@ class CounterMeter:
         self._boundary: _Boundary | None = None
         self._away: tuple[CounterReading, SlotBase] | None = None
         self._read_at_s = float("-inf")
+        self._paced_at_s = float("inf")
         self._late_s = 0.0
         self._verdict = ReadingVerdict.NOTHING
         self._taint = Gap.NONE
@@ -128,6 +129,14 @@ class CounterMeter:
         return self._known
 
     @property
+    def has_just_fallen(self) -> bool:
+        """Whether the last reading was the first below the reference, after a time without answers."""
+        known, away = self._known.reference, self._known.excursion
+        if known is None or away is None or away.first is not away.last:
+            return False
+        return away.first.counter_wh < known.counter_wh and self._known.has_hole(known, away.first)
+
+    @property
     def memory(self) -> CounterMemory | None:
         """What a restart needs beside the base."""
         return None if self.base is None else self._known.memory(self.base)
@@ -140,6 +149,9 @@ class CounterMeter:
         Units: `counter_wh` as the device shows it, whole Wh. `excess_wh`: see `CounterReference.judge`.
         """
         self._read_at_s, self._late_s = at_s, late_s
+        if at_s > self._paced_at_s:
+            self._known.pace_s = min(self._known.pace_s, at_s - self._paced_at_s)
+        self._paced_at_s = at_s
         was_unknown = self._known.reference is None
         self._verdict = self._known.judge(at_s + late_s, counter_wh, excess_wh=excess_wh)
         if was_unknown:
@@ -216,7 +228,7 @@ class CounterMeter:
         A small change leaves a boundary where it was.
         """
         self._is_time_uncertain |= not is_small
-        self._asleep = None
+        self._asleep, self._paced_at_s = None, float("inf")
         if self.base is not None:
             self.base = replace(self.base, at_s=self.base.at_s + by_s)
         self._known.step_time(by_s)

@@ -20,6 +20,9 @@ UNSEEN_S = SLOT_S * 3 // 2
 MORE_UNSEEN_WH = 500
 """A counter that returns may have run twice what the power saw, a fifteenth of the nameplate unseen, and this more."""
 
+HOLE_PACES = 1.25
+"""Readings further apart than so many intervals have one missing in between, or one late."""
+
 FORMER_S = 6 * 3600
 """A reference left for one that has run this long since is over."""
 
@@ -33,6 +36,9 @@ class ReadingComparison:
         self.half = half
         self.moved: CounterReading | None = None
         """The reading at which the counter was last seen to move."""
+        self.pace_s = float("inf")
+        """How far apart readings are wanted: the shortest time seen between two."""
+        self._answered_at_s = self._hole_at_s = float("-inf")
         self.is_doubted = False
         """The power has contradicted this counter so often that only its limits count."""
 
@@ -163,14 +169,41 @@ class ReadingComparison:
         allowed_wh = found.still_wh(self.limits.step_wh) + (0 if found.is_often else found.hidden_wh / 2)
         return found.is_whole and over_wh < -allowed_wh
 
-    def _has_missed(self, since: CounterReading, point: CounterReading) -> bool:
-        """Whether it ran less while it was not read than the power around makes: it may have fallen back there."""
-        if point.at_s - since.at_s < 1.5 * OFTEN_S:
+    def _note_answer(self, at_s: float, counter_wh: int, known: CounterReading | None) -> None:
+        """The device shows a number now; one that starts shows 0 as well."""
+        if counter_wh == 0 and known is not None and known.counter_wh:
+            return
+        if at_s - self._answered_at_s > HOLE_PACES * self.pace_s and self.pace_s <= OFTEN_S:
+            self._hole_at_s = at_s
+        self._answered_at_s = at_s
+
+    def _shift_answers(self, by_s: float) -> None:
+        """The clock was changed."""
+        self._answered_at_s += by_s
+        self._hole_at_s += by_s
+        if self._zeros is not None:
+            first, last = (replace(each, at_s=each.at_s + by_s) for each in self._zeros)
+            self._zeros = first, last
+
+    def has_hole(self, since: CounterReading, point: CounterReading) -> bool:
+        """Whether a device that is read often gave no answer for a while in between: it may have restarted there."""
+        return since.at_s < self._hole_at_s <= point.at_s
+
+    def _has_missed(self, since: CounterReading, point: CounterReading, *, has_fallen: bool) -> bool:
+        """Whether it ran less while it was not read than the power around makes: it may have fallen back there.
+
+        What a counter loses in a restart only the power can tell. So where it may have restarted, it must have run
+        the most that the power allows; between seldom readings at least what surely flowed.
+        """
+        is_blind = has_fallen or self.has_hole(since, point)
+        if self.is_doubted or not (is_blind or point.at_s - since.at_s >= 1.5 * OFTEN_S):
             return False
         found, now_w = self.evidence_between(since, point), self.witness.power_w or 0
-        flowed_wh = found.energy_wh + max(0, now_w if self.half == 0 else -now_w) * found.unseen_s / 3600
-        behind_wh = flowed_wh - found.spread_wh - max(0, point.counter_wh - since.counter_wh)
-        return not self.is_doubted and behind_wh > self.limits.step_wh + 2 * WOBBLE_WH
+        flowed_wh = found.most_wh if is_blind else found.energy_wh - found.spread_wh
+        unknown_s = found.unseen_s - (found.bridged_s if is_blind else 0.0)
+        flowed_wh += max(0, now_w if self.half == 0 else -now_w) * max(0.0, unknown_s) / 3600
+        behind_wh = flowed_wh - max(0, point.counter_wh - since.counter_wh)
+        return behind_wh > self.limits.step_wh + 2 * WOBBLE_WH
 
     def _is_slow(self, moved: CounterReading, known: CounterReading, point: CounterReading) -> bool:
         """Whether a counter read seldom ran less than the readings at both ends show: paused, stuck or an old answer.

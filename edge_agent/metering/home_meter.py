@@ -233,8 +233,14 @@ class HomeMeter:
         )
 
     def _tell_companions(self, meters: list[CounterMeter]) -> None:
-        """A device that was exchanged begins again with all its registers, also with one that stays at 0."""
+        """A device that was exchanged begins again with all its registers, also with one that stays at 0.
+
+        If one of them has fallen while the device was not read, what flowed then may be in none of them.
+        """
         for meter in meters:
+            if meter.has_just_fallen:
+                for other in meters:
+                    other.known.note_loss()
             if meter.has_begun_again and (ended := meter.known.ended):
                 for other in meters:
                     if other is not meter:

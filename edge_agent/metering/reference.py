@@ -118,6 +118,7 @@ class CounterReference(ReadingComparison):
         if not 0 <= counter_wh <= self.limits.lifetime_wh:
             self.reason = Gap.IMPLAUSIBLE
             return ReadingVerdict.SUSPECT
+        self._note_answer(at_s, counter_wh, self.reference)
         if self.reference is None:
             if counter_wh == 0 and self.limits.sleeps:
                 return ReadingVerdict.NOTHING
@@ -167,6 +168,10 @@ class CounterReference(ReadingComparison):
         """Another register of the same device began again at this time, and that is established."""
         self._companion_s = began_s
 
+    def note_loss(self) -> None:
+        """Something may have flowed that no register shows: no measurement."""
+        self.most_unseen_wh = max(self.most_unseen_wh, UNSEEN_STEP_WH + 1)
+
     def contradict_power(self, weight: int) -> None:
         """The power did not agree with what this counter ran, over a whole slot."""
         self._score = max(DOUBT_AT, self._score - weight)
@@ -183,9 +188,7 @@ class CounterReference(ReadingComparison):
         self.awaiting, self.former = _moved(self.awaiting, by_s), _moved(self.former, by_s)
         self._before, self._first_look = _moved(self._before, by_s), _moved(self._first_look, by_s)
         self._barely_s += by_s
-        if self._zeros is not None:
-            first, last = (replace(each, at_s=each.at_s + by_s) for each in self._zeros)
-            self._zeros = first, last
+        self._shift_answers(by_s)
         if (away := self.excursion) is not None:
             first, last = (replace(each, at_s=each.at_s + by_s) for each in (away.first, away.last))
             self.excursion, self._rival, self._aside = replace(away, first=first, last=last), None, None
@@ -255,8 +258,12 @@ class CounterReference(ReadingComparison):
         is_unseen = known is None or self.evidence_between(known, point).unseen_s > 1.0
         is_unseen = is_unseen and not self.limits.is_recorded
         step_wh = self.run_wh if is_unseen and not self.is_doubted else 0
-        has_missed = known is not None and not self.limits.is_recorded and self._has_missed(known, point)
-        self.most_unseen_wh = max(self.most_unseen_wh, step_wh, UNSEEN_STEP_WH + 1 if has_missed else 0)
+        self.most_unseen_wh = max(self.most_unseen_wh, step_wh)
+        if known is not None and not self.limits.is_recorded:
+            has_fallen = self.excursion is not None and self.excursion.first.counter_wh < known.counter_wh
+            has_started = known.at_s < self.witness.started_at_s <= point.at_s
+            if has_started or self._has_missed(known, point, has_fallen=has_fallen):
+                self.note_loss()
         is_still = point.at_s - self._changed_at_s > OFTEN_S or self.run_wh == 0 < self.most_unseen_wh - WOBBLE_WH
         self.is_unsure = is_unseen and (is_still or step_wh > UNSEEN_STEP_WH or self.former is not None)
         if known is not None:
@@ -359,6 +366,7 @@ class CounterReference(ReadingComparison):
             self.former = known
         # Without power, a leap inside the excursion is not counted as energy.
         is_known = self.witness.has_worked or not away.is_leap
+        self.note_loss()
         self.new_base, self.ended = new_base, away if is_known else replace(away, base=None)
         self.offset_wh = self._offset_wh(known, away.first)
         self.reference = self.moved = away.last

@@ -36,9 +36,11 @@ class WitnessMark:
     squares_s2: float = 0.0
     frozen_s: float = 0.0
     frozen_ws: tuple[float, float] = (0.0, 0.0)
+    bridged_s: float = 0.0
+    bridged_ws: tuple[float, float] = (0.0, 0.0)
 
     def before(self, now: WitnessMark) -> WitnessMark:
-        """This mark for a witness that begins at `now` with sums of 0; what was frozen is forgotten."""
+        """This mark for a witness that begins at `now` with sums of 0; what was frozen or bridged is forgotten."""
         (above, below), (above_now, below_now) = self.areas_ws, now.areas_ws
         (spread, other), (spread_now, other_now) = self.spreads_ws, now.spreads_ws
         return WitnessMark(
@@ -57,6 +59,7 @@ class FlowEvidence:
     `hidden_wh`: what a load between two readings may have used. `unseen_s`: time without power values.
     `pause_wh`: what it did not use if it paused between two readings.
     `frozen_s`: time in which the whole answer stayed the same, so that the power may be an old one.
+    `bridged_s`: the part of `unseen_s` with power values at both ends; `bridged_wh` is the greater of the two over it.
     """
 
     energy_wh: float
@@ -66,6 +69,13 @@ class FlowEvidence:
     unseen_s: float
     frozen_s: float
     frozen_wh: float
+    bridged_s: float = 0.0
+    bridged_wh: float = 0.0
+
+    @property
+    def most_wh(self) -> float:
+        """What flowed at most where power was seen, if it changed only once between two readings."""
+        return self.energy_wh + self.spread_wh + self.bridged_wh
 
     @property
     def least_wh(self) -> float:
@@ -121,6 +131,9 @@ class PowerWitness:
         self._mark = WitnessMark()
         self._last_at_s = float("-inf")
         self._last_w: int | None = None
+        self._seen: tuple[float, int] | None = None
+        self.started_at_s = float("-inf")
+        """When the device last showed 0 everywhere, as one does that starts."""
         self._last_answer: tuple[int | None, ...] | None = None
         self._same_s = 0.0
         self.is_frozen = False
@@ -137,7 +150,7 @@ class PowerWitness:
         if any(answer):
             self._counted_at_s = at_s
         elif power_w == 0 and set(answer) == {0} and not self._sleeps and at_s - self._counted_at_s < STARTS_S:
-            power_w = None
+            power_w, self.started_at_s = None, at_s
         self.power_before_w, self.power_w = self.power_w, power_w
         length_s = at_s - self._last_at_s
         if length_s <= 0:
@@ -147,6 +160,9 @@ class PowerWitness:
             self._note_repeat(power_w, answer, length_s=length_s, step_wh=step_wh)
         else:
             self._same_s, self.is_frozen = 0.0, False
+            self._bridge(at_s, power_w)
+        if power_w is not None:
+            self._seen = at_s, power_w
         self._last_at_s, self._last_w, self._last_answer = at_s, power_w, answer
 
     def mark(self) -> WitnessMark:
@@ -172,30 +188,47 @@ class PowerWitness:
             max(0.0, elapsed_s - covered_s),
             now.frozen_s - mark.frozen_s,
             (now.frozen_ws[half] - mark.frozen_ws[half]) * _WH_PER_WS,
+            now.bridged_s - mark.bridged_s,
+            (now.bridged_ws[half] - mark.bridged_ws[half]) * _WH_PER_WS,
         )
 
     def step_time(self, by_s: float) -> None:
         """The clock was changed: the last reading moves with it."""
         self._last_at_s += by_s
         self._counted_at_s += by_s
+        self.started_at_s += by_s
+        if self._seen is not None:
+            self._seen = self._seen[0] + by_s, self._seen[1]
 
     def _integrate(self, first_w: int, last_w: int, *, length_s: float) -> None:
         mark = self._mark
         first, last = max(0, first_w), max(0, last_w)
         first_below, last_below = max(0, -first_w), max(0, -last_w)
-        self._mark = WitnessMark(
-            (
+        self._mark = replace(
+            mark,
+            areas_ws=(
                 mark.areas_ws[0] + (first + last) / 2 * length_s,
                 mark.areas_ws[1] + (first_below + last_below) / 2 * length_s,
             ),
-            (
+            spreads_ws=(
                 mark.spreads_ws[0] + abs(last - first) / 2 * length_s,
                 mark.spreads_ws[1] + abs(last_below - first_below) / 2 * length_s,
             ),
-            mark.covered_s + length_s,
-            mark.squares_s2 + length_s * length_s,
-            mark.frozen_s,
-            mark.frozen_ws,
+            covered_s=mark.covered_s + length_s,
+            squares_s2=mark.squares_s2 + length_s * length_s,
+        )
+
+    def _bridge(self, at_s: float, power_w: int | None) -> None:
+        """Too long without a power value to integrate: at most the greater of the two ends flowed all the time."""
+        if self._seen is None or power_w is None:
+            return
+        (seen_s, seen_w), mark = self._seen, self._mark
+        length_s = at_s - seen_s
+        above_w, below_w = max(0, seen_w, power_w), max(0, -seen_w, -power_w)
+        self._mark = replace(
+            mark,
+            bridged_s=mark.bridged_s + length_s,
+            bridged_ws=(mark.bridged_ws[0] + above_w * length_s, mark.bridged_ws[1] + below_w * length_s),
         )
 
     def _note_repeat(self, power_w: int, answer: tuple[int | None, ...], *, length_s: float, step_wh: int) -> None:

@@ -112,6 +112,8 @@ def together(phases: tuple[FlowEvidence, ...]) -> FlowEvidence:
         max(each.unseen_s for each in phases),
         max(each.frozen_s for each in phases),
         sum(each.frozen_wh for each in phases),
+        max(each.bridged_s for each in phases),
+        sum(each.bridged_wh for each in phases),
     )
 
 

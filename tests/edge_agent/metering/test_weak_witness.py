@@ -136,3 +136,64 @@ def test_a_jump_of_the_power_at_a_boundary_read_every_five_minutes_stays_measure
         at_s: (1_000_000 + max(0, at_s - 1800) * 3400 // 3600, 3400 * (at_s >= 1800)) for at_s in range(0, 3601, 300)
     }
     assert told(shown, 4) == [(0, "MEASURED"), (0, "MEASURED"), (850, "MEASURED"), (850, "MEASURED")]
+
+
+def test_what_a_meter_loses_in_a_restart_between_two_powers_is_not_measured() -> None:
+    """629 of 655 Wh were measured: it fell back 25 Wh while one reading failed and a load went off."""
+    shown = {at_s: (1_000_000 + 2354 * at_s // 3600, 2354) for at_s in range(0, 601, 60)}
+    shown |= {at_s: (1_000_398 + 354 * (at_s - 720) // 3600, 354) for at_s in range(720, 1801, 60)}
+    found = told(shown, 2)
+    assert found[0] == (1_000_415 - 1_000_000, Mark.DERIVED.name)
+    assert found[1][1] == Mark.MEASURED.name
+
+
+@pytest.mark.parametrize("missed", [(), (660,), (360, 1020), (900,)])
+def test_a_reading_that_fails_while_the_power_stays_costs_no_mark(missed: tuple[int, ...]) -> None:
+    """Nothing that the power tells was lost; a boundary that failed is read a little later."""
+    shown, late_s = steady(3, 60, power_w=5400, flow_w=5400), {}
+    for at_s in missed:
+        shown.pop(at_s)
+        if at_s == 900:
+            shown, late_s[at_s] = dict(sorted({**shown, 900: (1_001_350 + 37, 5400)}.items())), 25.0
+    assert [mark for _, mark in told(shown, 3, late_s)] == [Mark.MEASURED.name] * 3
+
+
+def test_a_fall_that_a_load_covers_within_the_quarter_hour_is_not_measured() -> None:
+    """378 of 403 Wh were measured: a few readings below, then a load lifted the counter to where power allows it."""
+    shown = {at_s: (1_000_000 + 251 * at_s // 3600, 251) for at_s in (0, 60, 120, 180)}
+    shown |= {at_s: (1_000_004 + 251 * (at_s - 420) // 3600, 251) for at_s in (420, 480, 540)}
+    shown |= {at_s: (1_000_066 + 3751 * (at_s - 600) // 3600, 3751) for at_s in range(600, 1801, 60)}
+    found = told(shown, 2)
+    assert found[0][1] == Mark.DERIVED.name
+    assert found[1][1] == Mark.MEASURED.name
+
+
+def test_what_flowed_the_other_way_before_a_silence_is_bridged_by_the_power_before_it() -> None:
+    """59 of 192 Wh were measured: after the silence the sun fed in, and what was drawn before it was forgotten."""
+    shown = {at_s: (1_000_000 + 1200 * at_s // 3600, 1200) for at_s in range(0, 181, 60)}
+    shown |= {at_s: (1_000_065, -351 - at_s % 7) for at_s in range(540, 1801, 60)}
+    found = told(shown, 2)
+    assert found[0][1] == Mark.DERIVED.name
+
+
+def test_a_register_that_falls_in_a_silence_makes_the_other_one_derived() -> None:
+    """12 of 108 Wh were measured as import: the export's register fell, and a load ran while the meter was down."""
+    meter = HomeMeter([PLACE], next_slot=FIRST, longest_hole_s=300)
+    feed = SampleFeed(meter, window_s=60)
+    for at_s in range(0, 1801, 60):
+        export_wh = 7_000 + at_s // 36 - (12 if at_s >= 420 else 0)
+        if not 240 < at_s < 420:
+            sample = Sample(T0 + at_s, {"import_wh": 1_000_000, "export_wh": export_wh}, -100)
+            feed.add_samples(T0 + at_s, {PLACE: sample})
+    feed.miss_through(FIRST + 2)
+    closed = [found[0].values for found in iter(meter.next_closed_slot, None) if found]
+    assert closed[0][Measure.GRID_IMPORT].mark is Mark.DERIVED
+    assert closed[0][Measure.GRID_EXPORT].mark is not Mark.MEASURED
+    assert closed[1][Measure.GRID_IMPORT].mark is Mark.MEASURED
+
+
+def test_a_meter_seen_starting_is_not_measured_in_that_quarter_hour() -> None:
+    """It shows 0 everywhere once and then goes on: what flowed while it was down may be in no register."""
+    shown = steady(3, 60, power_w=300, flow_w=300)
+    shown |= {1200: (0, 0)}
+    assert [mark for _, mark in told(shown, 3)] == [Mark.MEASURED.name, Mark.DERIVED.name, Mark.MEASURED.name]
