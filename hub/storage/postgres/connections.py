@@ -133,7 +133,8 @@ class PostgresConnections(Transactions):
         try:
             queued.result = await queued.work(db)
         except Exception as error:
-            if isinstance(error, LOST) or session.is_closed():
+            # A server that became a standby meanwhile: the next session looks for one that takes writes.
+            if isinstance(error, (*LOST, asyncpg.ReadOnlySQLTransactionError)) or session.is_closed():
                 raise
             self._months.clear()  # what was made in this piece of work is undone too
             await session.execute("ROLLBACK TO SAVEPOINT work")
@@ -160,6 +161,8 @@ def lock_number(schema: str) -> int:
 
 def told(error: BaseException) -> str:
     """One line of what the server said."""
+    if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
+        return "no server there takes writes: it is a standby, or was made read-only"
     first = (str(error) or type(error).__name__).strip().splitlines()[0]
     if isinstance(error, TimeoutError | asyncio.TimeoutError):
         return f"no answer within {CONNECT_S:.0f} s"

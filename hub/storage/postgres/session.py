@@ -36,7 +36,14 @@ class Pool(Protocol):
     def terminate(self) -> None: ...
 
 
-LOST: Final = (asyncpg.InterfaceError, OSError, TimeoutError, asyncpg.PostgresConnectionError)
+LOST: Final = (
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.TargetServerAttributeNotMatched,  # it takes no writes
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+)
 """The server cannot be reached, or the session with it has ended."""
 TROUBLE: Final = (asyncpg.PostgresError, *LOST)
 
