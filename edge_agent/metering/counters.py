@@ -7,6 +7,7 @@ next boundary closes with one total.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from edge_agent.metering.counter_records import (
@@ -127,6 +128,14 @@ class CounterMeter:
     def known(self) -> CounterReference:
         """Which reading is believed, and what contradicts it."""
         return self._known
+
+    def has_fallen_to(self, shown_wh: int | None) -> bool | None:
+        """Whether the register shows less than it had counted; None if it is too near 0 to tell, or full itself."""
+        known, wraps_wh = self._known.reference, self.limits.wraps_wh
+        if known is None or shown_wh is None:
+            return None
+        counted_wh = known.counter_wh % wraps_wh if wraps_wh else known.counter_wh
+        return shown_wh < counted_wh - self.limits.near_wh if counted_wh > 2 * self.limits.near_wh else None
 
     @property
     def has_just_fallen(self) -> bool:
@@ -356,3 +365,11 @@ class CounterMeter:
         gap = self._run_reason if self._run_reason != Gap.NONE else Gap.DEVICE_SILENT
         gap = Gap.CLOCK_UNTRUSTED if self._is_time_uncertain else gap
         return ClosedCounterSlot(None, Mark.MISSING, gap, CounterInterval(base.slot, slots, energy_wh))
+
+
+def compare_registers(meters: Mapping[str, CounterMeter], shown: Mapping[str, int | None]) -> None:
+    """Tell each register of one device whether another one in the same answer has fallen: all begin again together."""
+    fallen = {name: meter.has_fallen_to(shown[name]) for name, meter in meters.items()}
+    for name, meter in meters.items():
+        others = {each for other, each in fallen.items() if other != name}
+        meter.known.note_other(True if True in others else False if False in others else None)

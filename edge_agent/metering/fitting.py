@@ -47,6 +47,11 @@ class ReadingComparison:
         self._has_begun = False
         """The number after them was one of a counter that began at 0 for good."""
 
+        self._other_fell: bool | None = None
+        """Whether another register of the device is below where it was; None if none can tell."""
+        self._others_falls = 0
+        """How often since a reading was believed."""
+
         self._compared_to: CounterReading | None = None
         self._evidence: list[tuple[CounterReading, FlowEvidence]] = []
         """What was found of the newest reading and earlier ones: one judgement asks for the same again and again."""
@@ -107,17 +112,38 @@ class ReadingComparison:
     ) -> bool:
         """Whether a counter that may have turned has: it shows 0 as well while its device starts, or begins there.
 
-        So a 0 must be just what the power has seen; else the next reading decides, for all after it.
+        So a 0 must be just what the power has seen; else the next reading decides, for all after it. One that begins at
+        0 for good takes the device's other registers along, and what is left to the end has not flowed.
         """
+        self._others_falls += self._other_fell is True and shown.counter_wh > 0
+        if self._other_fell or self._others_falls > 1:
+            return False
         is_seen = self.witness.has_worked and self.evidence_between(known, turned).is_whole
         if is_seen and self._by_power(known, turned) is Fit.TIGHT:
             return True
-        if shown.counter_wh == 0:
+        if shown.counter_wh == 0 or not (self._other_fell is False or self._may_have_run(known, turned)):
             return False
         if look is not None and look.counter_wh > known.counter_wh and self._fit(look, turned) in FITS:
             return True
         self._has_begun |= self._leaps(known, turned)
         return not self._has_begun
+
+    def _may_have_run(self, known: CounterReading, turned: CounterReading) -> bool:
+        """Whether the power around allows the rise, and the nameplate where no power was read at both ends."""
+        if not self.witness.has_worked or self.is_doubted:
+            return True
+        found = self.evidence_between(known, turned)
+        unknown_s = max(0.0, found.unseen_s - found.bridged_s)
+        most_wh = found.most_wh + self.limits.max_power_w * unknown_s / 3600
+        return turned.counter_wh - known.counter_wh <= 1.1 * most_wh + self.limits.wobble_wh
+
+    def note_other(self, has_fallen: bool | None) -> None:
+        """Whether another register has fallen in the answer that is judged next; None if none can tell."""
+        self._other_fell = has_fallen
+
+    def _has_more_turns(self, since: CounterReading, point: CounterReading) -> bool:
+        wraps_wh = self.limits.wraps_wh
+        return wraps_wh is not None and wraps_wh > 0 and point.counter_wh // wraps_wh > since.counter_wh // wraps_wh
 
     def _is_like_a_beginning(self, shown: CounterReading) -> bool:
         """Whether a counter that showed 0 and began there for good would show as little: no more than surely flowed.
@@ -132,7 +158,7 @@ class ReadingComparison:
 
     def _forget_zeros(self) -> None:
         """Another reading is believed now."""
-        self._zeros, self._has_begun = None, False
+        self._zeros, self._has_begun, self._others_falls = None, False, 0
 
     def _by_power(self, since: CounterReading, point: CounterReading, *, excess_wh: float = 0.0) -> Fit:
         """How the rise between two readings agrees with the power between them."""
@@ -193,12 +219,15 @@ class ReadingComparison:
         """Whether it ran less while it was not read than the power around makes: it may have fallen back there.
 
         What a counter loses in a restart only the power can tell. So where it may have restarted, it must have run
-        the most that the power allows; between seldom readings at least what surely flowed.
+        the most that the power allows; between seldom readings at least what surely flowed. A turn in such a time may
+        be a beginning at 0.
         """
         is_blind = has_fallen or self.has_hole(since, point)
+        found, now_w = self.evidence_between(since, point), self.witness.power_w or 0
+        if self._has_more_turns(since, point) and (is_blind or not found.is_whole):
+            return True
         if self.is_doubted or not (is_blind or point.at_s - since.at_s >= 1.5 * OFTEN_S):
             return False
-        found, now_w = self.evidence_between(since, point), self.witness.power_w or 0
         flowed_wh = found.most_wh if is_blind else found.energy_wh - found.spread_wh
         unknown_s = found.unseen_s - (found.bridged_s if is_blind else 0.0)
         flowed_wh += max(0, now_w if self.half == 0 else -now_w) * max(0.0, unknown_s) / 3600

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from edge_agent.metering.counter_records import CounterLimits, ReadingVerdict, SlotBase, read_memory, write_memory
-from edge_agent.metering.counters import ClosedCounterSlot, CounterMeter
+from edge_agent.metering.counters import ClosedCounterSlot, CounterMeter, compare_registers
 from edge_agent.metering.dc_side import DcSide
 from edge_agent.metering.integration import PowerMeter
 from edge_agent.metering.outage_totals import OutageTotals, sum_of_places
@@ -193,6 +193,7 @@ class HomeMeter:
         surplus: dict[str, float] = {}
         if len(meters) > 1:
             counters = sample.counters_wh
+            compare_registers(meters, counters)
             surplus = {name: each.known.surplus_wh(answered_s, counters[name]) for name, each in meters.items()}
         verdicts = []
         for name, meter in meters.items():

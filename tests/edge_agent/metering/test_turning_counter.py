@@ -159,3 +159,51 @@ def test_one_that_shows_0_and_begins_there_for_good_is_no_turn(start: Start) -> 
     start = replace(start, begins_at_0=True)
     assume(start.shows_zero)
     check(start)
+
+
+@given(ways)
+@settings(max_examples=40, deadline=None)
+@example(Start(2777, 4 * SLOT_S + 300, 5, 0, 6000, 2600, also_restarts=True))
+@example(Start(2648, 4 * SLOT_S - 30, 1500, 0, 300, 2600))
+@example(Start(99, 4 * SLOT_S - 30, 40, 0, 6000, 300))
+@example(Start(92, 4 * SLOT_S + 300, 5, 0, 6000, 120, step_wh=10))
+@example(Start(66, 4 * SLOT_S + 300, 5, 0, 1500, 6000, step_wh=10))
+def test_one_that_begins_at_0_unseen_takes_its_other_register_along(start: Start) -> None:
+    """Up to 2,773 Wh were told that did not flow, and 610 for 520 measured: no 0 was read, so it seemed to be full."""
+    check(replace(start, begins_at_0=True, zero_s=0))
+
+
+def one_register(left_wh: int, silent_s: int, before_w: int, after_w: int, *, begins_at_0: bool) -> tuple[int, Mark]:
+    """What is told of two hours, and the mark of the quarter hour in which a device with one register restarts."""
+    start = Start(left_wh, 4 * SLOT_S + 300, silent_s, 0, before_w, after_w, begins_at_0=begins_at_0)
+    place, marks, told_wh = MeasuringPoint("it", "load", 15_000), list[Mark](), 0
+    meter = HomeMeter([place], next_slot=FIRST, longest_hole_s=300)
+    for at_s in range(0, 8 * SLOT_S + 1, POLL_S):
+        if (sample := start.shown(at_s)) is not None:
+            counters = {"import_wh": sample.counters_wh["import_wh"]}
+            meter.add_sample(place, replace(sample, counters_wh=counters))
+        if at_s == 0:
+            meter.open(place)
+        elif at_s % SLOT_S == 0:
+            meter.close(place)
+        while found := meter.next_closed_slot():
+            value = found[0].values[Measure.SUBMETER]
+            marks.append(value.mark)
+            told_wh += (value.energy_wh or 0) + sum(each.energy_wh for each in found[0].long_intervals)
+    return told_wh - round(start.flowed_wh(8 * SLOT_S)), marks[4]
+
+
+@pytest.mark.parametrize(("silent_s", "before_w", "after_w"), [(400, 120, 1500), (130, 300, 300), (400, 1500, 300)])
+def test_more_than_the_power_allows_is_no_turn_of_a_register_alone(silent_s: int, before_w: int, after_w: int) -> None:
+    """Up to 1,255 Wh were told that did not flow."""
+    over_wh, mark = one_register(1300, silent_s, before_w, after_w, begins_at_0=True)
+    assert over_wh <= 1 + ROUNDING_WH
+    assert mark is not Mark.MEASURED
+
+
+@pytest.mark.parametrize(("silent_s", "before_w", "after_w"), [(130, 3000, 3000), (400, 1500, 2600), (400, 6000, 300)])
+def test_a_turn_of_a_register_alone_is_told_but_not_measured(silent_s: int, before_w: int, after_w: int) -> None:
+    """What is left to the end may have flowed while the device was down: it is told, and nobody saw it."""
+    over_wh, mark = one_register(20, silent_s, before_w, after_w, begins_at_0=False)
+    assert abs(over_wh) <= 1 + ROUNDING_WH
+    assert mark is not Mark.MEASURED
