@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from hub.health.facts import JobHealth
+from hub.health.trail import new_id, working
 from hub.storage.contract import JobStore
 from hub.storage.errors import StoreError
 from hub.storage.records import Job
@@ -203,14 +204,14 @@ class Timetable:
         except StoreError as error:
             log.error("%s: cannot store that it ran, a restart runs it again: %s", job.name, error)
         self._due_s[job.name] = next_s
+        self._tallies[job.name].is_running = False
 
     async def _counted_attempt(self, job: PlannedJob, due_s: int, *, failures: int) -> str:
         tally, began_s = self._tallies[job.name], time.monotonic()
         tally.is_running = True
-        try:
+        with working("job", job=job.name, run=new_id()) as work:
             problem = await self._attempt(job, due_s, failures=failures)
-        finally:
-            tally.is_running = False
+            work.note(state="failed" if problem else "done")
         tally.last_seconds = time.monotonic() - began_s
         tally.seconds += tally.last_seconds
         tally.runs, tally.last_run_s = tally.runs + 1, due_s

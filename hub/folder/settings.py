@@ -166,7 +166,7 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
         public=read_public(top.table("public"), broker_kind=broker.kind, taken_ports=(web.port, broker.port))
         if "public" in tables
         else None,
-        watch=read_watch(top.table, folder, taken_ports=(web.port, broker.port)),
+        watch=read_watch(top.table, folder, taken_ports=(web.port, broker.port), has_traces="traces" in tables),
     )
     quality.require_nothing_else()
     intake.require_nothing_else()

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from hub.broker.connection import Delivery
 from hub.folder.intake_settings import IntakeLimits
 from hub.health.intake_tally import LEFT, IntakeTally
+from hub.health.trail import batch_id, new_id, step, working
 from hub.intake.acceptance import judge_message, known_hash, needs_stored_hash
 from hub.intake.admission import Admission
 from hub.intake.answering import refusals_told, revocations_told, seal_down, signed_by_revoked, times_told
@@ -145,7 +146,9 @@ class Intake:
         group = await self._collect()
         try:
             if group:
-                await self._handle(group)
+                with working("group", group=new_id()) as work:
+                    work.note(messages=len(group))
+                    await self._handle(group)
             await self._ask_again()
             await self._count_left()
         except StoreError as error:
@@ -229,6 +232,7 @@ class Intake:
             *([self._store.note_meters(meters)] if meters else []),
             *([self._store.store_messages(accepted)] if accepted else []),
         )
+        self._receipts.note_stored(accepted)
         self._note(verdicts, now_s=now_s)
         await self._receipts.send(asked_for(verdicts, accepted), self._state.chains, self._asking)
         self.tally.groups.note(_steady_s() - began_s)
@@ -257,6 +261,7 @@ class Intake:
     async def _check(self, opened: Opened, *, now_s: float) -> tuple[IntakeVerdict | Excess, ...]:
         if not isinstance(opened, OpenedMessage):
             return (opened,)
+        step("batch opened", batch=batch_id(opened.hash))
         chain = self._state.chains[opened.agent]
         if chain.is_revoked:  # while it was opened
             return (Rejection(opened.agent, RefusalReason.REVOKED, "the agent's key was revoked"),)

@@ -3,14 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, TypeVar
 
 from hub.broker.supervisor import BrokerProcess
 from hub.health.facts import HubHealth, IntakeHealth, JobHealth, PagesHealth, PartHealth, ProcessUse, StoredHealth
 from hub.health.reported import HealthReportError, read_health
 from hub.processes.channel import ChannelError
-from hub.processes.own_use import LoopWatch, own_use, use_of
+from hub.processes.own_use import LoopWatch, own_use, own_version, use_of
 from hub.processes.part_process import PartProcess
 from protocols.timeline import Clock
 
@@ -27,7 +26,7 @@ class HubWatch:
     def __init__(self, parts: Sequence[PartProcess], broker: BrokerProcess, *, clock: Clock) -> None:
         self._parts, self._broker, self._clock = parts, broker, clock
         self._lateness = LoopWatch()
-        self._version = _own_version()
+        self._version = own_version()
 
     async def run(self) -> None:
         """Watch this process's own event loop until cancelled."""
@@ -86,13 +85,6 @@ class HubWatch:
     def _worker(self, report: Mapping[str, Any]) -> list[PartHealth]:
         found = _read(report, "worker", PartHealth)
         return [] if found is None else [found]
-
-
-def _own_version() -> str:
-    try:
-        return version("commonwatt")
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _read(report: Mapping[str, Any], name: str, kind: type[T]) -> T | None:

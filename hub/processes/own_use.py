@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections import deque
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final
 
@@ -54,6 +55,14 @@ def use_of(pid: int) -> ProcessUse | None:
     except OSError:
         return None
     return ProcessUse(pid, (int(fields[11]) + int(fields[12])) / _TICKS, _resident_bytes(pid), _open_files(pid))
+
+
+def own_version() -> str:
+    """The version of this program."""
+    try:
+        return version("commonwatt")
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _largest_below(pid: int) -> int:

@@ -15,10 +15,13 @@ from typing import Final
 
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
+from hub.folder.watching.log_settings import JSON
 from hub.health.facts import as_facts
+from hub.health.log_lines import use_log
 from hub.processes.channel import Channel, ChannelError, Facts
 from hub.processes.own_hub import OwnHub, Part
-from hub.processes.own_use import LoopWatch, own_use
+from hub.processes.own_use import LoopWatch, own_use, own_version
+from hub.processes.traces import start_traces
 from protocols.errors import CommonwattError
 
 log = logging.getLogger(__name__)
@@ -49,6 +52,8 @@ async def serve_part(name: str, folder: Path, end: socket.socket) -> int:
         begin = await channel.ask("begin")
         clock = open_clock(Path(begin["clock"]) if begin["clock"] else None)
         settings, signer, store = await open_hub(folder, clock=clock, takes_rule=False)
+        use_log(name, is_json=settings.watch.log.form == JSON, has_trail=settings.watch.log.trail)
+        stop_traces = start_traces(settings.watch.traces, part=name, version=own_version())
         try:
             part = _made(name, OwnHub(folder, settings, signer, store, clock), channel=channel, begin=begin)
             watching = asyncio.create_task(lateness.run())
@@ -63,6 +68,7 @@ async def serve_part(name: str, folder: Path, end: socket.socket) -> int:
                 serving.result()
         finally:
             await store.close()
+            await asyncio.to_thread(stop_traces)
     except ChannelError:
         return 1  # the hub is gone: nobody to tell
     except Exception as error:  # a program error is logged in full here; the hub starts the part again

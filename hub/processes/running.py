@@ -19,7 +19,9 @@ from hub.folder.opening import check_store, open_hub
 from hub.folder.paths import BROKER_NAME, KEY_NAME, running_alone, write_running
 from hub.folder.settings import HubSettings, load_settings
 from hub.folder.watching.health_settings import read_token
+from hub.folder.watching.log_settings import JSON
 from hub.health.facts import as_facts
+from hub.health.log_lines import use_log
 from hub.processes.channel import ChannelError, Facts
 from hub.processes.health import HubWatch
 from hub.processes.health_server import HealthServer, Keys
@@ -65,8 +67,17 @@ async def run_hub(
             warnings = await _warnings(settings, store, now_s=clock.now())
         finally:
             await store.close()
+        log_form = settings.watch.log
+        use_log("hub", is_json=log_form.form == JSON, has_trail=log_form.trail)
+        if log_form.form == JSON:
+            announce = _logged
         hub = Hub(folder, settings, lock=lock, clock_file=clock_file)
         await hub.serve(web_port=web_port, broker_port=broker_port, announce=announce, warnings=warnings)
+
+
+def _logged(line: str) -> None:
+    """An announcement as a line of a log that is read by programs."""
+    log.info("%s", line)
 
 
 async def _warnings(settings: HubSettings, store: Store, *, now_s: float) -> Sequence[str | None]:

@@ -19,7 +19,7 @@ BESIDE = {"simbench": {"sim"}, "cwt": {"test"}}
 EXTRAS_OF = {
     "protocols": [],
     "edge_agent": ["edge"],
-    "hub": ["hub", "sepa", "sheets", "pdf", "postgres"],
+    "hub": ["hub", "sepa", "sheets", "pdf", "postgres", "otel"],
     "simulator": ["sim"],
 }
 
@@ -80,9 +80,9 @@ def test_each_lock_holds_what_is_declared() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
     run = {name for name, wanted in declared().items() if wanted & {"always", "edge", "hub", "sim", "build"}}
     assert run - set(BESIDE) <= pinned("run")
-    assert {name_of(each) for each in [*extras["test"], *extras["sepa"], *extras["sheets"], *extras["pdf"]]} <= pinned(
-        "test"
-    )
+    assert {
+        name_of(each) for each in [*extras["test"], *extras["sepa"], *extras["sheets"], *extras["pdf"], *extras["otel"]]
+    } <= pinned("test")
     assert pinned("run") <= pinned("test"), "what is set up for tests is set up for the demonstration"
 
 

@@ -1,12 +1,14 @@
 """Sends the receipts of a group: one for each agent and epoch, cumulative, signed when its turn to be sent has come."""
 
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.health.intake_tally import IntakeTally
+from hub.health.trail import batch_id, is_kept, step
 from hub.intake.acceptance import receipt_for
 from hub.intake.conduct import Excess
 from hub.intake.group.asking_again import AskingAgain
@@ -17,6 +19,9 @@ from protocols.timeline import Clock
 from protocols.wire import topics
 from protocols.wire.envelope import seal
 from protocols.wire.receipts import Receipt, encode_receipt
+
+MOST_NAMED: Final = 1000
+"""How many batches a receipt names in the trail; the newest."""
 
 
 class LatestSender(Protocol):
@@ -44,6 +49,15 @@ class Receipts:
         self._key = key
         self._clock = clock
         self._tally = tally
+        self._covered: dict[tuple[str, int], deque[str]] = {}
+
+    def note_stored(self, accepted: Iterable[AcceptedMessage]) -> None:
+        """Write these batches into the trail; the next receipt of their agent names them there."""
+        if is_kept():
+            for message in accepted:
+                batch = batch_id(message.hash)
+                step("batch stored", batch=batch)
+                self._covered.setdefault((message.agent, message.epoch), deque(maxlen=MOST_NAMED)).append(batch)
 
     async def send(self, asked: Iterable[tuple[str, int]], chains: dict[str, AgentChain], asking: AskingAgain) -> None:
         """One receipt for each (agent, epoch), after the commit that it reports. Raises: StoreError."""
@@ -51,7 +65,11 @@ class Receipts:
             receipt = await self._receipt(agent, chains[agent], epoch=epoch, asking=asking)
             self._tally.note_receipt(receipt.gaps)
             topic = topics.downlink_topic(self._coop, agent, kind="receipt")
-            self._broker.publish_latest(topic, partial(_sealed, self._key, topic, receipt), of=epoch)
+            self._broker.publish_latest(topic, partial(self._signed, topic, receipt), of=epoch)
+
+    def _signed(self, topic: str, receipt: Receipt) -> bytes:
+        step("receipt signed", batches=list(self._covered.pop((receipt.agent, receipt.epoch), ())))
+        return seal(self._key, topic, encode_receipt(receipt))
 
     async def _receipt(self, agent: str, chain: AgentChain, *, epoch: int, asking: AskingAgain) -> Receipt:
         stored_at = int(self._clock.now())
@@ -71,7 +89,3 @@ def asked_for(verdicts: Iterable[IntakeVerdict | Excess], accepted: Sequence[Acc
     asked |= {(v.agent, v.epoch) for v in told if isinstance(v, DuplicateMessage | EarlyMessage)}
     # Refused messages get one answer at most per agent and group, so that a flood is not doubled.
     return asked | {v.agent: v.answer_epoch for v in told if isinstance(v, Rejection) and v.answer_epoch}.items()
-
-
-def _sealed(key: Ed25519PrivateKey, topic: str, receipt: Receipt) -> bytes:
-    return seal(key, topic, encode_receipt(receipt))

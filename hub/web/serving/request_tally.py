@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hub.health.counters import Durations
 from hub.health.facts import PagesHealth
+from hub.health.trail import new_id, working
 
 OTHER = "other"
 HOME = "today"
@@ -28,26 +29,30 @@ class RequestTally:
         self._turned_away = 0
 
     def counting(self, app: ASGIApp) -> ASGIApp:
-        """The application, with every request counted."""
+        """The application, with every request counted; each gets an id, which its answer and its log lines carry."""
 
         async def counted(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != "http":
                 await app(scope, receive, send)
                 return
-            began_s, status = time.monotonic(), 500
+            began_s, status, request_id = time.monotonic(), 500, new_id()
 
             async def noted(message: Message) -> None:
                 nonlocal status
                 if message["type"] == "http.response.start":
                     status = message["status"]
+                    message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode())]
                 await send(message)
 
             self._open += 1
             try:
-                await app(scope, receive, noted)
+                with working("request", request=request_id) as work:
+                    await app(scope, receive, noted)
+                    work.note(area=self._area(scope["path"]), status=status)
             finally:
                 self._open -= 1
-                self._note(scope["path"], status, seconds=time.monotonic() - began_s)
+                self._requests[self._area(scope["path"])][f"{status // 100}xx"] += 1
+                self._took.note(time.monotonic() - began_s)
 
         return counted
 
@@ -61,10 +66,9 @@ class RequestTally:
         requests = {area: dict(by_status) for area, by_status in self._requests.items()}
         return PagesHealth(requests, self._took.buckets, self._turned_away, self._open)
 
-    def _note(self, path: str, status: int, *, seconds: float) -> None:
+    def _area(self, path: str) -> str:
         area = _first_part(path)
-        self._requests[area if area in self._areas else OTHER][f"{status // 100}xx"] += 1
-        self._took.note(seconds)
+        return area if area in self._areas else OTHER
 
 
 def _first_part(path: str) -> str:

@@ -1,4 +1,4 @@
-"""The table [health] of hub.toml: nothing but this computer reaches the port unless a token is asked for."""
+"""The tables [health] and [log] of hub.toml: nothing but this computer reaches the port unless a token is asked for."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pytest
 from hub.folder.first_settings import settings_text
 from hub.folder.settings import parse_settings
 from hub.folder.watching.health_settings import HealthSettings, read_token
+from hub.folder.watching.log_settings import LogSettings
 from hub.folder.watching.tables import WATCH_TEXT, WatchSettings
 from hub.storage.records import Coop
 from protocols.errors import SettingsError
@@ -26,7 +27,7 @@ def token_file(folder: Path, text: str, *, mode: int = 0o600) -> None:
 
 
 def test_a_new_hub_and_one_without_the_tables_serve_this_computer_only(tmp_path: Path) -> None:
-    usual = WatchSettings(HealthSettings("127.0.0.1", 0, None))
+    usual = WatchSettings(HealthSettings("127.0.0.1", 0, None), LogSettings("text", trail=False), None)
     assert parse_settings(TEXT.encode(), name="hub.toml", folder=tmp_path).watch == usual
     assert parsed(tmp_path, "") == usual
 
@@ -53,6 +54,9 @@ def test_any_other_address_needs_a_token(tmp_path: Path, host: str) -> None:
         ("[health]\nport = 1883", "health.port: expected a port that neither the pages nor the broker use"),
         ("[health]\nport = -1", "health.port: expected a whole number from 0 to 65535"),
         ('[health]\ntoken = "x"', "health.token: no such setting; expected one of host, port, token_file"),
+        ('[log]\nform = "xml"', "log.form: expected one of text, json"),
+        ("[log]\ntrail = 1", "log.trail: expected true or false"),
+        ('[log]\nlevel = "debug"', "log.level: no such setting; expected one of form, trail"),
     ],
 )
 def test_a_mistake_is_one_line_with_its_key(tmp_path: Path, lines: str, said: str) -> None:
