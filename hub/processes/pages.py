@@ -19,7 +19,7 @@ from hub.money.order_service import PaymentService
 from hub.processes.channel import Channel, ChannelError, Facts
 from hub.processes.enrolment_server import EnrolmentServer
 from hub.processes.own_hub import OwnHub, cpu_s
-from hub.processes.stored_health import stored_health
+from hub.processes.watching.stored_health import stored_health
 from hub.quality.decisions import FindingService
 from hub.statements.months import StatementService
 from hub.statements.shown_period import ShownPeriods

@@ -20,8 +20,8 @@ from hub.health.facts import as_facts
 from hub.health.log_lines import use_log
 from hub.processes.channel import Channel, ChannelError, Facts
 from hub.processes.own_hub import OwnHub, Part
-from hub.processes.own_use import LoopWatch, own_use, own_version
-from hub.processes.traces import start_traces
+from hub.processes.watching.own_use import LoopWatch, own_use, own_version
+from hub.processes.watching.traces import start_traces
 from protocols.errors import CommonwattError
 
 log = logging.getLogger(__name__)

@@ -23,12 +23,12 @@ from hub.folder.watching.log_settings import JSON
 from hub.health.facts import as_facts
 from hub.health.log_lines import use_log
 from hub.processes.channel import ChannelError, Facts
-from hub.processes.health import HubWatch
-from hub.processes.health_server import HealthServer, Keys
 from hub.processes.homes_elsewhere import homes_listener, public_warnings
 from hub.processes.own_hub import cpu_s
 from hub.processes.part import NAMES
 from hub.processes.part_process import PartProcess
+from hub.processes.watching.health import HubWatch
+from hub.processes.watching.health_server import HealthServer, Keys
 from hub.quality.connections import home_limits, unstated_connections
 from hub.storage.contract import Store
 from hub.storage.errors import StoreError

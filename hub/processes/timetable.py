@@ -7,7 +7,7 @@ from hub.health.facts import as_facts
 from hub.planned_jobs import planned_backup, planned_certificates, planned_credits, planned_jobs, planned_mail
 from hub.processes.channel import Channel, Facts
 from hub.processes.own_hub import OwnHub, cpu_s
-from hub.processes.stored_health import stored_health
+from hub.processes.watching.stored_health import stored_health
 from hub.prompts.delivery import PromptSender
 from hub.statements.credit_notices import CreditsSender
 from hub.timetable import Timetable

@@ -18,7 +18,7 @@ from hub.folder.clock import clock_warning, open_clock
 from hub.folder.opening import open_hub
 from hub.health.checks import HealthCheck, Level, health_checks, unready
 from hub.health.sentences import in_english
-from hub.processes.asking import health_of
+from hub.processes.watching.asking import health_of
 from hub.quality.connections import home_limits
 from hub.storage.audit_records import FileCheck
 from hub.trust.authority import AuthorityError

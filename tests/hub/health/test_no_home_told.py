@@ -18,7 +18,7 @@ from hub.folder.settings import parse_settings
 from hub.health.facts import HubHealth
 from hub.health.metrics import exposition
 from hub.intake.receiver import Intake
-from hub.processes.stored_health import stored_health
+from hub.processes.watching.stored_health import stored_health
 from hub.settlement_job import SettlementJob
 from hub.storage.records import Job
 from hub.storage.sqlite.store import SqliteStore

@@ -10,8 +10,8 @@ from hub.folder.keys.hub_key import load_key
 from hub.folder.paths import KEY_NAME
 from hub.health.trail import batch_id
 from tests.benchmarks.attacks.running_hub import HonestHome, line_of, prepare, running
-from tests.hub.processes.otlp_receiver import collecting
 from tests.hub.processes.waiting import wait_for
+from tests.hub.processes.watching.otlp_receiver import collecting
 from tests.hub.sending_home import SendingHome
 
 

@@ -11,7 +11,7 @@ from hub.folder.paths import is_running, running_health
 from hub.folder.settings import HubSettings
 from hub.health.facts import HubHealth, JobHealth, PartHealth
 from hub.health.reported import HealthReportError, read_health
-from hub.processes.stored_health import stored_health
+from hub.processes.watching.stored_health import stored_health
 from hub.storage.contract import Store
 
 WITHIN_S: Final = 10.0

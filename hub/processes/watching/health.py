@@ -9,8 +9,8 @@ from hub.broker.supervisor import BrokerProcess
 from hub.health.facts import HubHealth, IntakeHealth, JobHealth, PagesHealth, PartHealth, ProcessUse, StoredHealth
 from hub.health.reported import HealthReportError, read_health
 from hub.processes.channel import ChannelError
-from hub.processes.own_use import LoopWatch, own_use, own_version, use_of
 from hub.processes.part_process import PartProcess
+from hub.processes.watching.own_use import LoopWatch, own_use, own_version, use_of
 from protocols.timeline import Clock
 
 log = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from hub.health.facts import HubHealth, PartHealth
-from hub.processes import health_server
-from hub.processes.health_server import HEAD_BYTES_MAX, MOST_CONNECTIONS, HealthServer, Keys
+from hub.processes.watching import health_server
+from hub.processes.watching.health_server import HEAD_BYTES_MAX, MOST_CONNECTIONS, HealthServer, Keys
 from tests.hub.health.whole_hub import whole_hub
 
 OWN = "own-key-of-the-running-hub"

@@ -11,10 +11,10 @@ from hub.folder.first_settings import settings_text
 from hub.folder.settings import parse_settings
 from hub.folder.watching.trace_settings import TraceSettings
 from hub.health.trail import working
-from hub.processes.traces import start_traces
+from hub.processes.watching.traces import start_traces
 from hub.timetable import JobError, PlannedJob, Timetable, every
 from protocols.errors import SettingsError
-from tests.hub.processes.otlp_receiver import collecting
+from tests.hub.processes.watching.otlp_receiver import collecting
 from tests.hub.sending_home import COOP
 from tests.hub.test_timetable import NOON_S, RememberedJobs, SteppedTime, run_until
 
@@ -75,7 +75,7 @@ def test_a_collector_that_is_away_is_one_line_and_holds_nothing_up(caplog: pytes
 
 def test_without_the_table_the_library_is_not_loaded() -> None:
     code = (
-        "import sys; from hub.processes.traces import start_traces;"
+        "import sys; from hub.processes.watching.traces import start_traces;"
         " start_traces(None, part='intake', version='1')(); print('opentelemetry.sdk' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
