@@ -16,6 +16,8 @@ PAD_KEY = 23
 """The last key of every payload map; larger than any other, and one byte long."""
 
 _LEAST_PAD_BYTES = 3  # key, array of one, empty byte string
+_ONE_STRING = b"\x17\x81"
+_TWO_STRINGS = b"\x17\x82\x40"
 
 
 def encode_padded(fields: dict[int, Any]) -> bytes:
@@ -40,6 +42,23 @@ def require_padded(payload: bytes, pad: Any) -> None:
         raise garbage("the message is not padded to the smallest size class that holds it")
 
 
+def unpadded(payload: bytes) -> bytes | None:
+    """The payload without its padding; None if it does not end with exactly the padding of its length."""
+    for head in (_ONE_STRING, _TWO_STRINGS):
+        at = payload.rfind(head)
+        if at >= 0 and len(payload) - at >= _LEAST_PAD_BYTES and payload[at:] == _padding(len(payload) - at):
+            return payload[:at]
+    return None
+
+
+def padded(body: bytes, payload_bytes: int) -> bytes:
+    """A payload of this length from what `unpadded` gave. Raises: ValueError if the body leaves no room for padding."""
+    room_bytes = payload_bytes - len(body)
+    if room_bytes < _LEAST_PAD_BYTES:
+        raise ValueError(f"{len(body)} bytes leave no room for padding in {payload_bytes}")
+    return body + _padding(room_bytes)
+
+
 def _class_for(body_bytes: int) -> int:
     for size in SIZE_CLASSES:
         if body_bytes + _LEAST_PAD_BYTES + OVERHEAD_BYTES <= size:
@@ -55,8 +74,8 @@ def _padding(room_bytes: int) -> bytes:
     """
     content = room_bytes - 2
     if content in (25, 258):
-        return b"\x17\x82\x40" + _zeros(content - 1)
-    return b"\x17\x81" + _zeros(content)
+        return _TWO_STRINGS + _zeros(content - 1)
+    return _ONE_STRING + _zeros(content)
 
 
 def _zeros(total_bytes: int) -> bytes:

@@ -34,7 +34,7 @@ MEASURES = (
 TRIES = 3
 
 
-class _Nobody:
+class Nobody:
     """A broker that accepts everything and does nothing."""
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None: ...
@@ -90,7 +90,7 @@ async def _intake_s(
     with tempfile.TemporaryDirectory() as folder:
         store = await open_store(Path(folder), homes)
         now_s = float(start_of(FIRST_SLOT + BATCHES + 1))
-        intake = Intake(store, coop=COOP.id, key=homes[0].key, clock=Clock(real=lambda: now_s), broker=_Nobody())
+        intake = Intake(store, coop=COOP.id, key=homes[0].key, clock=Clock(real=lambda: now_s), broker=Nobody())
         await intake.agents_changed()
         gc.collect()
         began_s, began_at = time.process_time(), time.monotonic()

@@ -10,6 +10,7 @@ from hub.storage.records import DeviceRow
 from hub.storage.sql.connection import Connection, Row, Transactions
 from hub.storage.sql.people.change_log import log_change
 from hub.storage.sql.people.checks import by_problem
+from hub.storage.sql.short_form import sealed_bytes
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import start_of
 
@@ -45,9 +46,9 @@ _DEVICES_SQL = "SELECT home, name, state, age_s, reported_at, seat FROM device O
 _CUT_OFF_MEMBER_SQL = """SELECT home.member_id FROM cut_off JOIN agent ON agent.id = cut_off.agent
 JOIN home ON home.id = agent.home_id WHERE cut_off.agent = ?"""
 # An agent's messages were stored in the order of their numbers, so that the newest are found without its whole history.
-_TAKEN_SQL = """SELECT count(*), coalesce(sum(size), 0), count(*) FILTER (WHERE kind = 'consent'),
-count(*) FILTER (WHERE seq = 1) FROM (SELECT kind, seq, received_at, length(sealed) AS size FROM message WHERE agent = ?
-      ORDER BY epoch DESC, seq DESC LIMIT ?) AS newest WHERE received_at >= ?"""
+_TAKEN_SQL = """SELECT kind, seq, substr(sealed, 1, 1), length(sealed) FROM
+(SELECT kind, seq, received_at, sealed FROM message WHERE agent = ? ORDER BY epoch DESC, seq DESC LIMIT ?) AS newest
+WHERE received_at >= ?"""
 _CUT_OFFS_SQL = "SELECT agent, at, messages FROM cut_off ORDER BY agent"
 
 
@@ -143,9 +144,14 @@ class SqlFleet(Transactions):
             agents = [str(row[0]) for row in await db.execute_fetchall("SELECT agent FROM chain_head")]
             found = {}
             for agent in agents:
-                ((messages, *rest),) = await db.execute_fetchall(_TAKEN_SQL, (agent, newest, since))
-                if messages:
-                    found[agent] = TakenMessages(messages, *rest)
+                rows = await db.execute_fetchall(_TAKEN_SQL, (agent, newest, since))
+                if rows:
+                    found[agent] = TakenMessages(
+                        messages=len(rows),
+                        bytes=sum(sealed_bytes(first, stored_bytes) for _, _, first, stored_bytes in rows),
+                        consents=sum(kind == "consent" for kind, *_ in rows),
+                        epochs=sum(seq == 1 for _, seq, *_ in rows),
+                    )
         return found
 
 

@@ -2,14 +2,16 @@
 
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from hub.storage.errors import StoreConflictError
 from hub.storage.fleet_records import AgentClock
 from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount, RefusedNumber
 from hub.storage.sql.connection import Connection, Transactions
 from hub.storage.sql.prompts import store_answer
+from hub.storage.sql.short_form import shortened
 from protocols.slots import Slot
+from protocols.wire.chain import FIRST_PREVIOUS
 
 # A better mark replaces a worse one, but not an equal one: the first value read from the meter counts (I2, I5).
 _READING_SQL = """INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?)
@@ -129,19 +131,21 @@ class SqlMessages(Transactions):
         return int(rows[0][0])
 
 
-async def _unheld(db: Connection, messages: Sequence[AcceptedMessage]) -> list[AcceptedMessage]:
+async def _unheld(db: Connection, messages: Sequence[AcceptedMessage]) -> dict[AcceptedMessage, bytes]:
+    """Those that are not stored yet, in order, each with the hash of the one before it."""
     agents = sorted({message.agent for message in messages})
     marks = ",".join("?" * len(agents))
-    rows = await db.execute_fetchall(f"SELECT agent, epoch, seq FROM chain_head WHERE agent IN ({marks})", agents)
-    heads: dict[str, tuple[int, int]] = {str(agent): (int(epoch), int(seq)) for agent, epoch, seq in rows}
-    fresh: list[AcceptedMessage] = []
+    rows = await db.execute_fetchall(f"SELECT agent, epoch, seq, hash FROM chain_head WHERE agent IN ({marks})", agents)
+    heads = {str(agent): (int(epoch), int(seq)) for agent, epoch, seq, _ in rows}
+    hashes = {str(agent): bytes(hashed) for agent, _, _, hashed in rows}
+    fresh: dict[AcceptedMessage, bytes] = {}
     for message in messages:
         key, head = (message.epoch, message.seq), heads.get(message.agent)
         if head is None or key > head:
             if head is not None and message.epoch == head[0] and message.seq != head[1] + 1:
                 raise StoreConflictError(f"agent {message.agent}: message {key} leaves a hole after {head}")
-            heads[message.agent] = key
-            fresh.append(message)
+            fresh[message] = hashes[message.agent] if message.agent in hashes and message.seq > 1 else FIRST_PREVIOUS
+            heads[message.agent], hashes[message.agent] = key, message.hash
         elif not any(m.agent == message.agent and (m.epoch, m.seq) == key and m.hash == message.hash for m in fresh):
             await _require_same(db, message)
     return fresh
@@ -160,9 +164,10 @@ async def _require_same(db: Connection, message: AcceptedMessage) -> None:
         )
 
 
-async def _insert(db: Connection, messages: Sequence[AcceptedMessage]) -> None:
+async def _insert(db: Connection, befores: Mapping[AcceptedMessage, bytes]) -> None:
     """Messages, readings and heads are written together: after a power cut, either all or none of them exist."""
-    await db.executemany(_MESSAGE_SQL, (_message_row(message) for message in messages))
+    messages = list(befores)
+    await db.executemany(_MESSAGE_SQL, (_message_row(message, previous) for message, previous in befores.items()))
     await db.make_room({r.slot for message in messages for r in message.readings})
     await db.executemany(
         _READING_SQL,
@@ -215,7 +220,7 @@ async def _take_answers(db: Connection, messages: Sequence[AcceptedMessage]) -> 
         await store_answer(db, prompt_id, home=message.home, answer=choice, at=at)
 
 
-def _message_row(message: AcceptedMessage) -> tuple[object, ...]:
+def _message_row(message: AcceptedMessage, previous: bytes) -> tuple[object, ...]:
     firsts = [r.slot - r.span + 1 for r in message.readings]
     lasts = [r.slot for r in message.readings]
     return (
@@ -224,7 +229,7 @@ def _message_row(message: AcceptedMessage) -> tuple[object, ...]:
         message.seq,
         message.kind,
         message.hash,
-        message.sealed,
+        shortened(message.sealed, message.agent, previous),
         message.received_at,
         min(firsts, default=message.slot),
         max(lasts, default=message.slot),

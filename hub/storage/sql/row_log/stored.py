@@ -6,9 +6,13 @@ from hub.storage.audit_records import StoredHead, StoredHome, StoredMessage
 from hub.storage.records import Access
 from hub.storage.sql.access_log import SqlAccessLog
 from hub.storage.sql.connection import Connection, Row
+from hub.storage.sql.short_form import whole
+from protocols.wire.chain import FIRST_PREVIOUS
 
 _MESSAGES_SQL: Final = """SELECT position, epoch, seq, CAST(kind AS BLOB), hash, sealed, received_at, first_slot,
-last_slot, CAST(refused AS BLOB) FROM message WHERE agent = ? AND (epoch, seq) > (?, ?) ORDER BY epoch, seq LIMIT ?"""
+last_slot, CAST(refused AS BLOB),
+(SELECT hash FROM message AS before WHERE before.agent = m.agent AND before.epoch = m.epoch AND before.seq = m.seq - 1)
+FROM message AS m WHERE agent = ? AND (epoch, seq) > (?, ?) ORDER BY epoch, seq LIMIT ?"""
 _READINGS_SQL: Final = "SELECT measure, slot, span, energy_wh, mark, gap FROM reading WHERE home = ?"
 _LONG_SQL: Final = "SELECT measure, first_slot, slots, energy_wh FROM long_interval WHERE home = ?"
 _DEVICES_SQL: Final = """SELECT CAST(name AS BLOB), CAST(state AS BLOB), age_s, reported_at, seat FROM device
@@ -25,13 +29,7 @@ class SqlStoredRows(SqlAccessLog):
         """In order of (epoch, seq); `sealed` is empty where the content was refused."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(_MESSAGES_SQL, (agent, *after, limit))
-        return tuple(
-            StoredMessage(
-                *(row[0], row[1], row[2], _text(row[3]), row[4], row[5], row[6], row[7], row[8]),
-                refused=None if row[9] is None else _text(row[9]),
-            )
-            for row in rows
-        )
+        return tuple(_message(agent, row) for row in rows)
 
     async def stored_heads(self) -> dict[str, StoredHead]:
         """The row of each agent."""
@@ -53,6 +51,15 @@ class SqlStoredRows(SqlAccessLog):
             devices={(row[4], _text(row[0])): (_text(row[1]), row[2], row[3]) for row in devices},
             consents={(row[3], row[0]): (row[1], row[2]) for row in consents},
         )
+
+
+def _message(agent: str, row: Row) -> StoredMessage:
+    position, epoch, seq, kind, hashed, stored, received_at, first_slot, last_slot, refused, previous = row
+    sealed = whole(stored, agent, previous or FIRST_PREVIOUS)
+    return StoredMessage(
+        *(position, epoch, seq, _text(kind), hashed, sealed, received_at, first_slot, last_slot),
+        refused=None if refused is None else _text(refused),
+    )
 
 
 def _text(raw: bytes) -> str:
