@@ -79,6 +79,7 @@ class ForecastWorker:
         self._last = WorkerAnswer()
         self._problem = ""
         self._ended_at_s: float | None = None
+        self._ended: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
         """Start the child and wait until it has imported what it needs.
@@ -136,15 +137,16 @@ class ForecastWorker:
         if not self._starts:
             return None
         child, steady_s = self._child, time.monotonic()
-        if child is not None and child.returncode is not None and self._ended_at_s is None:
-            self._note_end(f"exit code {child.returncode}")
+        if child is not None and child.returncode is not None and child is not self._ended:
+            code = child.returncode
+            self._note_end(f"it was killed by signal {-code}" if code < 0 else f"exit code {code}")
         ended_at = None if self._ended_at_s is None else int(now_s - (steady_s - self._ended_at_s))
         is_serving = child is not None and child.returncode is None
-        use = None if child is None else ProcessUse(child.pid, self._last.cpu_s, self._last.rss_bytes)
+        use = None if child is None or not is_serving else ProcessUse(child.pid, self._last.cpu_s, self._last.rss_bytes)
         return PartHealth("forecast-worker", is_serving, self.usage.restarts, self._problem, ended_at, use)
 
     def _note_end(self, problem: str) -> None:
-        self._problem, self._ended_at_s = problem, time.monotonic()
+        self._problem, self._ended_at_s, self._ended = problem, time.monotonic(), self._child
 
     async def _answer(self, frame: bytes) -> WorkerAnswer:
         reason = ""

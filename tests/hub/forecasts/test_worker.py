@@ -134,6 +134,25 @@ async def test_a_killed_child_is_started_again_for_the_request_in_hand(worker: F
     assert worker.usage.pid != pid
 
 
+@pytest.mark.asyncio(loop_scope="module")
+async def test_health_says_when_and_why_the_child_ended_until_it_is_back(worker: ForecastWorker) -> None:
+    assert ForecastWorker().health(now_s=0.0) is None, "it was never started"
+    await ask(worker)
+    well = worker.health(now_s=1000.0)
+    assert well is not None
+    assert well.is_serving
+    assert well.use is not None
+    os.kill(well.use.pid, signal.SIGKILL)
+    while (ended := worker.health(now_s=1000.0)) is None or ended.is_serving:
+        await asyncio.sleep(0.01)  # the system tells the event loop, and that nobody else
+    assert (ended.problem, ended.use) == ("it was killed by signal 9", None)
+    assert ended.ended_at is not None
+    await ask(worker)
+    again = worker.health(now_s=1000.0)
+    assert again is not None
+    assert (again.is_serving, again.restarts) == (True, well.restarts + 1)
+
+
 async def test_a_child_that_cannot_start_is_reported_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     broken = ForecastWorker()

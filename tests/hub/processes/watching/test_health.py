@@ -34,7 +34,8 @@ class Watched:
             return refused.code, refused.read().decode()
 
     def is_ready(self) -> bool:
-        return self.get("/readyz") == (200, "ready\n")
+        status, text = self.get("/readyz")
+        return status == 200 and text.startswith("ready\n")
 
     def metric(self, name: str, **labels: str) -> float | None:
         """The value of this metric now."""

@@ -88,6 +88,15 @@ async def test_what_is_missing_is_one_line_each(served: Served) -> None:
     assert (await served.get("/healthz"))[0] == 200
 
 
+async def test_a_worker_that_died_is_named_and_the_hub_stays_ready(served: Served) -> None:
+    worker = PartHealth("forecast-worker", is_serving=False, problem="exit code 1", ended_at=0)
+    served.health = whole_hub(parts={"forecast-worker": worker})
+    assert await served.get("/readyz") == (
+        200,
+        "ready\nwarning: The process forecast-worker is not running: it ended at 1970-01-01T00:00:00Z (exit code 1).\n",
+    )
+
+
 @pytest.mark.parametrize(
     ("host", "status"),
     [
