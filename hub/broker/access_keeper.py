@@ -6,6 +6,7 @@ its session over, and when it returns it may send nothing.
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -81,6 +82,22 @@ class AccessKeeper:
             else:
                 log.error("the session of the revoked agent %s could not be ended; trying again", agent)
         return frozenset(ended)
+
+
+class AccessKeepers:
+    """The same rules at several brokers: a home may be at the one it comes from while it is moved to another."""
+
+    def __init__(self, keepers: Sequence[AccessKeeper]) -> None:
+        self._keepers = tuple(keepers)
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether any of these brokers knows its agents by name."""
+        return any(keeper.is_needed for keeper in self._keepers)
+
+    async def update(self, agents: KnownAgents) -> frozenset[str]:
+        """Bring the rules into force at all of them; the agents whose sessions were ended just now."""
+        return frozenset().union(*await asyncio.gather(*(keeper.update(agents) for keeper in self._keepers)))
 
 
 def _write_if_new(path: Path, text: str) -> None:

@@ -41,13 +41,17 @@ SENDING: Final = 50
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message as delivered. `connection` is the number of its connection, the only one it is acknowledged on."""
+    """A message as delivered. `connection` is the number of its connection, the only one it is acknowledged on.
+
+    `broker` says which of several brokers it came from.
+    """
 
     topic: str
     payload: bytes
     qos: int
     packet_id: int
     connection: int
+    broker: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +115,13 @@ class BrokerLink:
     `deliver` is called in the event loop with messages in the order in which they arrived.
     """
 
-    def __init__(self, *, client_id: str, filters: Sequence[str], deliver: Callable[[list[Delivery]], None]) -> None:
+    def __init__(
+        self, *, client_id: str, filters: Sequence[str], deliver: Callable[[list[Delivery]], None], number: int = 0
+    ) -> None:
+        """`number` is its broker's, of several."""
         self._filters = tuple(filters)
         self._deliver = deliver
+        self._number = number
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
         self._arrived: deque[Delivery] = deque()
@@ -293,7 +301,9 @@ class BrokerLink:
                 self._left_unread += 1
                 return
             is_first = not self._arrived
-            delivery = Delivery(message.topic, bytes(message.payload), message.qos, message.mid, self._connection)
+            delivery = Delivery(
+                message.topic, bytes(message.payload), message.qos, message.mid, self._connection, self._number
+            )
             self._arrived.append(delivery)
             if delivery.qos > 0:
                 # Known by the object itself: the broker uses a packet id again as soon as it is acknowledged.

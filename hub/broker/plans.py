@@ -22,7 +22,7 @@ from hub.broker.mosquitto_files import (
     write_mosquitto_files,
 )
 from hub.broker.other_users import login_users
-from hub.folder.settings import BrokerSettings
+from hub.folder.elsewhere.broker_settings import BrokerSettings
 from protocols.errors import CommonwattError
 
 EXTERNAL: Final = "external"
@@ -40,6 +40,7 @@ class BrokerPlan:
 
     `ports` must be free before it starts. `rules_file` is read again when Mosquitto is told to; None for other brokers.
     `files` are the files the broker cannot start without; any that were deleted are rewritten before each start.
+    `port_setting` is what decides the port for homes.
     """
 
     name: str
@@ -51,6 +52,7 @@ class BrokerPlan:
     rules_file: Path | None = None
     homes: HomesListener | None = None
     warning: str | None = None
+    port_setting: str = "public.broker_port in hub.toml"
 
     @property
     def place(self) -> Mapping[str, str | int]:
@@ -127,7 +129,7 @@ def running_address(settings: BrokerSettings, *, folder: Path, port: int) -> Bro
     """
     if settings.kind == EXTERNAL:
         return _external_address(settings, settings.port)
-    password = _read_password(folder / SIGN_IN_NAME)
+    password = read_password(folder / SIGN_IN_NAME)
     socket_file = folder.resolve() / SOCKET_NAME
     held = socket_file if socket_file.is_socket() else None
     return BrokerAddress(settings.host, port, username=HUB_USER, password=password, socket=held)
@@ -163,7 +165,7 @@ def _iotcore(settings: BrokerSettings, *, folder: Path, port: int) -> BrokerPlan
 
 
 def _external_address(settings: BrokerSettings, port: int) -> BrokerAddress:
-    password = _read_password(settings.password_file) if settings.password_file is not None else None
+    password = read_password(settings.password_file) if settings.password_file is not None else None
     _check_certificates(settings)
     return BrokerAddress(
         host=settings.host,
@@ -176,7 +178,8 @@ def _external_address(settings: BrokerSettings, port: int) -> BrokerAddress:
     )
 
 
-def _read_password(path: Path) -> str:
+def read_password(path: Path) -> str:
+    """The password in this file. Raises: BrokerError."""
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError):

@@ -128,7 +128,7 @@ class BrokerProcess:
                     " trying again until it is free",
                     port,
                     f" on {host}" if host else "",
-                    "--broker-port" if host else "public.broker_port in hub.toml",
+                    "--broker-port" if host else self.plan.port_setting,
                 )
                 is_logged = True
             await asyncio.sleep(pause_s)

@@ -4,6 +4,7 @@ from typing import Final
 
 from hub.core.rules.preset_form import Preset
 from hub.folder.backup_settings import BACKUP_TEXT
+from hub.folder.elsewhere.broker_sites import SITES_TEXT
 from hub.folder.elsewhere.public_settings import PUBLIC_TEXT
 from hub.folder.elsewhere.store_settings import STORE_TEXT
 from hub.folder.intake_settings import INTAKE_TEXT
@@ -44,7 +45,7 @@ names = []                 # other host names of the hub, like "hub.example.org"
 kind = "auto"              # auto (mosquitto if installed, else iotcore), iotcore (built in), mosquitto or external
 host = "127.0.0.1"
 port = 1883
-{PUBLIC_TEXT}{INTAKE_TEXT}{BACKUP_TEXT}{RETENTION_TEXT}
+{SITES_TEXT}{PUBLIC_TEXT}{INTAKE_TEXT}{BACKUP_TEXT}{RETENTION_TEXT}
 # [weather]                # without it, forecasts use no weather
 # url = "http://127.0.0.1:8500/v1/forecast"
 # latitude = 41.4

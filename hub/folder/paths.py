@@ -83,15 +83,16 @@ def write_running(folder: Path, where: Mapping[str, object]) -> None:
     part.replace(folder / RUNNING_NAME)
 
 
-def running_broker(folder: Path) -> tuple[str, int] | None:
-    """The kind and the port of the broker of the hub that is running now, or None."""
+def running_brokers(folder: Path) -> tuple[tuple[str, int], ...]:
+    """The kind and the port of each broker of the hub that is running now; nothing if none runs."""
     if not is_running(folder):
-        return None
+        return ()
     try:
         where = json.loads((folder / RUNNING_NAME).read_text(encoding="utf-8"))
-        return str(where["broker"]), int(where["broker_port"])
+        places = [where, *where.get("more_brokers", [])]
+        return tuple((str(each["broker"]), int(each["broker_port"])) for each in places)
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return ()
 
 
 def running_health(folder: Path) -> tuple[str, str] | None:

@@ -16,6 +16,8 @@ from hub.core.rules.input_checks import RejectedInputError
 from hub.core.rules.part_months import PART_MONTHS
 from hub.core.rules.rulebook import METHODS, NETTING_TIMES, NO_NETTING, require_aggregate, require_netting
 from hub.folder.backup_settings import BackupSettings, read_backup
+from hub.folder.elsewhere.broker_settings import LOOPBACK, BrokerSettings, read_broker
+from hub.folder.elsewhere.broker_sites import require_sound_sites
 from hub.folder.elsewhere.public_settings import PublicSettings, read_public
 from hub.folder.elsewhere.store_settings import StoreSettings, read_store
 from hub.folder.intake_settings import MOST, IntakeLimits, read_intake
@@ -31,8 +33,6 @@ from protocols.wire.topics import is_id
 FILE_NAME: Final = "hub.toml"
 MAX_BYTES: Final = 65_536
 MAX_LISTED: Final = 1000
-BROKER_KINDS: Final = ("auto", "iotcore", "mosquitto", "external")
-LOOPBACK: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,21 +56,6 @@ class WebSettings:
             "web.https is true and web.names is empty: the pages answer to this computer's own names only; enter the"
             " name under which members reach them in hub.toml"
         )
-
-
-@dataclass(frozen=True, slots=True)
-class BrokerSettings:
-    """The broker to use and, if it is external, how to connect to it and verify it."""
-
-    kind: str
-    host: str
-    port: int
-    username: str | None
-    password_file: Path | None
-    ca_file: Path | None
-    cert_file: Path | None
-    key_file: Path | None
-    allow_other_users: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +132,7 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
         raise SettingsError(f"{name}: not a TOML file: {error}") from None
     top = _Table(name, "", tables)
     intake, retention = top.table("intake"), top.table("retention")
-    web, broker = _web(top.table("web")), _broker(top.table("broker"), folder)
+    web, broker = _web(top.table("web")), read_broker(top.table("broker"), folder)
     settings = HubSettings(
         plants=frozenset((coop := top.table("coop")).texts("plants")),
         coop=_coop(coop),
@@ -167,6 +152,12 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
         if "public" in tables
         else None,
         watch=read_watch(top.table, folder, taken_ports=(web.port, broker.port), has_traces="traces" in tables),
+    )
+    require_sound_sites(
+        broker.sites,
+        kind=broker.kind,
+        taken_ports=() if (public := settings.public) is None else (web.port, broker.port, public.enrol_port),
+        wrong=lambda expected: top.table("broker").wrong("shards", expected),
     )
     quality.require_nothing_else()
     intake.require_nothing_else()
@@ -268,32 +259,6 @@ def _web(table: _Table) -> WebSettings:
             raise table.wrong("names", f'host names like "hub.example.org", not {name[:40]!r}')
     table.require_nothing_else()
     return web
-
-
-def _broker(table: _Table, folder: Path) -> BrokerSettings:
-    broker = BrokerSettings(
-        kind=table.text("kind", "auto", fits=BROKER_KINDS.__contains__, expected=f"one of {', '.join(BROKER_KINDS)}"),
-        host=table.text("host", LOOPBACK, fits=bool, expected="the broker's host name or address"),
-        port=table.number("port", 1883, least=0, most=65535),
-        username=table.text("username", "", fits=lambda _: True, expected="a name") or None,
-        password_file=table.file("password_file", folder),
-        ca_file=table.file("ca_file", folder),
-        cert_file=table.file("cert_file", folder),
-        key_file=table.file("key_file", folder),
-        allow_other_users=table.flag("allow_other_users", default=False),
-    )
-    table.require_nothing_else()
-    if broker.kind != "external":
-        if broker.host != LOOPBACK:
-            expected_host = f'{LOOPBACK}, where a broker of the hub listens; for any other use kind = "external"'
-            raise table.wrong("host", expected_host)
-        if broker.username or broker.password_file or broker.ca_file or broker.cert_file or broker.key_file:
-            raise table.wrong("kind", '"external" with username, password_file, ca_file, cert_file or key_file')
-    if (broker.cert_file is None) != (broker.key_file is None):
-        raise table.wrong("cert_file", "cert_file and key_file together")
-    if broker.cert_file is not None and broker.ca_file is None:
-        raise table.wrong("ca_file", "the certificate authority to trust, with cert_file and key_file")
-    return broker
 
 
 def _weather(table: _Table) -> WeatherSettings:

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from hub.broker.access_keeper import AccessKeeper
+from hub.broker.access_keeper import AccessKeepers
 from hub.broker.access_rules import KnownAgents, known_agents
 from hub.intake.answering import revocations_told, seal_down
 from hub.intake.revocations import revocation_notices
@@ -51,7 +51,7 @@ class BrokerAccess:
         self,
         members: AccessStore,
         *,
-        keeper: AccessKeeper,
+        keeper: AccessKeepers,
         link: KeptPublisher,
         coop: str,
         key: Ed25519PrivateKey,

@@ -2,12 +2,16 @@
 
 import asyncio
 import logging
+import time
 
 from hub.broker.file_watch import watch_file
+from hub.broker.sharded.directory import directory_of
+from hub.broker.sharded.notices import BrokerNotices
 from hub.folder.elsewhere.public_settings import PublicSettings
 from hub.processes.own_hub import OwnHub
 from hub.trust.agent_packages import find_agent_packages
 from hub.trust.authority_files import FolderAuthority, server_file
+from hub.trust.broker_place import PlaceAnswers
 from hub.trust.new_root import root_document
 from hub.trust.renewal import Renewal
 from hub.web.agent_package import agent_package_routes
@@ -25,7 +29,12 @@ class EnrolmentServer:
         authority = FolderAuthority(hub.folder)
         renew = Renewal(hub.store, coop=hub.settings.coop, authority=authority)
         packages = agent_package_routes(lambda: find_agent_packages(hub.folder))
-        app = public_app({"/api/enrol": enrol, "/api/renew": renew}, {"/api/authority": self._root}, packages)
+        posts: dict[str, Post] = {"/api/enrol": enrol, "/api/renew": renew}
+        directory = directory_of(hub.settings)
+        if directory is not None:
+            notices = BrokerNotices(directory, coop=hub.settings.coop.id, signer=hub.signer, clock=hub.clock)
+            posts["/api/broker"] = PlaceAnswers(notices, now=time.time)
+        app = public_app(posts, {"/api/authority": self._root}, packages)
         self._server = PublicServer(app, port=self._port, certificate=self._certificate)
 
     async def run(self) -> None:

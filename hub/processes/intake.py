@@ -1,12 +1,17 @@
 """The part that takes messages from homes: the broker link, intake, and the broker's access rules."""
 
 import asyncio
+import time
 from base64 import b64decode
+from functools import partial
 
-from hub.broker.access_keeper import AccessKeeper
+from hub.broker.access_keeper import AccessKeeper, AccessKeepers
 from hub.broker.client_id import hub_client_id
 from hub.broker.connection import BrokerLink, Delivery
 from hub.broker.elsewhere import BrokerElsewhere
+from hub.broker.sharded.directory import Directory, directory_of
+from hub.broker.sharded.links import SeveralLinks
+from hub.broker.sharded.notices import BrokerNotices, Moves
 from hub.folder.paths import BROKER_NAME
 from hub.health.facts import as_facts
 from hub.intake.agent_watch import AgentWatch
@@ -25,20 +30,25 @@ class IntakePart:
     def __init__(self, hub: OwnHub, *, channel: Channel, begin: Facts) -> None:
         coop = hub.settings.coop.id
         self._channel = channel
-        broker = BrokerElsewhere.told(begin["broker"], reload=lambda: channel.tell("reload broker"))
-        self._broker = broker
-        self._link = BrokerLink(
-            client_id=hub_client_id(hub.folder / BROKER_NAME, coop=coop),
-            filters=up_filters(coop),
-            deliver=self._offer,
-        )
+        self._brokers = [
+            BrokerElsewhere.told(facts, reload=partial(channel.tell, "reload broker", number=number))
+            for number, facts in enumerate(begin["brokers"])
+        ]
+        client_id, filters = hub_client_id(hub.folder / BROKER_NAME, coop=coop), up_filters(coop)
+        self._each = [
+            BrokerLink(client_id=client_id, filters=filters, deliver=self._offer, number=number)
+            for number in range(len(self._brokers))
+        ]
+        directory = directory_of(hub.settings)
+        self._link = SeveralLinks(self._each, directory)
         self._homes = HomesLink(self._link, hub.signer.certificate)
+        self._moves = None if directory is None else self._sending_on(hub, directory)
         self._intake = Intake(
             hub.store, coop=coop, key=hub.signer.key, clock=hub.clock, broker=self._homes, limits=hub.settings.intake
         )
         self._access = BrokerAccess(
             hub.store,
-            keeper=AccessKeeper(broker, coop=coop),
+            keeper=AccessKeepers([AccessKeeper(broker, coop=coop) for broker in self._brokers]),
             link=self._homes,
             coop=coop,
             key=hub.signer.key,
@@ -54,7 +64,8 @@ class IntakePart:
         elif what == "publish":
             self._homes.publish(facts["topic"], b64decode(facts["sealed"]))
         elif what == "broker":
-            self._broker.note_ready(is_ready=facts["is_ready"])
+            for broker, is_ready in zip(self._brokers, facts["are_ready"], strict=True):
+                broker.note_ready(is_ready=is_ready)
         elif what == "figures":
             return {"broker_connected": self._link.is_connected, "cpu_s": cpu_s()}
         return {}
@@ -80,16 +91,29 @@ class IntakePart:
             group.create_task(self._intake.run())
             group.create_task(self._access.run())
             group.create_task(self._watch.run())
-            group.create_task(self._connect())
+            for broker, link in zip(self._brokers, self._each, strict=True):
+                group.create_task(_connect(broker, link))
             self._channel.tell("serving")
 
-    async def _connect(self) -> None:
-        await self._broker.ready.wait()
-        self._link.start(self._broker.address)
-        try:
-            await asyncio.Event().wait()
-        finally:
-            await asyncio.to_thread(self._link.stop)
+    def _sending_on(self, hub: OwnHub, directory: Directory) -> Moves:
+        return Moves(
+            BrokerNotices(directory, coop=hub.settings.coop.id, signer=hub.signer, clock=hub.clock),
+            link=self._homes,
+            is_up=lambda agent: self._link.is_up(directory.number_of(agent)),
+            steady_s=time.monotonic,
+        )
 
     def _offer(self, deliveries: list[Delivery]) -> None:
+        elsewhere = self._link.note_heard(deliveries)
         self._intake.offer(deliveries)
+        if elsewhere and self._moves is not None:
+            self._moves.send_on(elsewhere)
+
+
+async def _connect(broker: BrokerElsewhere, link: BrokerLink) -> None:
+    await broker.ready.wait()
+    link.start(broker.address)
+    try:
+        await asyncio.Event().wait()
+    finally:
+        await asyncio.to_thread(link.stop)

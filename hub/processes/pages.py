@@ -9,6 +9,7 @@ from hub.board.invitation_service import InvitationService
 from hub.board.inviting import InvitingHub
 from hub.board.map_releases import MapService
 from hub.board.run_service import RunService
+from hub.broker.sharded.directory import directory_of
 from hub.core.payments.tax_terms import TaxTerms
 from hub.folder.keys.salt_key import load_own_secret, load_seals
 from hub.folder.tax_settings import load_tax_terms
@@ -44,7 +45,7 @@ class PagesPart:
         self._hub = hub
         self._channel = channel
         self._port = hub.settings.web.port if begin["web_port"] is None else int(begin["web_port"])
-        broker, public = begin["broker"], hub.settings.public
+        broker, public = begin["brokers"][0], hub.settings.public
         place = (broker["host"], broker["port"]) if public is None else (public.host, public.broker_port)
         enrol = Enrolment(
             hub.store,
@@ -52,6 +53,7 @@ class PagesPart:
             signer=hub.signer,
             secret=load_own_secret(hub.folder),
             broker=lambda: place,
+            directory=directory_of(hub.settings),
             clock=hub.clock,
             agents_changed=self._agents_changed,
             authority=None if public is None else FolderAuthority(hub.folder),

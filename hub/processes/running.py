@@ -9,14 +9,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from hub.broker.elsewhere import facts_of
 from hub.broker.file_watch import watch_file
-from hub.broker.plans import plan_broker
-from hub.broker.supervisor import BrokerProcess
+from hub.broker.sharded.planned import plan_brokers
+from hub.broker.sharded.running import Brokers
 from hub.core.ledger.approvals import lone_board
 from hub.folder.clock import clock_warning, open_clock
 from hub.folder.opening import check_store, open_hub
-from hub.folder.paths import BROKER_NAME, KEY_NAME, running_alone, write_running
+from hub.folder.paths import KEY_NAME, running_alone, write_running
 from hub.folder.settings import HubSettings, load_settings
 from hub.folder.watching.health_settings import read_token
 from hub.folder.watching.log_settings import JSON
@@ -134,11 +133,9 @@ class Hub:
         settings, folder = self._settings, self._folder
         self._web = ("", web_port)
         homes = homes_listener(folder, settings.public)
-        plan = plan_broker(
-            settings.broker, folder=folder / BROKER_NAME, coop=settings.coop.id, port=broker_port, homes=homes
-        )
-        self._broker = BrokerProcess(plan, changed=self._broker_changed)
-        self._watch = HubWatch(tuple(self._parts.values()), self._broker, clock=self._clock)
+        plans = plan_brokers(settings, folder=folder, port=broker_port, homes=homes)
+        self._brokers = Brokers(plans, changed=self._brokers_changed)
+        self._watch = HubWatch(tuple(self._parts.values()), self._brokers, clock=self._clock)
         where = settings.watch.health
         keys = Keys(token=read_token(where), own=self._status_key)
         health = HealthServer(self._watch.health, keys=keys)
@@ -146,9 +143,9 @@ class Hub:
         async def announced() -> None:
             for part in self._parts.values():
                 await part.serving.wait()
-            self._note_place(web=self._web[0], **plan.place, status_key=self._status_key)
-            announce(f"pages on {self._web[0]}, broker ({plan.name}) on {plan.words}")
-            for warning in (*warnings, plan.warning, *await public_warnings(folder, settings.public)):
+            self._note_place(web=self._web[0], **self._brokers.place, status_key=self._status_key)
+            announce(f"pages on {self._web[0]}, {self._brokers.words}")
+            for warning in (*warnings, *self._brokers.warnings, *await public_warnings(folder, settings.public)):
                 if warning is not None:
                     announce(warning)
             await keep_service_manager_told(is_alive=self._is_alive)
@@ -164,7 +161,7 @@ class Hub:
                 health.run(where.host, where.port, is_bound=lambda address: self._note_place(health=address)),
                 name="health port",
             ),
-            asyncio.create_task(self._broker.run(), name="broker"),
+            asyncio.create_task(self._brokers.run(), name="broker"),
         ]
         await _until_stopped(tasks)
 
@@ -182,7 +179,7 @@ class Hub:
         elif what == "agents changed":
             await intake.ask(what, within_s=ASK_WITHIN_S)
         elif what == "reload broker":
-            self._broker.reload()
+            self._brokers.reload(facts["number"])
         elif what == "publish":
             if intake.serving.is_set():
                 intake.tell(what, **facts)
@@ -195,7 +192,7 @@ class Hub:
             "clock": None if self._clock_file is None else str(self._clock_file),
             "web_port": self._web[1],
             "status_key": self._status_key,
-            "broker": facts_of(self._broker),
+            "brokers": self._brokers.facts,
         }
 
     def _note_serving(self, part: PartProcess, facts: Facts) -> None:
@@ -205,7 +202,7 @@ class Hub:
             self._web = (address, int(address.rpartition(":")[2]))
         if part.name == "intake":
             # What it was told before it listened is lost, and that may have been the only word of the broker.
-            self._broker_changed()
+            self._brokers_changed()
             while self._for_homes:
                 part.tell("publish", **self._for_homes.popleft())
 
@@ -220,8 +217,8 @@ class Hub:
         for part in self._parts.values():
             part.start_again("the hub key has changed")
 
-    def _broker_changed(self) -> None:
-        self._parts["intake"].tell("broker", is_ready=self._broker.ready.is_set())
+    def _brokers_changed(self) -> None:
+        self._parts["intake"].tell("broker", are_ready=self._brokers.are_ready)
 
     def _is_alive(self) -> bool:
         return all(part.is_alive(within_s=ALIVE_WITHIN_S) for part in self._parts.values())
@@ -238,9 +235,8 @@ class Hub:
                 continue
             spent_s += float(said.pop("cpu_s", 0.0))  # a part that is still starting says nothing
             found |= said
-        broker = {"pid": self._broker.pid, "restarts": self._broker.restarts}
         processes = {name: {"pid": part.pid, "restarts": part.restarts} for name, part in self._parts.items()}
-        return {**found, "cpu_s": spent_s, "processes": {**processes, "broker": broker}}
+        return {**found, "cpu_s": spent_s, "processes": {**processes, **self._brokers.figures}}
 
 
 async def _until_stopped(tasks: Sequence[asyncio.Task[None]]) -> None:

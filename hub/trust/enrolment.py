@@ -43,11 +43,17 @@ class EnrolmentStore(MemberStore, ReadingStore, Protocol):
     """The slices of the store that enrolment uses."""
 
 
+class BrokerDirectory(Protocol):
+    """Where each agent begins, if the co-op has several brokers."""
+
+    def enrolled_address(self, agent: str) -> tuple[str, int]: ...
+
+
 class Enrolment:
     """Call it with a request body; it returns the HTTP status and the JSON body of the response.
 
     `secret` is the hub's own, which hides the keys of invitations in the store. `broker` returns the address where
-    agents reach the broker; `agents_changed` is called after each enrolment.
+    agents reach the broker, and `directory` where each does; `agents_changed` is called after each enrolment.
     With an `authority`, agents get certificates and renew them at `enrol_port` of the same host; without one, only
     agents on this computer are served. Certificates go by real time, as TLS does.
     """
@@ -65,6 +71,7 @@ class Enrolment:
         authority: AgentIssuer | None = None,
         enrol_port: int = 0,
         real_now: Callable[[], float] = time.time,
+        directory: BrokerDirectory | None = None,
     ) -> None:
         self._store = store
         self._coop = coop
@@ -75,6 +82,7 @@ class Enrolment:
         self._authority = authority
         self._enrol_port = enrol_port
         self._real_now = real_now
+        self._directory = directory
         self._tries = Tries("requests to enrol", now=clock.now, guesses=GUESSES)
 
     async def __call__(self, body: bytes) -> tuple[int, bytes]:
@@ -145,7 +153,7 @@ class Enrolment:
     async def _content(self, enrolled: Agent, certificate: str) -> EnrolAnswer:
         held = await self._store.consent_bytes(enrolled.home_id, seat=enrolled.seat)
         consent = decode_consent(held[1]) if held is not None else default_consent(enrolled.home_id)
-        host, port = self._broker()
+        host, port = self._broker() if self._directory is None else self._directory.enrolled_address(enrolled.id)
         return EnrolAnswer(
             coop=self._coop.id,
             home=enrolled.home_id,

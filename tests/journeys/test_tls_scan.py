@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from hub.broker.mosquitto_files import find_mosquitto
-from hub.folder.settings import LOOPBACK, load_settings
+from hub.folder.elsewhere.broker_settings import LOOPBACK
+from hub.folder.settings import load_settings
 from hub.trust.authority_files import root_file
 from tests.benchmarks.attacks.running_hub import prepare, running
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from hub.broker.firewall.ruleset import OpenPorts
 from hub.broker.plans import EXTERNAL
-from hub.folder.settings import LOOPBACK, HubSettings
+from hub.folder.elsewhere.broker_settings import LOOPBACK
+from hub.folder.settings import HubSettings
 from protocols.errors import RequestError
 
 HTTP: Final = (80, 443)
@@ -24,7 +25,9 @@ def hub_ports(settings: HubSettings) -> OpenPorts:
         raise RequestError(
             "broker firewall: enter in hub.toml under [public] where homes will reach this computer, then try again"
         )
-    at_home = () if settings.broker.kind == EXTERNAL else (public.broker_port,)
+    at_home: tuple[int, ...] = () if settings.broker.kind == EXTERNAL else (public.broker_port,)
+    if settings.broker.sites:
+        at_home = tuple(site.homes_port for site in settings.broker.sites if site.host is None)
     pages = HTTP if settings.web.https else ()
     if settings.web.host not in (LOOPBACK, "::1", "localhost"):
         pages = (*pages, settings.web.port)

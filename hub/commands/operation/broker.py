@@ -6,7 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -26,11 +26,13 @@ from hub.broker.firewall.ports import hub_ports, with_people
 from hub.broker.firewall.ruleset import ruleset_text
 from hub.broker.local_session import is_allowed_to_write
 from hub.broker.plans import EXTERNAL, IOTCORE, BrokerError, running_address
+from hub.broker.sharded.planned import hub_address, site_folder
 from hub.commands.operation.broker_files import known_now, write_broker_files
 from hub.folder.clock import open_clock
+from hub.folder.elsewhere.broker_settings import LOOPBACK
 from hub.folder.elsewhere.public_settings import PublicSettings
-from hub.folder.paths import BROKER_NAME, running_broker
-from hub.folder.settings import LOOPBACK, HubSettings, load_settings
+from hub.folder.paths import BROKER_NAME, running_brokers
+from hub.folder.settings import HubSettings, load_settings
 from hub.trust.authority_files import root_file
 from hub.trust.server_certificate import required_authority
 from hub.trust.trial_certificates import write_trial_certificates
@@ -117,10 +119,12 @@ def _write_files(args: argparse.Namespace) -> int:
 def check(folder: Path, *, clock: Clock) -> tuple[RoleResult, ...]:
     """Try the broker of this hub as every role. Raises: RequestError, BrokerError."""
     settings = load_settings(folder)
-    where = running_broker(folder)
-    if where is None:
+    running = running_brokers(folder)
+    if not running:
         raise RequestError(f"broker check: the hub is not running; start it with: commonwatt-hub run --data {folder}")
-    name, port = where
+    if settings.public is not None and settings.broker.sites:
+        return _check_sites(folder, settings, settings.public, ports=[port for _, port in running], clock=clock)
+    name, port = running[0]
     if name == IOTCORE:
         raise RequestError(
             "broker check: the built-in broker has no access rules: every program on this computer can read every home;"
@@ -130,24 +134,42 @@ def check(folder: Path, *, clock: Clock) -> tuple[RoleResult, ...]:
     if settings.public is not None and settings.broker.kind == EXTERNAL:
         _require_rules_of_today(settings.coop.id, hub, asyncio.run(known_now(folder, clock=clock)))
     if settings.public is not None:
-        return _check_with_certificates(folder, settings, settings.public, hub=hub)
+        host = settings.public.host if settings.broker.kind == EXTERNAL else LOOPBACK
+        place = HomesPlace(host, settings.public.broker_port, root_file(folder))
+        return _check_with_certificates(folder, settings.coop.id, place, hub=hub)
     if settings.broker.kind == EXTERNAL:
         raise RequestError("broker check: an external broker is tried where homes reach it: enter [public] in hub.toml")
     place, coop = HomesPlace(hub.host, hub.port), settings.coop.id
     return check_broker(place, hub, coop=coop, roles=roles_without_certificates(), neighbour=None, progress=_say)
 
 
+def _check_sites(
+    folder: Path, settings: HubSettings, public: PublicSettings, *, ports: Sequence[int], clock: Clock
+) -> tuple[RoleResult, ...]:
+    """Try each of several brokers; the roles say at which. Raises: BrokerError."""
+    found: list[RoleResult] = []
+    for number, (site, port) in enumerate(zip(settings.broker.sites, ports, strict=True)):
+        if site.host is None:
+            hub = running_address(settings.broker, folder=site_folder(folder, number), port=port)
+        else:
+            hub = hub_address(site, folder=folder, root=root_file(folder))
+            _require_rules_of_today(settings.coop.id, hub, asyncio.run(known_now(folder, clock=clock)))
+        place = HomesPlace(site.host or LOOPBACK, site.homes_port, root_file(folder))
+        results = _check_with_certificates(folder, settings.coop.id, place, hub=hub)
+        where = f"{site.host or public.host}:{site.homes_port}"
+        found += [replace(each, role=f"{each.role} at {where}") for each in results]
+    return tuple(found)
+
+
 def _check_with_certificates(
-    folder: Path, settings: HubSettings, public: PublicSettings, *, hub: BrokerAddress
+    folder: Path, coop: str, place: HomesPlace, *, hub: BrokerAddress
 ) -> tuple[RoleResult, ...]:
     """Try the listener for homes with certificates made for it; their keys are gone when this returns."""
-    host = public.host if settings.broker.kind == EXTERNAL else LOOPBACK
-    place = HomesPlace(host, public.broker_port, root_file(folder))
     with TemporaryDirectory(dir=folder / BROKER_NAME, prefix="check-") as held:
         identities = write_trial_certificates(
             required_authority(folder),
             Path(held),
-            coop=settings.coop.id,
+            coop=coop,
             names=CHECK_IDS,
             member=CHECK_MEMBER,
             now_s=int(time.time()),
@@ -155,7 +177,7 @@ def _check_with_certificates(
         return check_broker(
             place,
             hub,
-            coop=settings.coop.id,
+            coop=coop,
             roles=roles_of(identities),
             neighbour=identities[CHECK_NEIGHBOUR],
             progress=_say,

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from protocols.durable_files import make_private_folder, write_durably
 from protocols.errors import RequestError
 from protocols.timeline import Clock
 
+SITES_LINES: Final = "2. hub.toml stays as it is: broker.shards names these brokers, and each has a folder here"
 SERVER_S: Final = 397 * DAY_S
 """Longer than for the hub's own servers, because a person has to carry it over."""
 
@@ -35,26 +37,40 @@ async def write_broker_files(folder: Path, to: Path, *, place: Path, hub_port: i
         raise RequestError(
             "broker files: enter in hub.toml under [public] where homes will reach the broker, then try again"
         )
-    _refuse_foreign(to)
+    sites: list[tuple[str | None, int, int]] = [
+        (each.host, each.homes_port, each.hub_port) for each in settings.broker.sites if each.host is not None
+    ]
+    if settings.broker.sites and not sites:
+        raise RequestError("broker files: every broker in broker.shards is started by the hub: nobody else needs files")
     authority, now_s = required_authority(folder), int(time.time())
-    agents = await known_now(folder, clock=clock)
-    server = authority.issue_server(public.all_names, now_s=now_s, lasts_s=SERVER_S)
-    files = external_files(
-        place,
-        rules=rules_text(settings.coop.id, agents),
-        homes_port=public.broker_port,
-        hub_port=hub_port,
-        password=_password(folder),
-        root_pem=authority.root_pem,
-        server_pem=server.chain_pem + server.key_pem,
-    )
+    rules = rules_text(settings.coop.id, await known_now(folder, clock=clock))
+    for host, homes_port, site_hub_port in sites or [(None, public.broker_port, hub_port)]:
+        into = to if host is None else to / host.replace(":", "-")
+        _refuse_foreign(into)
+        names = public.all_names if host is None else (host,)
+        server = authority.issue_server(names, now_s=now_s, lasts_s=SERVER_S)
+        files = external_files(
+            place,
+            rules=rules,
+            homes_port=homes_port,
+            hub_port=site_hub_port,
+            password=_password(folder),
+            root_pem=authority.root_pem,
+            server_pem=server.chain_pem + server.key_pem,
+        )
+        _write(to, into, files)
+    settings_lines = _own_lines(public, hub_port=hub_port) if not sites else SITES_LINES
+    return _advice(to, settings_lines, place=place, until_s=server.not_after_s)
+
+
+def _write(to: Path, into: Path, files: Mapping[str, bytes]) -> None:
     try:
-        make_private_folder(to)
+        for folder in dict.fromkeys((to, into)):
+            make_private_folder(folder)
         for name, content in files.items():
-            write_durably(to / name, content, replace=True)
+            write_durably(into / name, content, replace=True)
     except OSError as error:
-        raise RequestError(f"{to}: cannot be written: {error.strerror}") from None
-    return _advice(to, public, place=place, hub_port=hub_port, until_s=server.not_after_s)
+        raise RequestError(f"{into}: cannot be written: {error.strerror}") from None
 
 
 async def known_now(folder: Path, *, clock: Clock) -> KnownAgents:
@@ -85,19 +101,26 @@ def _password(folder: Path) -> str:
     return made
 
 
-def _advice(to: Path, public: PublicSettings, *, place: Path, hub_port: int, until_s: int) -> str:
+def _own_lines(public: PublicSettings, *, hub_port: int) -> str:
+    lines = (
+        "2. in hub.toml:",
+        "[broker]",
+        'kind = "external"',
+        f'host = "{public.host}"',
+        f"port = {hub_port}",
+        f'username = "{HUB_USER}"',
+        f'password_file = "{EXTERNAL_SIGN_IN_NAME}"',
+        f'ca_file = "{FOLDER_NAME}/{ROOT_NAME}"',
+    )
+    return "\n     ".join(lines)
+
+
+def _advice(to: Path, settings_lines: str, *, place: Path, until_s: int) -> str:
     day = time.strftime("%Y-%m-%d", time.gmtime(until_s))
     return f"""wrote {", ".join(FILE_NAMES)} to {to}
 1. on the broker's computer they belong into {place}, readable by Mosquitto's user alone; then into mosquitto.conf:
      include_dir {place}
-2. in hub.toml:
-     [broker]
-     kind = "external"
-     host = "{public.host}"
-     port = {hub_port}
-     username = "{HUB_USER}"
-     password_file = "{EXTERNAL_SIGN_IN_NAME}"
-     ca_file = "{FOLDER_NAME}/{ROOT_NAME}"
+{settings_lines}
 3. if that computer has no firewall yet, {FIREWALL} is one for nftables: it closes every port but SSH and the broker's
 4. start both, and try it with: commonwatt-hub broker check
 after each enrolment and revocation: make the files again, replace {ACCESS} there, and send Mosquitto SIGHUP.

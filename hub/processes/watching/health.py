@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
+from hub.broker.sharded.running import Brokers
 from hub.broker.supervisor import BrokerProcess
 from hub.health.facts import HubHealth, IntakeHealth, JobHealth, PagesHealth, PartHealth, ProcessUse, StoredHealth
 from hub.health.reported import HealthReportError, read_health
@@ -23,8 +24,8 @@ T = TypeVar("T")
 class HubWatch:
     """The health of this hub, whenever it is asked for."""
 
-    def __init__(self, parts: Sequence[PartProcess], broker: BrokerProcess, *, clock: Clock) -> None:
-        self._parts, self._broker, self._clock = parts, broker, clock
+    def __init__(self, parts: Sequence[PartProcess], brokers: Brokers, *, clock: Clock) -> None:
+        self._parts, self._brokers, self._clock = parts, brokers, clock
         self._lateness = LoopWatch()
         self._version = own_version()
 
@@ -43,7 +44,7 @@ class HubWatch:
             parts=(
                 PartHealth("hub", is_serving=True, use=own_use(self._lateness)),
                 *(self._part(part, reports[part.name], now_s=now_s) for part in self._parts),
-                self._of_broker(now_s=now_s),
+                *(_of_broker(name, process, now_s=now_s) for name, process in self._brokers.processes.items()),
                 *self._worker(reports["timetable"]),
             ),
             intake=_read(reports["intake"], "intake", IntakeHealth),
@@ -71,20 +72,20 @@ class HubWatch:
             use=_read(report, "use", ProcessUse),
         )
 
-    def _of_broker(self, *, now_s: float) -> PartHealth:
-        broker = self._broker
-        return PartHealth(
-            name="broker",
-            is_serving=broker.ready.is_set(),
-            restarts=broker.restarts,
-            problem=broker.last_end,
-            ended_at=None if broker.ended_ago_s is None else int(now_s - broker.ended_ago_s),
-            use=None if broker.pid is None else use_of(broker.pid),
-        )
-
     def _worker(self, report: Mapping[str, Any]) -> list[PartHealth]:
         found = _read(report, "worker", PartHealth)
         return [] if found is None else [found]
+
+
+def _of_broker(name: str, broker: BrokerProcess, *, now_s: float) -> PartHealth:
+    return PartHealth(
+        name=name,
+        is_serving=broker.ready.is_set(),
+        restarts=broker.restarts,
+        problem=broker.last_end,
+        ended_at=None if broker.ended_ago_s is None else int(now_s - broker.ended_ago_s),
+        use=None if broker.pid is None else use_of(broker.pid),
+    )
 
 
 def _read(report: Mapping[str, Any], name: str, kind: type[T]) -> T | None:

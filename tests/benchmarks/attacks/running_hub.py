@@ -17,9 +17,10 @@ import paho.mqtt.client as mqtt
 
 from hub.broker.plans import free_port
 from hub.commands.operation.init import init_hub
+from hub.folder.elsewhere.broker_settings import LOOPBACK
 from hub.folder.opening import open_hub
 from hub.folder.paths import RUNNING_NAME, STORE_NAME
-from hub.folder.settings import LOOPBACK, load_settings
+from hub.folder.settings import load_settings
 from hub.storage.records import Home, Member
 from hub.web.frame.tokens import hash_token
 from protocols.slots import slot_of

@@ -25,7 +25,8 @@ from hub.broker.embedded import rumqttd_configuration
 from hub.broker.mosquitto_files import find_mosquitto, password_hash
 from hub.broker.plans import BrokerError, BrokerPlan, free_port, plan_broker
 from hub.broker.supervisor import BrokerProcess
-from hub.folder.settings import BrokerSettings, parse_settings
+from hub.folder.elsewhere.broker_settings import BrokerSettings
+from hub.folder.settings import parse_settings
 from protocols.wire.topics import up_filters
 
 needs_mosquitto = pytest.mark.skipif(find_mosquitto() is None, reason="mosquitto is not installed here")

@@ -85,6 +85,43 @@ async def test_a_broker_elsewhere_is_set_up_and_checked(
         assert "not those of today's agents" in capsys.readouterr().err
 
 
+@needs_mosquitto
+async def test_one_of_several_brokers_is_elsewhere(
+    tmp_path: Path, hub: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here, homes_port, hub_port, enrol_port = (free_port("127.0.0.1") for _ in range(4))
+    add_settings(hub, f'[public]\nhost = "localhost"\nenrol_port = {enrol_port}')
+    sites = json.dumps([f"0-40 here:{here}", f"41-63 127.0.0.1:{homes_port}:{hub_port}"])
+    settings = (hub / "hub.toml").read_text()
+    (hub / "hub.toml").write_text(settings.replace('kind = "auto"', f'kind = "mosquitto"\nshards = {sites}'))
+    clock, to = tmp_path / "clock.json", tmp_path / "handed"
+    clock.write_text(Timeline(0, NOON, 0, None).text())
+    data, files = ["--data", str(hub)], to / "127.0.0.1"
+    assert await asyncio.to_thread(main, ["run", *data, "--clock", str(clock), "--web-port", "0"]) != 0
+    assert "needs its files first: commonwatt-hub broker files" in capsys.readouterr().err
+    assert await asyncio.to_thread(main, ["broker", "files", *data, "--to", str(to), "--place", str(files)]) == 0
+    assert "hub.toml stays as it is" in capsys.readouterr().out
+    async with (
+        somebody_elses_broker(files),
+        running_hub(hub, clock=clock, broker_port=free_port("127.0.0.1")),
+    ):
+        async with asyncio.timeout(60):
+            while await asyncio.to_thread(main, ["broker", "check", *data, "--json"]) != 0:
+                await asyncio.sleep(0.2)
+        found = json.loads(capsys.readouterr().out.splitlines()[-1])
+        assert found["is_sound"]
+        entered = {each["role"] for each in found["roles"] if each["entered"]}
+        assert entered == {
+            f"{role} at {where}"
+            for role in ("member", "revoked", "not enrolled")
+            for where in (f"localhost:{here}", f"127.0.0.1:{homes_port}")
+        }
+    assert await asyncio.to_thread(main, ["broker", "firewall", *data]) == 0
+    opened = capsys.readouterr().out
+    assert str(here) in opened
+    assert str(homes_port) not in opened, "that port is open at the other computer"
+
+
 def test_files_are_private_and_the_password_stays(
     tmp_path: Path, hub: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,0 +1,1 @@
+"""Several brokers of one co-op, each for some shards of its homes."""
