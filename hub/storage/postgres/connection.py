@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
 from hub.storage.errors import ConstraintError
 from hub.storage.postgres.session import Session
-from hub.storage.postgres.statements import POSTGRES, spelled
+from hub.storage.postgres.statements import POSTGRES, listed, spelled
 from hub.storage.sql.connection import Connection, Dialect, Row
 from protocols.slots import Slot, start_of
+
+_LISTED: Final[dict[str, str]] = {}
+"""Statements for lists of values, by the slices' own text: the types of a statement's values never change."""
 
 
 class ServerConnection(Connection):
@@ -50,6 +53,27 @@ class ServerConnection(Connection):
         """Run one statement for each of these rows of values, all sent at once."""
         try:
             await self._session.executemany(spelled(sql), rows)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise _refused(error) from error
+
+    async def add_rows(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Add new rows with COPY."""
+        if not rows:
+            return
+        try:
+            await self._session.copy_records_to_table(table, records=rows, columns=list(columns))
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise _refused(error) from error
+
+    async def put_rows(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run the statement once, for a list of values of each column."""
+        if not rows:
+            return
+        if sql not in _LISTED:
+            prepared = await self._session.prepare(spelled(sql))
+            _LISTED[sql] = listed(spelled(sql), [kind.name for kind in prepared.get_parameters()])
+        try:
+            await self._session.execute(_LISTED[sql], *(list(column) for column in zip(*rows, strict=True)))
         except asyncpg.IntegrityConstraintViolationError as error:
             raise _refused(error) from error
 

@@ -13,6 +13,18 @@ class Cursor(Protocol):
     async def fetch(self, count: int) -> Sequence[Sequence[Any]]: ...
 
 
+class Kind(Protocol):
+    """A type of the server's."""
+
+    name: str
+
+
+class Prepared(Protocol):
+    """A statement that the server has understood."""
+
+    def get_parameters(self) -> Sequence[Kind]: ...
+
+
 class Session(Protocol):
     """A session with the server."""
 
@@ -21,8 +33,9 @@ class Session(Protocol):
     async def fetchval(self, sql: str, *values: Any) -> Any: ...
     async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None: ...
     async def copy_records_to_table(
-        self, table: str, *, records: Iterable[Sequence[Any]], columns: list[str], schema_name: str
+        self, table: str, *, records: Iterable[Sequence[Any]], columns: list[str], schema_name: str | None = None
     ) -> str: ...
+    async def prepare(self, sql: str) -> Prepared: ...
     def cursor(self, sql: str) -> Awaitable[Cursor]: ...
     def transaction(self) -> AbstractAsyncContextManager[Any]: ...
     def terminate(self) -> None: ...

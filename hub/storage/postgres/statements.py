@@ -1,6 +1,7 @@
 """Turns a statement of the slices into PostgreSQL's spelling, once for each text. The few differences are all here."""
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
@@ -44,3 +45,12 @@ def spelled(sql: str) -> str:
         return f"${found.group(1) or count}"
 
     return _VALUE.sub(numbered, sql)
+
+
+def listed(sql: str, kinds: Sequence[str]) -> str:
+    """An INSERT of one row of values, for a list of values of each column instead: `kinds` are the columns' types."""
+    lists = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(kinds, start=1))
+    values = f"VALUES ({', '.join(f'${place}' for place in range(1, len(kinds) + 1))})"
+    if sql.count(values) != 1:
+        raise ValueError(f"not an INSERT of one row of values: {sql}")
+    return sql.replace(values, f"SELECT * FROM unnest({lists})")  # noqa: S608 - the types are the server's own words

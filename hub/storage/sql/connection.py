@@ -49,6 +49,17 @@ class Connection(ABC):
     async def executemany(self, sql: str, rows: Iterable[Sequence[Any]]) -> None:
         """Run one statement for each of these rows of values. Raises: ConstraintError if the schema refuses a row."""
 
+    @abstractmethod
+    async def add_rows(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Add new rows, all at once. Raises: ConstraintError if the schema refuses one."""
+
+    @abstractmethod
+    async def put_rows(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run an INSERT of one row of VALUES for each of these rows, all at once; no two of them have the same key.
+
+        Raises: ConstraintError if the schema refuses one.
+        """
+
     async def overwrite_deleted(self, *, is_on: bool) -> None:
         """From now on in this transaction, let nothing of a deleted row stay readable in the database's files."""
         if sql := self.dialect.overwrite_sql.get(is_on):

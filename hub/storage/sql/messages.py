@@ -3,10 +3,11 @@
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 from hub.storage.errors import StoreConflictError
 from hub.storage.fleet_records import AgentClock
-from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount, RefusedNumber
+from hub.storage.records import AcceptedMessage, ChainHead, ReadingRow, RefusalCount, RefusedNumber
 from hub.storage.sql.connection import Connection, Transactions
 from hub.storage.sql.prompts import store_answer
 from hub.storage.sql.short_form import shortened
@@ -18,9 +19,10 @@ _READING_SQL = """INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (home, measure, slot, span) DO UPDATE SET
     energy_wh = excluded.energy_wh, mark = excluded.mark, gap = excluded.gap
 WHERE excluded.mark < reading.mark"""
-_MESSAGE_SQL = """INSERT INTO message
-(agent, epoch, seq, kind, hash, sealed, received_at, first_slot, last_slot, refused)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+_MESSAGE: Final = (
+    *("position", "agent", "epoch", "seq", "kind", "hash", "sealed", "received_at", "first_slot", "last_slot"),
+    "refused",
+)
 _HEAD_SQL = """INSERT INTO chain_head VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (agent) DO UPDATE SET
     epoch = excluded.epoch, seq = excluded.seq, hash = excluded.hash,
@@ -167,17 +169,12 @@ async def _require_same(db: Connection, message: AcceptedMessage) -> None:
 async def _insert(db: Connection, befores: Mapping[AcceptedMessage, bytes]) -> None:
     """Messages, readings and heads are written together: after a power cut, either all or none of them exist."""
     messages = list(befores)
-    await db.executemany(_MESSAGE_SQL, (_message_row(message, previous) for message, previous in befores.items()))
+    ((newest,),) = await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM message")
+    rows = [(position, *_message_row(*each)) for position, each in enumerate(befores.items(), start=int(newest) + 1)]
+    await db.add_rows("message", _MESSAGE, rows)
     await db.make_room({r.slot for message in messages for r in message.readings})
-    await db.executemany(
-        _READING_SQL,
-        [
-            (r.home, int(r.measure), r.slot, r.span, r.energy_wh, int(r.mark), int(r.gap))
-            for message in messages
-            for r in message.readings
-        ],
-    )
-    await db.executemany(_HEAD_SQL, _head_rows(messages))
+    await db.put_rows(_READING_SQL, _reading_rows(messages))
+    await db.put_rows(_HEAD_SQL, _head_rows(messages))
     await _insert_if_any(
         db,
         _LONG_SQL,
@@ -218,6 +215,17 @@ async def _take_answers(db: Connection, messages: Sequence[AcceptedMessage]) -> 
         prompt_id, choice, at = message.answer
         # Intake has already refused what does not count; the store decides again for answers given on a page meanwhile.
         await store_answer(db, prompt_id, home=message.home, answer=choice, at=at)
+
+
+def _reading_rows(messages: Sequence[AcceptedMessage]) -> list[tuple[object, ...]]:
+    """One row for each key: of several, the one that would be left if they were stored one after the other."""
+    best: dict[tuple[str, int, Slot, int], ReadingRow] = {}
+    for message in messages:
+        for each in message.readings:
+            key = (each.home, int(each.measure), each.slot, each.span)
+            if key not in best or each.mark < best[key].mark:
+                best[key] = each
+    return [(*key, each.energy_wh, int(each.mark), int(each.gap)) for key, each in best.items()]
 
 
 def _message_row(message: AcceptedMessage, previous: bytes) -> tuple[object, ...]:

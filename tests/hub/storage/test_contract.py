@@ -188,6 +188,15 @@ async def test_a_sign_in_link_works_once_and_sessions_end(store: Store) -> None:
     assert await store.session(b"s2", now=100) is None
 
 
+async def test_of_several_values_for_a_slot_in_one_group_the_best_and_first_is_kept(store: Store) -> None:
+    partial, late = reading(900, mark=Mark.PARTIAL), reading(700)
+    await store.store_messages([message(1, partial, reading(500)), message(2, late, reading(3, at=1))])
+    assert (await values(store))[:2] == [500, 3]
+    again = [message(3, reading(9, at=1), reading(8, at=2)), message(4, reading(7, at=2, mark=Mark.PARTIAL))]
+    await store.store_messages(again)
+    assert (await values(store))[:3] == [500, 3, 8]
+
+
 async def test_stored_messages_survive_and_give_the_chains_head(store: Store, open_again: Reopen) -> None:
     await store.store_messages([message(1, reading(10)), message(2, reading(20, at=1)), message(1, agent="a-2")])
     again = await open_again()

@@ -28,8 +28,9 @@ def take_back_steps(db: sqlite3.Connection) -> None:
     steps = known_migrations()
     for step in reversed(steps[FIRST_AGAIN - 1 :]):
         earlier = "".join(each.sql for each in steps[: step.number - 1])
-        for name in re.findall(r"^DROP INDEX (\w+);", step.sql, re.MULTILINE):
+        for name in re.findall(r"^CREATE (?:UNIQUE )?INDEX (\w+)", step.sql, re.MULTILINE):
             db.execute(f"DROP INDEX {name}")
+        for name in re.findall(r"^DROP INDEX (\w+);", step.sql, re.MULTILINE):
             (older,) = re.findall(rf"^CREATE (?:UNIQUE )?INDEX {name} [^;]*;", earlier, re.MULTILINE)
             db.execute(older)
         for table in re.findall(r"^CREATE TABLE (\w+)", step.sql, re.MULTILINE):

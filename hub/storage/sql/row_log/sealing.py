@@ -11,7 +11,7 @@ PAGE: Final = 5_000
 HEAD_SQL: Final = "SELECT position, hash FROM row_log_head"
 _WAITING_SQL = """SELECT id, source, row_key, change, content, says FROM row_log_waiting
 WHERE id > ? ORDER BY id LIMIT ?"""
-_LINE_SQL = "INSERT INTO row_log VALUES (?, ?, ?, ?, ?, ?, ?)"
+_COLUMNS: Final = ("position", "at", "source", "row_key", "change", "digest", "says")
 _SET_HEAD_SQL = """INSERT INTO row_log_head VALUES (1, ?, ?, ?) ON CONFLICT (one) DO UPDATE SET
 position = excluded.position, hash = excluded.hash, signature = excluded.signature"""
 
@@ -31,7 +31,7 @@ async def seal_changes(db: Connection, *, after: int, at: int, signer: Signer | 
     while waiting := list(await db.execute_fetchall(_WAITING_SQL, (after, PAGE))):
         head = await _head(db) if head is None else head
         head, lines = _lines([tuple(row) for row in waiting], head=head, at=at)
-        await db.executemany(_LINE_SQL, [_values(line) for line in lines])
+        await db.add_rows("row_log", _COLUMNS, [_values(line) for line in lines])
         await db.execute("DELETE FROM row_log_waiting WHERE id > ? AND id <= ?", (after, waiting[-1][0]))
     if head is not None:
         signature = signer.sign(head_bytes(*head)) if signer is not None else b""

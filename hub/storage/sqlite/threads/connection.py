@@ -45,6 +45,15 @@ class FileConnection(Connection):
         """Run one statement for each of these rows of values."""
         await self._stated(lambda plain: plain.executemany(sql, rows))
 
+    async def add_rows(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Add new rows."""
+        places = ", ".join("?" for _ in columns)
+        await self.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", rows)  # noqa: S608
+
+    async def put_rows(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
+        """Run the statement for each of these rows."""
+        await self.executemany(sql, rows)
+
     async def make_room(self, slots: Iterable[Slot]) -> None:
         """A file keeps all readings in one table."""
 

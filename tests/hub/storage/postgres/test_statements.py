@@ -7,7 +7,7 @@ import pytest
 
 import hub.storage.sql
 from hub.storage.postgres.connections import connect
-from hub.storage.postgres.statements import POSTGRES, spelled
+from hub.storage.postgres.statements import POSTGRES, listed, spelled
 from tests.hub.postgres_server import the_server
 
 
@@ -43,3 +43,12 @@ async def test_every_named_statement_is_understood() -> None:
     for number, sql in enumerate(statements):
         await session.execute(f"PREPARE s{number} AS {spelled(sql)}")
     session.terminate()
+
+
+def test_a_statement_for_lists_of_values() -> None:
+    sql = "INSERT INTO t VALUES ($1, $2) ON CONFLICT (a) DO UPDATE SET b = excluded.b"
+    assert listed(sql, ["text", "int8"]) == (
+        "INSERT INTO t SELECT * FROM unnest($1::text[], $2::int8[]) ON CONFLICT (a) DO UPDATE SET b = excluded.b"
+    )
+    with pytest.raises(ValueError, match="not an INSERT of one row"):
+        listed("INSERT INTO t SELECT $1", ["text"])
