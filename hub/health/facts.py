@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
+SILENT_AFTER_S: Final = 2 * 3600
+"""A home of which nothing has arrived for this long is silent."""
+
 HOMES_STEP: Final = 5
 """Counts of homes are rounded down to a multiple of this, so that no difference of two counts is one home."""
 

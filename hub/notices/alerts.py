@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from hub.backups.last_backup import backup_warning
+from hub.health.checks import DISK_LOW_PERCENT, JOB_FAILS_S
 from hub.storage.fleet_records import FleetRow
 from hub.storage.records import Job
 from hub.trust.authority_files import certificate_warnings
@@ -18,8 +19,6 @@ from protocols.slots import SLOT_S
 
 SILENT_AFTER_S: Final = 6 * 3600
 CLOCK_OFF_S: Final = 120
-DISK_LEAST_PERCENT: Final = 10
-JOB_FAILS_S: Final = 1800
 STREET_LEAST: Final = 3
 
 
@@ -93,7 +92,7 @@ def hub_alerts(around: Surroundings) -> list[BoardAlert]:
 def _disk(around: Surroundings) -> list[BoardAlert]:
     usage = shutil.disk_usage(around.folder)
     percent = usage.free * 100 // usage.total
-    if percent >= DISK_LEAST_PERCENT:
+    if percent >= DISK_LOW_PERCENT:
         return []
     return [BoardAlert("disk", {"what": "disk", "percent": str(percent)})]
 

@@ -119,6 +119,7 @@ MAY_IMPORT = {
         "hub.web.frame.translation",
         "hub.web.frame.tokens",
         "hub.backups",
+        "hub.health",
         "hub.trust",
         "hub.notices",
     ),

@@ -114,7 +114,11 @@ class HealthServer:
         if not isinstance(event, h11.Request):
             return
         method, path = event.method.decode("ascii"), event.target.decode("ascii").partition("?")[0]
-        found = await self.answer(method, path, dict(event.headers))
+        try:
+            found = await self.answer(method, path, dict(event.headers))
+        except Exception:  # whoever watches is told that nothing is known, and the hub works on
+            log.exception("%s cannot be answered", path)
+            found = Answer(500, b"the hub's health is not known: its log says why\n")
         headers = [
             ("Content-Type", found.kind),
             ("Content-Length", str(len(found.body))),

@@ -3,7 +3,6 @@
 import shutil
 import time
 from pathlib import Path
-from typing import Final
 
 from hub.backups.last_backup import backup_age_s, backup_warning
 from hub.books.after_restore import restore_words
@@ -11,14 +10,12 @@ from hub.core.ledger.approvals import lone_board
 from hub.folder.clock import clock_warning
 from hub.folder.paths import STORE_NAME
 from hub.folder.settings import HubSettings
-from hub.health.facts import StoredHealth
+from hub.health.facts import SILENT_AFTER_S, StoredHealth
 from hub.storage.contract import Store
 from hub.storage.records import Agent
 from hub.trust.authority_files import certificate_ends_at, certificate_warnings
 from protocols.errors import CommonwattError
 from protocols.slots import Slot, start_of
-
-SILENT_AFTER_S: Final = 2 * 3600
 
 
 async def stored_health(folder: Path, store: Store, *, settings: HubSettings, now_s: float) -> StoredHealth:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from hub.core.statements.seals import Seals
+from hub.health.facts import SILENT_AFTER_S
 from hub.storage.fleet_records import FleetRow, FormerAgent
 from hub.storage.records import RefusalCount, RunRow
 from hub.web.frame.charts import Chart, ChartTable, draw_presence
@@ -15,7 +16,6 @@ from protocols.quantities import Gap
 from protocols.slots import SLOT_S, SLOTS_PER_UTC_DAY, Slot, slot_of
 from protocols.wire.refusal_reasons import RefusalReason
 
-SILENT_AFTER_S: Final = 2 * 3600
 RUNS_SHOWN_DAYS: Final = 62
 FORMER_SHOWN_S: Final = 30 * 86_400
 

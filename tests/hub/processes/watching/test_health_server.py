@@ -153,6 +153,18 @@ async def test_who_only_holds_connections_is_ended_and_others_are_answered(
         writer.close()
 
 
+async def test_an_error_of_the_program_is_an_answer_and_a_line_in_the_log(
+    served: Served, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(_health: HubHealth) -> bytes:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(health_server, "exposition", broken)
+    assert await served.get("/metrics") == (500, "the hub's health is not known: its log says why\n")
+    assert "ZeroDivisionError" in caplog.text
+    assert (await served.get("/readyz"))[0] == 200
+
+
 async def test_many_who_ask_together_make_one_look(served: Served) -> None:
     answers = await asyncio.gather(*(served.get("/readyz") for _ in range(10)))
     assert {status for status, _ in answers} == {200}
