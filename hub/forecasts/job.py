@@ -11,9 +11,10 @@ from hub.core.forecasting.forecaster import Forecast, ForecastInputError, Histor
 from hub.core.forecasting.weather_table import WeatherTable
 from hub.core.homes.consents import homes_allowing, open_homes
 from hub.core.ledger.run_calendar import RunCalendar
-from hub.core.neighbourhood import MEASURES, MeasureSums, Neighbourhood, counted_measures, estimate_neighbourhood
+from hub.core.neighbourhood import MEASURES, Neighbourhood, counted_measures, estimate_neighbourhood
 from hub.core.rules.group_size import GroupRule
 from hub.forecasts.frames import ForecastRequest
+from hub.forecasts.kept_sums import KeptSums
 from hub.forecasts.street_totals import GroupStores, day_group
 from hub.forecasts.worker import ForecastWorkerError
 from hub.storage.contract import ForecastStore, MemberStore, ReadingStore, StreetStore
@@ -66,6 +67,7 @@ class ForecastJob:
         self._place_deg = place_deg
         self._calendar = calendar
         self._newest: tuple[Forecast, ...] = ()
+        self._kept = KeptSums(store)
 
     @property
     def newest(self) -> tuple[Forecast, ...]:
@@ -87,7 +89,9 @@ class ForecastJob:
         if group and not rule.allows(group):
             self._newest = ()  # members may not see it, nor prompts made from it: it would be about one to four homes
             return
-        hood = await read_neighbourhood(self._store, slots=slots, access=ACCESS, group=group, plants=self._plants)
+        hood = await read_neighbourhood(
+            self._store, slots=slots, access=ACCESS, group=group, plants=self._plants, kept=self._kept
+        )
         first = _first_known(hood, slots)
         weather = await self._weather(due_s, first_slot=first)
         last = day_of(now_slot + HORIZON_SLOTS, self._tz)
@@ -125,12 +129,14 @@ async def read_neighbourhood(
     group: Set[str] | None = None,
     plants: frozenset[str] = frozenset(),
     now_slot: Slot | None = None,
+    kept: KeptSums | None = None,
 ) -> Neighbourhood:
     """Production and use of the homes that allow this purpose, in these slots; each home's access log gets a line.
 
     With `group`, only of homes in it. Like the street's totals, it counts only what five homes or more make or store:
     otherwise the forecast beside the totals would be about one to four homes' batteries or turbines. What is counted is
     decided as at `now_slot`, or at the end of `slots`: a forecast is compared with the same sum as it is made from.
+    `kept` are the sums from the last time.
     """
     consents, last = await store.consents(lasting_at=start_of(slots.stop)), slots.stop - 1
     homes = {measure: homes_allowing(consents, access.purpose, slot=last, measure=measure) for measure in MEASURES}
@@ -145,11 +151,8 @@ async def read_neighbourhood(
     }
     persons = await store.known_together()
     counted = counted_measures(sending, GroupRule(open_homes(consents, slot=last), plants, persons))
-    sums = {}
-    for measure in counted.measures:
-        if homes[measure]:
-            series = await store.hood_series([measure], slots=slots, access=access, homes=homes[measure])
-            sums[measure] = MeasureSums(series[measure].energy_wh, series[measure].homes)
+    summed = {measure: tuple(sorted(homes[measure])) for measure in counted.measures if homes[measure]}
+    sums = await (kept or KeptSums(store)).read(summed, slots=slots, access=access)
     hood = estimate_neighbourhood(sums, slots=len(slots), left_in_use=counted.left_in_use)
     return replace(hood, in_use=counted.in_use(sending))
 

@@ -121,9 +121,8 @@ class StreetService:
         has_few_of_each = all(usual[measure] and not rule.allows(usual[measure]) for measure in MADE)
         slots = range(min(chosen), max(chosen) + 1)
         sums: dict[str, dict[Slot, dict[str, int]]] = {name: defaultdict(dict) for name in ("made", "used", "grid")}
-        for home in sorted(homes[GRID[0]]):
-            measures = [measure for measure, names in homes.items() if home in names]
-            found = await self._store.home_series(home, measures, slots=slots, access=ACCESS)
+        wanted = {home: [m for m, names in homes.items() if home in names] for home in sorted(homes[GRID[0]])}
+        for home, found in (await self._store.homes_series(wanted, slots=slots, access=ACCESS)).items():
             wh = {m: np.maximum(found[m].energy_wh, 0) if m in found else np.zeros(len(slots)) for m in MEASURES}
             grid = wh[Measure.GRID_IMPORT] - wh[Measure.GRID_EXPORT]
             made = sum((wh[measure] for measure in MADE), start=np.zeros(len(slots)))

@@ -29,8 +29,8 @@ class PromptSender:
 
     async def send(self, prompt: PromptRow) -> bool:
         """Hand a prompt to the broker for each of its home's agents; False if the home has none at present."""
-        known = await self._members.agents()
-        agents = [agent.id for agent in known if agent.home_id == prompt.home and agent.revoked_at is None]
+        known = await self._members.agents(home=prompt.home)
+        agents = [agent.id for agent in known if agent.revoked_at is None]
         for agent in agents:
             topic = topics.downlink_topic(self._coop, agent, kind="prompt")
             self._link.publish(topic, seal(self._key, topic, encode_prompt(notice_of(prompt))))

@@ -1,7 +1,9 @@
 """Asks members to move appliances, and later measures the effect: reads, calls hub.core, stores and sends."""
 
+import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 import numpy as np
@@ -13,13 +15,17 @@ from hub.core.prompting.effect import local_day, measured_effect
 from hub.core.prompting.prompter import propose
 from hub.core.prompting.terms import MemberHistory, PromptProposal, PromptRules
 from hub.storage.contract import MemberStore, PromptStore, ReadingStore
-from hub.storage.records import Access, PromptRow
+from hub.storage.records import Access, HomeSeries, PromptRow
+from protocols.quantities import Measure
 from protocols.slots import Slot, slot_of, start_of
 
 SLOTS_PER_DAY: Final = 96
 LOOK_BACK_SLOTS: Final = 28 * SLOTS_PER_DAY
 EFFECT_HISTORY_SLOTS: Final = 50 * SLOTS_PER_DAY
 EFFECT_WITHIN_SLOTS: Final = 7 * SLOTS_PER_DAY
+HOMES_AT_ONCE: Final = 100
+"""Of how many homes the effects are measured together: their readings of 50 days are held at once."""
+
 PURPOSE: Final = "prompt.shift"
 EFFECT_ACCESS: Final = Access(actor="job:prompt-effect", role="job", purpose=PURPOSE)
 
@@ -62,7 +68,8 @@ class PromptJob:
         if not any(made.target == "demand" for made in forecasts):
             return
         earlier = await self._store.prompts(home=None, issued=range(now_slot - LOOK_BACK_SLOTS, now_slot + 1))
-        proposals = propose(
+        proposals = await asyncio.to_thread(
+            propose,
             forecasts,
             await self._store.appliances(),
             await self._members(earlier, now_slot=now_slot),
@@ -77,13 +84,16 @@ class PromptJob:
             await self._send(row)
 
     async def _members(self, earlier: Sequence[PromptRow], *, now_slot: Slot) -> list[MemberHistory]:
+        asked: dict[str, list[PromptRow]] = defaultdict(list)
+        for prompt in earlier:
+            asked[prompt.home].append(prompt)
         willing = set(homes_allowing(await self._store.consents(lasting_at=start_of(now_slot)), PURPOSE, slot=now_slot))
         return [
             MemberHistory(
                 member=home.member_id,
                 home=home.id,
                 is_willing=home.id in willing,
-                earlier_prompts=tuple(prompt for prompt in earlier if prompt.home == home.id),
+                earlier_prompts=tuple(asked[home.id]),
             )
             for home in await self._store.homes()
         ]
@@ -100,36 +110,54 @@ class PromptEffectJob:
         """Idempotent: a measured prompt keeps its value; one that cannot be measured yet is tried again."""
         now_slot = slot_of(due_s)
         recent = await self._store.prompts(home=None, issued=range(now_slot - LOOK_BACK_SLOTS, now_slot))
+        moved: dict[str, list[PromptRow]] = defaultdict(list)
         for prompt in recent:
-            is_over = max(prompt.usual_slot, prompt.proposed_slot) + prompt.duration_slots <= now_slot
-            is_fresh = prompt.issued_slot >= now_slot - EFFECT_WITHIN_SLOTS
-            if prompt.answer == "yes" and prompt.measured_wh is None and is_over and is_fresh:
-                await self._measure(prompt, recent, now_slot=now_slot)
+            if prompt.answer == "yes":
+                moved[prompt.home].append(prompt)
+        homes = [home for home, prompts in moved.items() if any(_is_due(each, now_slot) for each in prompts)]
+        slots = range(now_slot - EFFECT_HISTORY_SLOTS, now_slot)
+        for first in range(0, len(homes), HOMES_AT_ONCE):
+            part = homes[first : first + HOMES_AT_ONCE]
+            series = await self._store.homes_series(dict.fromkeys(part, MEASURES), slots=slots, access=EFFECT_ACCESS)
+            effects = await asyncio.to_thread(self._measured, series, moved, slots)
+            await self._store.set_measured(effects)
 
-    async def _measure(self, prompt: PromptRow, recent: Sequence[PromptRow], *, now_slot: Slot) -> None:
-        others = {
-            local_day(other.usual_slot, tz=self._tz)
-            for other in recent
-            if other.home == prompt.home and other.id != prompt.id and other.answer == "yes"
-        }
-        effect = measured_effect(
-            await self._demand(prompt.home, slots=range(now_slot - EFFECT_HISTORY_SLOTS, now_slot)),
-            usual_slot=prompt.usual_slot,
-            proposed_slot=prompt.proposed_slot,
-            duration_slots=prompt.duration_slots,
-            tz=self._tz,
-            event_days=others,
-        )
-        if effect.moved_wh is not None and effect.uncertainty_wh is not None:
-            await self._store.set_measured(prompt.id, measured_wh=effect.moved_wh, uncertainty_wh=effect.uncertainty_wh)
+    def _measured(
+        self, series: Mapping[str, Mapping[Measure, HomeSeries]], moved: Mapping[str, Sequence[PromptRow]], slots: range
+    ) -> dict[str, tuple[int, int]]:
+        """The effects that can be told of these homes' prompts: what was moved and its uncertainty, by prompt."""
+        found: dict[str, tuple[int, int]] = {}
+        for home, own in series.items():
+            demand = _demand(own, slots)
+            days = {prompt.id: local_day(prompt.usual_slot, tz=self._tz) for prompt in moved[home]}
+            for prompt in moved[home]:
+                if not _is_due(prompt, slots.stop):
+                    continue
+                effect = measured_effect(
+                    demand,
+                    usual_slot=prompt.usual_slot,
+                    proposed_slot=prompt.proposed_slot,
+                    duration_slots=prompt.duration_slots,
+                    tz=self._tz,
+                    event_days={day for other, day in days.items() if other != prompt.id},
+                )
+                if effect.moved_wh is not None and effect.uncertainty_wh is not None:
+                    found[prompt.id] = effect.moved_wh, effect.uncertainty_wh
+        return found
 
-    async def _demand(self, home: str, *, slots: range) -> History:
-        series = await self._store.home_series(home, MEASURES, slots=slots, access=EFFECT_ACCESS)
-        sums = {
-            measure: MeasureSums(np.maximum(one.energy_wh, 0), (one.energy_wh >= 0).astype(np.int32))
-            for measure, one in series.items()
-        }
-        return History("demand", slots.start, estimate_neighbourhood(sums, slots=len(slots)).demand_wh)
+
+def _is_due(prompt: PromptRow, now_slot: Slot) -> bool:
+    """Whether the effect of this accepted prompt is to be measured now."""
+    is_over = max(prompt.usual_slot, prompt.proposed_slot) + prompt.duration_slots <= now_slot
+    return prompt.measured_wh is None and is_over and prompt.issued_slot >= now_slot - EFFECT_WITHIN_SLOTS
+
+
+def _demand(series: Mapping[Measure, HomeSeries], slots: range) -> History:
+    sums = {
+        measure: MeasureSums(np.maximum(one.energy_wh, 0), (one.energy_wh >= 0).astype(np.int32))
+        for measure, one in series.items()
+    }
+    return History("demand", slots.start, estimate_neighbourhood(sums, slots=len(slots)).demand_wh)
 
 
 def prompt_row(proposal: PromptProposal) -> PromptRow:

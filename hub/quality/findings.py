@@ -4,6 +4,7 @@ Grid readings are checked for every home, as the contract allows; panels and bat
 quarter-hour values be used in the neighbourhood's sums. Each access is logged; nothing is held or booked here.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -100,18 +101,18 @@ async def check_day_quality(
     limits = await settlement_limits(store, readings, rule=rule, access=GRID_ACCESS)
     doubts = find_suspect_slots(readings, connection_w=limits.connection_w, agreed_w=limits.agreed_w, past=limits.past)
     found = [_doubt_finding(doubt, home_of[doubt.member]) for doubt in doubts]
-    for member in _members_with_gaps(readings):
-        home = home_of[member]
-        grid = await store.home_series(home, SETTLED, slots=slots, access=GRID_ACCESS)
-        derived = readings.marks.get(member, SlotMarks()).derived
-        found += find_missing(_home_slots(home, grid, {}, worst=Mark.MEASURED, derived=slots_in(derived)))
     consents = await store.consents(lasting_at=start_of(slots.start))
-    for home, measures in _allowed(consents, slots.start).items():
-        series = await store.home_series(home, SETTLED, slots=slots, access=GRID_ACCESS)
-        series |= await store.home_series(home, measures, slots=slots, access=HOOD_ACCESS)
-        known = _home_slots(home, series, nameplates.get(home, {}), worst=Mark.DERIVED)
-        found += [each for each in find_all(known, place_deg=place_deg) if each.code != "gap"]
-    found += await scale_findings(store, day, slots, allowed=_allowed(consents, slots.start))
+    allowed = _allowed(consents, slots.start)
+    with_gaps = {home_of[member]: member for member in _members_with_gaps(readings)}
+    grids = await store.homes_series(
+        dict.fromkeys(sorted(with_gaps.keys() | allowed.keys()), SETTLED), slots=slots, access=GRID_ACCESS
+    )
+    for home, member in with_gaps.items():
+        derived = readings.marks.get(member, SlotMarks()).derived
+        found += find_missing(_home_slots(home, grids[home], {}, worst=Mark.MEASURED, derived=slots_in(derived)))
+    others = await store.homes_series(allowed, slots=slots, access=HOOD_ACCESS)
+    found += await asyncio.to_thread(_found_in, grids, others, nameplates, place_deg)
+    found += await scale_findings(store, day, slots, allowed=allowed)
     netting_of = {home_of[member]: time for member, time in rule.netting_of.items() if member in home_of}
     found += await meter_findings(store, slots, rule=rule, netting_of=netting_of)
     if day.weekday() == SUNDAY and nameplates:
@@ -121,15 +122,28 @@ async def check_day_quality(
     return DayCheck(day, tuple(found), inputs.message_position)
 
 
+def _found_in(
+    grids: Mapping[str, Mapping[Measure, HomeSeries]],
+    others: Mapping[str, Mapping[Measure, HomeSeries]],
+    nameplates: NameplateLimits,
+    place_deg: Coordinates,
+) -> list[Finding]:
+    """What is wrong in the values of each home that allows more than the grid's."""
+    found = []
+    for home, series in others.items():
+        known = _home_slots(home, {**grids[home], **series}, nameplates.get(home, {}), worst=Mark.DERIVED)
+        found += [each for each in find_all(known, place_deg=place_deg) if each.code != "gap"]
+    return found
+
+
 async def _among_neighbours(
     store: QualityStores, consents: HomeConsents, slots: range, *, nameplates: NameplateLimits
 ) -> list[Finding]:
     sun = Measure.PV_PRODUCTION
-    homes = {}
-    for home, measures in _allowed(consents, slots.start).items():
-        if sun in measures and sun in nameplates.get(home, {}):
-            series = await store.home_series(home, [sun], slots=slots, access=HOOD_ACCESS)
-            homes[home] = _home_slots(home, series, nameplates[home], worst=Mark.DERIVED)
+    allowed = _allowed(consents, slots.start)
+    asked = [home for home, measures in allowed.items() if sun in measures and sun in nameplates.get(home, {})]
+    held = await store.homes_series({home: [sun] for home in asked}, slots=slots, access=HOOD_ACCESS)
+    homes = {home: _home_slots(home, series, nameplates[home], worst=Mark.DERIVED) for home, series in held.items()}
     homes = {home: known for home, known in homes.items() if sun in known.energy_wh}
     return [*find_odd_yields(homes), *find_clock_shifts(homes)]
 

@@ -61,9 +61,11 @@ async def scale_findings(
     home_of = {home.member_id: home.id for home in await store.homes()}
     homes = [home_of[member] for member in readings.members]
     made = np.zeros_like(net)
+    told = [home for home in homes if set(MADE) <= set(allowed.get(home, ()))]
+    series = await store.homes_series(dict.fromkeys(told, tuple(MADE)), slots=reach, access=HOOD_ACCESS)
     for column, home in enumerate(homes):
-        if set(MADE) <= set(allowed.get(home, ())):
-            made[:, column] = await _made(store, home, reach)
+        if home in series:
+            made[:, column] = _made(series[home], reach)
         elif (readings.surplus_wh[:, column] > 0).any():
             net[:, column] = _nights_only(net[:, column])
     shape = (length, SLOTS_PER_UTC_DAY, len(homes))
@@ -73,7 +75,7 @@ async def scale_findings(
         return []
     since = (day - timedelta(days=SAID_AGAIN_DAYS)).isoformat()
     rows = await store.findings(access=GRID_ACCESS, since=since)
-    told = {row.found.home for row in rows if row.found.code == "scale_change" and row.day < day.isoformat()}
+    said = {row.found.home for row in rows if row.found.code == "scale_change" and row.day < day.isoformat()}
     return [
         Finding(
             "scale_change",
@@ -86,7 +88,7 @@ async def scale_findings(
             "check",
         )
         for each in changes
-        if each.home not in told
+        if each.home not in said
     ]
 
 
@@ -96,9 +98,8 @@ async def _days_known(store: QualityStores, day: date) -> int:
     return 0 if first is None else min((day - first).days + 1, MANY_DAYS + DAYS_BEFORE)
 
 
-async def _made(store: QualityStores, home: str, reach: range) -> Floats:
+def _made(series: Mapping[Measure, HomeSeries], reach: range) -> Floats:
     """What the home made itself, in Wh; NaN where a value is missing. Shape: (slots,)."""
-    series = await store.home_series(home, list(MADE), slots=reach, access=HOOD_ACCESS)
     made = np.zeros(len(reach))
     for measure, sign in MADE.items():
         if measure in series:

@@ -7,7 +7,7 @@ refuse returns None on success; otherwise it writes nothing and returns the reas
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from hub.core.rules.derived_energy import NO_DERIVED, DerivedRule
@@ -48,7 +48,7 @@ from hub.storage.records import (
     SettlementInputs,
 )
 from hub.storage.rule_records import RuleStore, StoredRule
-from hub.storage.street_records import RunGroup, StreetTotal
+from hub.storage.street_records import ManyHomesStore, RunGroup, StreetTotal
 from protocols.quantities import Measure
 from protocols.slots import Slot
 
@@ -68,7 +68,7 @@ class MemberStore(HouseholdStore, ErasureStore, AgentKeyStore, Protocol):
     async def set_board(self, member_id: str, *, is_board: bool, by: str = "") -> bool: ...
     async def homes(self) -> tuple[Home, ...]: ...
     async def home_of(self, member_id: str) -> Home | None: ...
-    async def agents(self) -> tuple[Agent, ...]: ...
+    async def agents(self, *, home: str | None = None) -> tuple[Agent, ...]: ...
     async def add_invite(
         self,
         token_id: bytes,
@@ -106,7 +106,7 @@ class MemberStore(HouseholdStore, ErasureStore, AgentKeyStore, Protocol):
     async def end_session(self, session_hash: bytes) -> None: ...
 
 
-class ReadingStore(HomeAgentStore, Protocol):
+class ReadingStore(HomeAgentStore, ManyHomesStore, Protocol):
     """The exact signed messages and the 15-minute readings. Only intake writes readings."""
 
     async def store_messages(self, messages: Sequence[AcceptedMessage]) -> None:
@@ -142,7 +142,7 @@ class ReadingStore(HomeAgentStore, Protocol):
         ...
 
     async def long_intervals(self, home: str, *, slots: range, access: Access) -> tuple[LongIntervalRow, ...]: ...
-    async def fleet(self, *, slots: range) -> tuple[FleetRow, ...]: ...
+    async def fleet(self, *, slots: range, home: str | None = None) -> tuple[FleetRow, ...]: ...
     async def received_through(self) -> dict[str, Slot]:
         """The last slot with a stored batch for each enrolled agent (missing key: none yet)."""
         ...
@@ -182,14 +182,15 @@ class PromptStore(Protocol):
     """Appliances, prompts and answers."""
 
     async def set_appliances(self, home: str, appliances: Sequence[Appliance]) -> None: ...
-    async def appliances(self) -> tuple[Appliance, ...]: ...
+    async def appliances(self, *, home: str | None = None) -> tuple[Appliance, ...]: ...
     async def add_prompts(self, prompts: Sequence[PromptRow]) -> None: ...
     async def prompts(self, *, home: str | None, issued: range) -> tuple[PromptRow, ...]: ...
     async def answer_prompt(self, prompt_id: str, *, home: str, answer: str, at: int) -> str | None:
         """Refused if the prompt is unknown, belongs to another home, has expired or has a later answer."""
         ...
 
-    async def set_measured(self, prompt_id: str, *, measured_wh: int, uncertainty_wh: int) -> None: ...
+    async def set_measured(self, effects: Mapping[str, tuple[int, int]]) -> None:
+        """By prompt: the energy it moved, and half the width of the 90 % interval. Units: Wh."""
 
 
 class BookStore(RuleStore, Protocol):

@@ -26,14 +26,18 @@ def home_series(home: str, measure: Measure, *, slots: range, rows: Iterable[Ser
     mark = np.full(len(slots), Mark.MISSING, dtype=np.int8)
     gap = np.full(len(slots), Gap.NEVER_ARRIVED, dtype=np.int8)
     coarse: list[SeriesRow] = []
+    fine: list[SeriesRow] = []
     for row in rows:
-        slot, span, energy, row_mark, row_gap = row
-        if span > 1:
+        if row[1] > 1:
             coarse.append(row)
-        elif slots.start <= slot < slots.stop:
-            at = slot - slots.start
-            energy_wh[at] = -1 if energy is None else energy
-            mark[at], gap[at] = row_mark, row_gap
+        elif slots.start <= row[0] < slots.stop:
+            fine.append(row)
+    if fine:
+        # Column by column: setting each value by itself takes several times as long.
+        at_slots, _, energies, marks, gaps = zip(*fine, strict=True)
+        at = np.array(at_slots, dtype=np.int64) - slots.start
+        energy_wh[at] = [-1 if energy is None else energy for energy in energies]
+        mark[at], gap[at] = marks, gaps
     series = HomeSeries(home, measure, slots.start, energy_wh, mark, gap)
     for row in sorted(coarse, key=lambda row: (row[1], row[0])):
         _spread(series, row)

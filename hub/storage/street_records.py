@@ -1,8 +1,10 @@
-"""Published street totals: what has been shown once stays as it is. Nothing is read or written here."""
+"""Published street totals, which stay as they are once shown, and what is read of many homes at once; types only."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+from hub.storage.records import Access, HomeSeries
 from protocols.quantities import Measure
 from protocols.slots import Slot
 
@@ -35,6 +37,27 @@ class StreetTotals:
     can_show: bool
     sources: frozenset[Measure] = frozenset()
     in_use: frozenset[Measure] = frozenset()
+
+
+class ManyHomesStore(Protocol):
+    """What is read of many homes at once, so that its cost is not that of one home times their number."""
+
+    async def homes_series(
+        self, wanted: Mapping[str, Sequence[Measure]], *, slots: range, access: Access
+    ) -> dict[str, dict[Measure, HomeSeries]]:
+        """The values of several homes, of each the wanted measures; their access rows are committed first (I12).
+
+        That takes a commit for each set of measures, however many homes want it.
+        """
+        ...
+
+    async def slots_changed(self, *, after: int | None) -> tuple[int, tuple[tuple[Slot, Slot], ...]]:
+        """The newest message's position, and first and last slots of what came after `after`; none for None."""
+        ...
+
+    async def newest_slot(self) -> Slot | None:
+        """The newest slot for which any home's batch has arrived."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Renders pages as HTML in the visitor's language, or as JSON. It reads data only for the frame around each page."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +11,7 @@ from fastapi import Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from hub.storage.records import PromptRow
+from hub.storage.records import Member, PromptRow
 from hub.web.frame.services import HubParts
 from hub.web.frame.sign_in import Visit
 from hub.web.frame.translation import SOURCE_LANGUAGE, Localizer, catalogue
@@ -105,6 +105,11 @@ class PageContext:
     def _plain_words(self) -> Localizer:
         return Localizer(SOURCE_LANGUAGE, self.parts.coop.tz, self.parts.coop.currency)
 
+    async def named(self, ids: Iterable[str]) -> list[Member]:
+        """The members with these ids, for their names; an id of nobody is left out."""
+        found = [await self.parts.store.member(each) for each in sorted(set(ids))]
+        return [each for each in found if each is not None]
+
     async def open_prompts(self, visit: Visit) -> tuple[PromptRow, ...]:
         """The member's prompts that are not answered yet, the most urgent first."""
         rows = await self.recent_prompts(visit)
@@ -122,7 +127,7 @@ class PageContext:
 
     async def received_through(self) -> Slot | None:
         """The newest slot for which any home's batch has arrived."""
-        return max((await self.parts.store.received_through()).values(), default=None)
+        return await self.parts.store.newest_slot()
 
     def _draw(
         self, template: str, words: Localizer, *, frame: PageFrame, status: int, values: Mapping[str, Any]

@@ -242,7 +242,7 @@ class InventedCoop:
         await store.add_forecasts([row])
         rows = [_prompt(number) for number in (1, 2, 3, 4)]
         await store.add_prompts(rows[:3])
-        await store.set_measured("p-1", measured_wh=870, uncertainty_wh=210)
+        await store.set_measured({"p-1": (870, 210)})
         await store.put_job(Job("settlement", int(self.now_s) + 86_400, int(self.now_s), ""))
         broker = _RecordingBroker()
         key = load_key(self.folder / KEY_NAME)

@@ -7,6 +7,7 @@ what a move is worth, and effect.py what it achieved.
 from __future__ import annotations
 
 import heapq
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -75,15 +76,18 @@ def propose(
     chances = response_chances(members_history, rules)
     for member in members_history:
         _assign_open_prompts(plan, member, chances[member.member], first_slot=first_slot)
-    asked = {member.member: _asked(member, now_slot=now_slot, tz=tz) for member in members_history}
+    asked = _asked(members_history, now_slot=now_slot, tz=tz)
+    own: dict[str, list[ShiftableAppliance]] = defaultdict(list)
+    for appliance in appliances:
+        own[appliance.home].append(appliance)
     walls = wall_slots(first_slot, plan.slots, tz=tz)
     soonest = now_slot - first_slot + rules.notice_slots
     options = [
         option
         for member in sorted(members_history, key=lambda one: (one.member, one.home))
         if member.is_willing
-        for appliance in appliances
-        if appliance.home == member.home and _may_ask(member, appliance)
+        for appliance in own[member.home]
+        if _may_ask(member, appliance)
         for option in _runs(
             member, appliance, walls, soonest=soonest, first_slot=first_slot, chance=chances[member.member], rules=rules
         )
@@ -124,11 +128,17 @@ def _is_quiet(now_slot: int, *, tz: str, rules: PromptRules) -> bool:
     return start <= now < end if start <= end else now >= start or now < end
 
 
-def _asked(member: MemberHistory, *, now_slot: int, tz: str) -> _Asked:
-    today = int(wall_slots(now_slot, 1, tz=tz)[0]) // SLOTS_PER_DAY
-    days = [int(wall_slots(ask.issued_slot, 1, tz=tz)[0]) // SLOTS_PER_DAY for ask in member.earlier_prompts]
-    week = sum(now_slot - WEEK_SLOTS < ask.issued_slot <= now_slot for ask in member.earlier_prompts)
-    return _Asked(sum(day == today for day in days), week)
+def _asked(members_history: Sequence[MemberHistory], *, now_slot: int, tz: str) -> dict[str, _Asked]:
+    """Of each member. The local day is worked out once for all asks."""
+    issued = [ask.issued_slot for member in members_history for ask in member.earlier_prompts]
+    first, last = min([now_slot, *issued]), max([now_slot, *issued])
+    days = (wall_slots(first, last - first + 1, tz=tz) // SLOTS_PER_DAY).tolist()
+    found = {}
+    for member in members_history:
+        slots = [ask.issued_slot for ask in member.earlier_prompts]
+        today = sum(days[slot - first] == days[now_slot - first] for slot in slots)
+        found[member.member] = _Asked(today, sum(now_slot - WEEK_SLOTS < slot <= now_slot for slot in slots))
+    return found
 
 
 def _may_ask(member: MemberHistory, appliance: ShiftableAppliance) -> bool:
@@ -198,7 +208,8 @@ def _allocate(
     """
     chosen: list[_Chosen] = []
     given: dict[str, int] = {}
-    queue = [entry for option in options if (entry := _entry(plan, option, rules, round_=0)) is not None]
+    values: _Values = {}
+    queue = [entry for option in options if (entry := _entry(plan, option, rules, round_=0, values=values)) is not None]
     heapq.heapify(queue)
     while queue and len(chosen) < rules.prompts_max:
         _, _, round_, option, value = heapq.heappop(queue)
@@ -206,7 +217,7 @@ def _allocate(
         if not _has_ask_left(asked[member], given.get(member, 0), rules):
             continue
         if round_ < len(chosen):
-            entry = _entry(plan, option, rules, round_=len(chosen))
+            entry = _entry(plan, option, rules, round_=len(chosen), values=values)
             if entry is not None:
                 heapq.heappush(queue, entry)
             continue
@@ -216,16 +227,23 @@ def _allocate(
         given[member] = given.get(member, 0) + 1
         energy_wh = option.appliance.energy_wh
         plan.assign(value.usual, value.proposed, duration, energy_wh=energy_wh, chance=option.chance)
+        values.clear()
     return chosen
 
 
 _Entry = tuple[float, tuple[str, str, str, int], int, _Option, ShiftValue]
 
 
-def _entry(plan: ShiftPlan, option: _Option, rules: PromptRules, *, round_: int) -> _Entry | None:
-    value = plan.best_move(
-        option.usual, option.targets, option.appliance.duration_slots, energy_wh=option.appliance.energy_wh
-    )
+_Values = dict[tuple[int, int, int, bytes], ShiftValue | None]
+"""What moves are worth until the plan changes: many households have the same appliance at the same hour."""
+
+
+def _entry(plan: ShiftPlan, option: _Option, rules: PromptRules, *, round_: int, values: _Values) -> _Entry | None:
+    duration, energy_wh = option.appliance.duration_slots, option.appliance.energy_wh
+    run = (option.usual, duration, energy_wh, option.targets.tobytes())
+    if run not in values:
+        values[run] = plan.best_move(option.usual, option.targets, duration, energy_wh=energy_wh)
+    value = values[run]
     if value is None or value.robust_share < rules.robust_share_min:
         return None
     if option.chance * value.score_wh < rules.relief_min_wh:

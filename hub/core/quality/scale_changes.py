@@ -24,6 +24,7 @@ from hub.core.quality.usual_use import (
     log_share_above,
     log_steps,
     log_use,
+    medians_of_others,
     step_densities,
     step_log_density,
     use_densities,
@@ -80,19 +81,28 @@ def find_scale_changes(homes: Sequence[str], street: StreetDays) -> tuple[ScaleC
 
     Needs 45 days and five homes, otherwise nothing is found; 70 days are used.
     """
-    found = (scale_change(home, column, street) for column, home in enumerate(homes))
+    shifts = {days: street_shifts(street, days) for days in FACTORS if _is_long_enough(street, days)}
+    found = (scale_change(home, column, street, shifts) for column, home in enumerate(homes))
     return tuple(each for each in found if each is not None)
 
 
-def scale_change(home: str, column: int, street: StreetDays) -> ScaleChange | None:
-    """The change of the home in this column, if any; of two spans the one with more evidence than it needs."""
+def scale_change(
+    home: str, column: int, street: StreetDays, shifts: Mapping[int, Floats] | None = None
+) -> ScaleChange | None:
+    """The change of the home in this column, if any; of two spans the one with more evidence than it needs.
+
+    `shifts` are the street's for each span, if they are known: working them out takes as long for one home as for all.
+    """
     if street.net_wh.shape[2] < LEAST_HOMES:
         return None
     use = np.maximum(street.net_wh[:, :, column] + street.made_wh[:, :, column], 0.0)
     steps = log_steps(use, np.isfinite(use) & (street.made_wh[:, :, column] == 0))
     best, most = None, 1.0
     for days, factors in FACTORS.items():
-        case = _case(street, column, days, steps=steps) if len(street.net_wh) >= days + DAYS_BEFORE else None
+        if not _is_long_enough(street, days):
+            continue
+        shift = shifts[days] if shifts is not None else street_shifts(street, days)
+        case = _case(street, column, days, steps=steps, street_shift=shift[:, :, column])
         if case is None:
             continue
         nats = max(case.evidence(factor) for factor in factors)
@@ -149,7 +159,11 @@ class _Case:
         return float(np.clip(ratio, -LARGEST_STEP, LARGEST_STEP).sum())
 
 
-def _case(street: StreetDays, column: int, days: int, *, steps: Floats) -> _Case | None:
+def _is_long_enough(street: StreetDays, days: int) -> bool:
+    return len(street.net_wh) >= days + DAYS_BEFORE
+
+
+def _case(street: StreetDays, column: int, days: int, *, steps: Floats, street_shift: Floats) -> _Case | None:
     """The home's last days beside the 42 before them; None if too little of either is known."""
     span, new = slice(-days - DAYS_BEFORE, None), slice(DAYS_BEFORE, None)
     net, made = street.net_wh[span, :, column], street.made_wh[span, :, column]
@@ -158,7 +172,7 @@ def _case(street: StreetDays, column: int, days: int, *, steps: Floats) -> _Case
     if _days_known(known[:DAYS_BEFORE]) < LEAST_DAYS or _days_known(known[new]) < (days + 1) // 2:
         return None
     cold = cold_excess(use, street.heat[span], past_days=DAYS_BEFORE)
-    shift = STREET_WEIGHT * _street_shift(street, column, days) if cold is None else cold
+    shift = STREET_WEIGHT * np.repeat(street_shift, use.shape[1] // BLOCKS, axis=1) if cold is None else cold
     steps = steps[span]
     is_maker = bool((np.nan_to_num(made) != 0).any())
     past = use_densities(log_use(use[:DAYS_BEFORE]) - shift[:DAYS_BEFORE])
@@ -170,11 +184,10 @@ def _days_known(known: Bools) -> int:
     return int((known.mean(axis=1) >= 1 / BLOCKS).sum())
 
 
-def _street_shift(street: StreetDays, column: int, days: int) -> Floats:
-    """How far the middle of the other homes is from its own past, in logarithms by four hours. Shape: [days, 96]."""
+def street_shifts(street: StreetDays, days: int) -> Floats:
+    """For each home, how far the middle of the others is from its own past, in logarithms. Shape: [days, 6, homes]."""
     span = slice(-days - DAYS_BEFORE, None)
-    use = np.delete(street.net_wh[span] + street.made_wh[span], column, axis=2)
-    length, slots, homes = use.shape
+    use = street.net_wh[span] + street.made_wh[span]
+    length, _, homes = use.shape
     logs = log_use(known_median(use.reshape(length, BLOCKS, -1, homes), axis=2))
-    shifts = known_median(logs - known_median(logs[:DAYS_BEFORE]), axis=2)
-    return np.repeat(np.nan_to_num(shifts), slots // BLOCKS, axis=1)
+    return np.nan_to_num(medians_of_others(logs - known_median(logs[:DAYS_BEFORE])))

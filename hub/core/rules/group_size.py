@@ -49,8 +49,9 @@ class GroupRule:
         (True, False)
         """
         of_person: Counter[str] = Counter()
+        seen = self.plants | self.open_homes
         for home, wh in parts_wh.items():
-            if home not in self.plants | self.open_homes:
+            if home not in seen:
                 of_person[self.persons.get(home, home)] += abs(wh)
         parts = sorted(of_person.values())
         if sum(parts) < LEAST_WH:

@@ -9,6 +9,7 @@ from hub.storage.sql.access_log import SqlAccessLog
 from hub.storage.sql.connection import Connection
 
 ACCOUNT_FIELDS: Final = "bank account"
+_HOMES_SQL = "SELECT id FROM home{theirs} ORDER BY id"
 _ACCOUNTS_SQL = "SELECT id, member, name, iban, made_by, made_at FROM account AS a{asked} ORDER BY id"
 _MANDATES_SQL = """SELECT m.id, m.account, a.member, m.signed_on, m.made_by, m.made_at, e.made_by, e.made_at
 FROM mandate AS m JOIN account AS a ON a.id = m.account LEFT JOIN mandate_end AS e ON e.mandate = m.id{asked}
@@ -42,12 +43,14 @@ class SqlAccounts(SqlAccessLog):
     async def bank_details(self, members: Sequence[str] | None, *, access: Access) -> BankDetails:
         """The history of these members, or of all; a row in each member's access log is committed first."""
         asked = None if members is None else frozenset(members)
-        async with self.reading() as db:
-            homes = list(await db.execute_fetchall("SELECT id, member_id FROM home ORDER BY id"))
-        chosen = [str(home) for home, member in homes if asked is None or member in asked]
-        await self.log_access(access, chosen, fields=ACCOUNT_FIELDS, rows=1)
         names = sorted(asked or ())
-        of_them = "" if asked is None else f" WHERE a.member IN ({', '.join('?' for _ in names)})"
+        marks = ", ".join("?" for _ in names)
+        theirs = "" if asked is None else f" WHERE member_id IN ({marks})"
+        async with self.reading() as db:
+            homes = await db.execute_fetchall(_HOMES_SQL.format(theirs=theirs), names)
+        chosen = [str(home) for (home,) in homes]
+        await self.log_access(access, chosen, fields=ACCOUNT_FIELDS, rows=1)
+        of_them = "" if asked is None else f" WHERE a.member IN ({marks})"
         async with self.reading() as db:
             account_rows = await db.execute_fetchall(_ACCOUNTS_SQL.format(asked=of_them), names)
             mandate_rows = await db.execute_fetchall(_MANDATES_SQL.format(asked=of_them), names)

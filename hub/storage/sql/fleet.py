@@ -21,27 +21,27 @@ _PRESENCE: Final = {
     Mark.MISSING: "missing",
 }
 _GRID: Final = (int(Measure.GRID_IMPORT), int(Measure.GRID_EXPORT))
-_EVERY: Final = ", ".join(str(int(measure)) for measure in Measure)
 _HOMES_SQL = """SELECT home.id, home.name, agent.id, h.last_slot, h.last_received_at, h.epoch, h.seq,
     coalesce(h.messages, 0), coalesce(agent.seat, 1)
 FROM home LEFT JOIN agent ON agent.home_id = home.id AND agent.revoked_at IS NULL
 LEFT JOIN chain_head AS h ON h.agent = agent.id
-WHERE NOT EXISTS (SELECT 1 FROM member WHERE member.id = home.member_id AND member.left_at <= ?)
+WHERE NOT EXISTS (SELECT 1 FROM member WHERE member.id = home.member_id AND member.left_at <= ?) {and_home}
 ORDER BY home.id, agent.seat"""
 _HOME_FIELDS: Final = (
     *("home", "home_name", "agent", "last_slot", "last_received_at", "epoch", "seq", "stored_messages", "seat"),
 )
 _MARKS_SQL = """SELECT home, slot, max(mark) FROM reading
-WHERE home IN (SELECT id FROM home) AND measure IN (?, ?) AND slot >= ? AND slot < ? AND span = 1
+WHERE home IN (SELECT id FROM home{with_id}) AND measure IN (?, ?) AND slot >= ? AND slot < ? AND span = 1
 GROUP BY home, slot"""
 # The measures one by one: a range of them would use the key no further, and read every slot ever stored.
-_GAPS_SQL = f"""SELECT home, gap, count(DISTINCT slot) FROM reading
-WHERE home IN (SELECT id FROM home) AND measure IN ({_EVERY}) AND slot >= ? AND slot < ? AND gap <> 0
-GROUP BY home, gap"""  # noqa: S608 - only the measures' numbers are put into it
+_GAPS_SQL = """SELECT home, gap, count(DISTINCT slot) FROM reading
+WHERE home IN (SELECT id FROM home{with_id}) AND measure IN (1, 2, 3, 4, 5, 6, 7)
+AND slot >= ? AND slot < ? AND gap <> 0
+GROUP BY home, gap"""
 _FORMER_SQL = """SELECT agent.home_id, agent.id, agent.revoked_at, r.last_at, agent.seat FROM agent
 LEFT JOIN refusal AS r ON r.agent = agent.id AND r.reason = 'revoked'
-WHERE agent.revoked_at IS NOT NULL ORDER BY agent.revoked_at, agent.id"""
-_DEVICES_SQL = "SELECT home, name, state, age_s, reported_at, seat FROM device ORDER BY home, seat, name"
+WHERE agent.revoked_at IS NOT NULL {and_agent} ORDER BY agent.revoked_at, agent.id"""
+_DEVICES_SQL = "SELECT home, name, state, age_s, reported_at, seat FROM device{with_home} ORDER BY home, seat, name"
 
 _CUT_OFF_MEMBER_SQL = """SELECT home.member_id FROM cut_off JOIN agent ON agent.id = cut_off.agent
 JOIN home ON home.id = agent.home_id WHERE cut_off.agent = ?"""
@@ -49,42 +49,58 @@ JOIN home ON home.id = agent.home_id WHERE cut_off.agent = ?"""
 _TAKEN_SQL = """SELECT kind, seq, substr(sealed, 1, 1), length(sealed) FROM
 (SELECT kind, seq, received_at, sealed FROM message WHERE agent = ? ORDER BY epoch DESC, seq DESC LIMIT ?) AS newest
 WHERE received_at >= ?"""
-_CUT_OFFS_SQL = "SELECT agent, at, messages FROM cut_off ORDER BY agent"
+_CLOCKS_SQL = "SELECT agent, told_at, ahead_s, state FROM agent_clock{with_agent}"
+_CUT_OFFS_SQL = "SELECT agent, at, messages FROM cut_off{with_agent} ORDER BY agent"
+_OF_ALL: Final = dict.fromkeys(("and_home", "with_id", "and_agent", "with_home", "with_agent"), "")
+_OF_ONE: Final = {
+    "and_home": "AND home.id = ?",
+    "with_id": " WHERE id = ?",
+    "and_agent": "AND agent.home_id = ?",
+    "with_home": " WHERE home = ?",
+    "with_agent": " WHERE agent IN (SELECT id FROM agent WHERE home_id = ?)",
+}
+"""What the statements above go on with, for all homes or for one."""
 
 
 class SqlFleet(Transactions):
     """The fleet's part of the ReadingStore slice."""
 
-    async def fleet(self, *, slots: range) -> tuple[FleetRow, ...]:
+    async def fleet(self, *, slots: range, home: str | None = None) -> tuple[FleetRow, ...]:
         """One row per agent of the homes whose membership lasts into these slots, and one for a home without any.
 
+        With `home`, only that home's; nothing of another one is read.
         Presence is the grid meter's, which is settled; it and the gaps are the home's, whichever agent brings them.
         """
         presence: dict[str, list[str]] = defaultdict(lambda: ["waiting"] * len(slots))
         gaps: dict[str, list[tuple[str, int]]] = defaultdict(list)
         place = (slots.start, slots.stop)
 
+        one = () if home is None else (home,)
+
+        async def rows(db: Connection, sql: str, *values: object) -> list[Row]:
+            return await db.execute_fetchall(sql.format(**(_OF_ALL if home is None else _OF_ONE)), values)
+
         async def work(db: Connection) -> tuple[list[Row], ...]:
             return (
-                await db.execute_fetchall(_HOMES_SQL, (start_of(slots.start),)),
-                await db.execute_fetchall(_MARKS_SQL, (*_GRID, *place)),
-                await db.execute_fetchall(_GAPS_SQL, place),
-                await db.execute_fetchall("SELECT agent, told_at, ahead_s, state FROM agent_clock"),
-                await db.execute_fetchall(_CUT_OFFS_SQL),
-                await db.execute_fetchall(_FORMER_SQL),
-                await db.execute_fetchall(_DEVICES_SQL),
+                await rows(db, _HOMES_SQL, start_of(slots.start), *one),
+                await rows(db, _MARKS_SQL, *one, *_GRID, *place) if slots else [],
+                await rows(db, _GAPS_SQL, *one, *place) if slots else [],
+                await rows(db, _CLOCKS_SQL, *one),
+                await rows(db, _CUT_OFFS_SQL, *one),
+                await rows(db, _FORMER_SQL, *one),
+                await rows(db, _DEVICES_SQL, *one),
             )
 
         homes, mark_rows, gap_rows, clock_rows, cut_rows, former_rows, device_rows = await self.read(work)
-        for home, slot, mark in mark_rows:
-            presence[home][slot - slots.start] = _PRESENCE[Mark(mark)]
-        for home, gap, count in gap_rows:
-            gaps[home].append((Gap(gap).label, int(count)))
+        for at, slot, mark in mark_rows:
+            presence[at][slot - slots.start] = _PRESENCE[Mark(mark)]
+        for at, gap, count in gap_rows:
+            gaps[at].append((Gap(gap).label, int(count)))
         clocks = {str(row[0]): AgentClock(*row) for row in clock_rows}
         cuts = {str(row[0]): CutOff(*row) for row in cut_rows}
         former: dict[str, list[FormerAgent]] = defaultdict(list)
-        for home, *agent in former_rows:
-            former[home].append(FormerAgent(*agent))
+        for at, *agent in former_rows:
+            former[at].append(FormerAgent(*agent))
         devices: dict[tuple[str, int], list[DeviceRow]] = defaultdict(list)
         for device in device_rows:
             devices[device[0], device[5]].append(DeviceRow(*device))
@@ -117,7 +133,7 @@ class SqlFleet(Transactions):
     async def cut_offs(self) -> tuple[CutOff, ...]:
         """Those in force, by agent."""
         async with self.reading() as db:
-            return tuple(CutOff(*row) for row in await db.execute_fetchall(_CUT_OFFS_SQL))
+            return tuple(CutOff(*row) for row in await db.execute_fetchall(_CUT_OFFS_SQL.format(**_OF_ALL)))
 
     async def let_in(self, agent: str, *, by: str) -> str | None:
         """End a cut-off, with a line in the log of changes."""
@@ -127,7 +143,7 @@ class SqlFleet(Transactions):
                 return problem
             rows = list(await db.execute_fetchall(_CUT_OFF_MEMBER_SQL, (agent,)))
             if not rows:
-                held = ", ".join(str(row[0]) for row in await db.execute_fetchall(_CUT_OFFS_SQL))
+                held = ", ".join(str(row[0]) for row in await db.execute_fetchall(_CUT_OFFS_SQL.format(**_OF_ALL)))
                 return f"agent {agent[:40]!r} is not cut off; agents cut off: {held or 'none'}"
             at, member = int(self._now()), str(rows[0][0])
             await log_change(db, ChangeKind.AGENT_LET_IN, member, at=at, by=by, subject=agent)

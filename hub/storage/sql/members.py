@@ -121,10 +121,13 @@ class SqlMembers(Transactions):
             rows = await db.execute_fetchall(f"SELECT {_HOME} FROM home WHERE member_id = ?", (member_id,))
         return next((Home(*row) for row in rows), None)
 
-    async def agents(self) -> tuple[Agent, ...]:
+    async def agents(self, *, home: str | None = None) -> tuple[Agent, ...]:
         """All agents ever enrolled, by id; revoked ones too, because their messages refer to them."""
         async with self.reading() as db:
-            rows = await db.execute_fetchall(f"SELECT {_AGENT} FROM agent ORDER BY id")
+            if home is None:
+                rows = await db.execute_fetchall(f"SELECT {_AGENT} FROM agent ORDER BY id")
+            else:
+                rows = await db.execute_fetchall(f"SELECT {_AGENT} FROM agent WHERE home_id = ? ORDER BY id", (home,))
         return tuple(Agent(*row) for row in rows)
 
     async def add_invite(

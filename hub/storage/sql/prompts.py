@@ -3,7 +3,7 @@
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -52,10 +52,14 @@ class SqlPrompts(Transactions):
 
         await self.write(work)
 
-    async def appliances(self) -> tuple[Appliance, ...]:
-        """All appliances by home, in each household's own order."""
+    async def appliances(self, *, home: str | None = None) -> tuple[Appliance, ...]:
+        """All appliances by home, or one home's, in each household's own order."""
         async with self.reading() as db:
-            rows = await db.execute_fetchall(f"SELECT {_APPLIANCE} FROM appliance ORDER BY home, position")
+            if home is None:
+                rows = await db.execute_fetchall(f"SELECT {_APPLIANCE} FROM appliance ORDER BY home, position")
+            else:
+                sql = f"SELECT {_APPLIANCE} FROM appliance WHERE home = ? ORDER BY position"
+                rows = await db.execute_fetchall(sql, (home,))
         return tuple(replace(Appliance(*row), is_asked=bool(row[7])) for row in rows)
 
     async def add_prompts(self, prompts: Sequence[PromptRow]) -> None:
@@ -103,14 +107,12 @@ class SqlPrompts(Transactions):
 
         return await self.write(work)
 
-    async def set_measured(self, prompt_id: str, *, measured_wh: int, uncertainty_wh: int) -> None:
-        """Store how much energy a prompt was measured to have moved, and half the width of its 90 % interval."""
-
-        async def work(db: Connection) -> None:
-            sql = "UPDATE prompt SET measured_wh = ?, measured_uncertainty_wh = ? WHERE id = ?"
-            await db.execute(sql, (measured_wh, uncertainty_wh, prompt_id))
-
-        await self.write(work)
+    async def set_measured(self, effects: Mapping[str, tuple[int, int]]) -> None:
+        """Store how much energy each prompt was measured to have moved, and half the width of its 90 % interval."""
+        sql = "UPDATE prompt SET measured_wh = ?, measured_uncertainty_wh = ? WHERE id = ?"
+        lines = [(measured_wh, uncertainty_wh, prompt) for prompt, (measured_wh, uncertainty_wh) in effects.items()]
+        if lines:
+            await self.write(lambda db: db.executemany(sql, lines))
 
     async def jobs(self) -> tuple[Job, ...]:
         """All jobs, earliest due time first."""

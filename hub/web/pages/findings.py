@@ -29,7 +29,7 @@ def _add_member_pages(app: FastAPI, site: PageContext) -> None:
     async def own_findings(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
         rows = await _own(site, visit)
-        members = await site.parts.store.members()
+        members = await site.named(each.board_member for row in rows for each in row.decisions)
         lines = finding_lines(rows, visit.words, members=members, homes=())
         return await site.page(visit, "findings.html", place="my-home", lines=lines, days=SHOWN_DAYS)
 

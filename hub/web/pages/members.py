@@ -216,11 +216,13 @@ def _add_homes(app: FastAPI, site: PageContext) -> None:
     @app.get("/homes")
     async def homes(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
+        adults = await store.adults()
+        here = {seen.home.id for seen in visit.homes}
         cards = home_cards(
             visit.homes,
-            await store.adults(),
+            adults,
             visit.words,
-            members=await store.members(),
+            members=await site.named(each.member for each in adults if each.home in here),
             reader=visit.member.id,
             shown=visit.own_home().id,
         )
@@ -258,23 +260,23 @@ def _parse_json(body: bytes, words: Localizer) -> object:
 
 
 async def _new_agents(site: PageContext, visit: Visit) -> tuple[NewAgentNote, ...]:
-    names = {member.id: member.name for member in await site.parts.store.members()}
-    keys = await site.parts.store.new_agent_keys()
-    return new_agent_notes(keys, visit.words, home=visit.own_home().id, names=names, now_s=visit.now_s)
+    store, home = site.parts.store, visit.own_home().id
+    keys = [key for key in await store.new_agent_keys() if key.home == home]
+    names = {member.id: member.name for member in await store.members()} if keys else {}
+    return new_agent_notes(keys, visit.words, home=home, names=names, now_s=visit.now_s)
 
 
 async def _home_agents(site: PageContext, visit: Visit) -> tuple[HomeAgentNote, ...]:
-    store, now = site.parts.store, slot_of(visit.now_s)
-    rows, sources, refusals = (
-        await store.fleet(slots=range(now, now)),
-        await store.meter_sources(),
-        await store.refusals(),
-    )
-    return home_agent_notes(rows, sources, refusals, visit.words, home=visit.own_home().id, now_s=visit.now_s)
+    store, now, home = site.parts.store, slot_of(visit.now_s), visit.own_home().id
+    rows = await store.fleet(slots=range(now, now), home=home)
+    if len(rows) < 2:
+        return ()  # the home's only agent brings everything
+    sources, refusals = await store.meter_sources(), await store.refusals()
+    return home_agent_notes(rows, sources, refusals, visit.words, home=home, now_s=visit.now_s)
 
 
 async def _own_appliances(site: PageContext, home: Home) -> tuple[Appliance, ...]:
-    return tuple(row for row in await site.parts.store.appliances() if row.home == home.id)
+    return await site.parts.store.appliances(home=home.id)
 
 
 async def _fields(site: PageContext, visit: Visit) -> tuple[ApplianceField, ...]:

@@ -49,9 +49,8 @@ def _add_member_pages(app: FastAPI, site: PageContext) -> None:
     async def own_objections(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
         rows = await _own(site, visit)
-        lines = objection_lines(
-            rows, visit.words, members=await store.members(), own=visit.memberships, now_s=visit.now_s
-        )
+        members = await site.named(name for row in rows for name in (row.member, row.board_member) if name)
+        lines = objection_lines(rows, visit.words, members=members, own=visit.memberships, now_s=visit.now_s)
         is_saved = request.query_params.get("saved") == "objection"
         return await site.page(visit, "objections.html", place="credits", lines=lines, is_saved=is_saved)
 

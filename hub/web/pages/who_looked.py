@@ -36,7 +36,8 @@ def add_who_looked_pages(app: FastAPI, site: PageContext) -> None:
         except ValueError:
             raise PageError(404, visit.words.text("The log has no such place. Open the page again.")) from None
         rows, older = await list_access(read, who, before=before)
-        days = access_days(rows, await site.parts.store.members(), visit.words, self_id=visit.member.id)
+        members = await site.named(name for row in rows for name in (row.actor, row.link_by) if name)
+        days = access_days(rows, members, visit.words, self_id=visit.member.id)
         with_link = bool(await read(FILTERS["link"], 1))
         return await site.page(
             visit, "who_looked.html", place="more", days=days, who=who, older=older, with_link=with_link

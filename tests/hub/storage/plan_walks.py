@@ -26,7 +26,7 @@ _STOPS_AT_ONCE: Final = re.compile(r"LIMIT 1\)?\s*$")
 
 def walks_of(db: sqlite3.Connection, text: str) -> tuple[str, ...]:
     """What is wrong with the plan of this statement, a line for each growing table; none if nothing is."""
-    plan = _plan(db, text)
+    plan = plan_of(db, text)
     tables = {alias: table for table, alias in _NAMED.findall(text)}
     return tuple(dict.fromkeys(line for step in plan for line in _judged(db, text, step, tables, plan)))
 
@@ -65,7 +65,8 @@ def _key_columns(db: sqlite3.Connection, table: str, index: str | None) -> list[
     return [name for _, name in sorted(keys)]
 
 
-def _plan(db: sqlite3.Connection, text: str) -> tuple[str, ...]:
+def plan_of(db: sqlite3.Connection, text: str) -> tuple[str, ...]:
+    """The steps of SQLite's plan of this statement."""
     numbers = [int(number) for number in re.findall(r"\?(\d+)", text)]
     values = [None] * (max(numbers) if numbers else text.count("?"))
     rows = db.execute(f"EXPLAIN QUERY PLAN {text}", values).fetchall()

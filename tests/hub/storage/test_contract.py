@@ -456,7 +456,7 @@ async def test_prompts_are_stored_once_and_their_last_answer_counts(store: Store
     assert await answer("p-1", home="h01", answer="never_appliance", at=in_time) is None
     assert await answer("p-1", home="h01", answer="never_appliance", at=in_time) is None
     assert [a.is_asked for a in await store.appliances()] == [False, True]
-    await store.set_measured("p-1", measured_wh=4, uncertainty_wh=2)
+    await store.set_measured({"p-1": (4, 2)})
     assert await answer("p-1", home="h01", answer="yes", at=in_time) is None
     assert [a.is_asked for a in await store.appliances()] == [True, True], "that home may be asked again"
     (row,) = await store.prompts(home="h01", issued=range(SLOT, SLOT + 9))
@@ -464,7 +464,7 @@ async def test_prompts_are_stored_once_and_their_last_answer_counts(store: Store
     assert "later answer" in (await answer("p-1", home="h01", answer="no", at=in_time - 1) or "")
     assert await answer("p-1", home="h01", answer="never_appliance", at=in_time) is None
     assert [a.is_asked for a in await store.appliances()] == [False, True]
-    await store.set_measured("p-1", measured_wh=-5, uncertainty_wh=40)
+    await store.set_measured({"p-1": (-5, 40)})
     (row,) = await store.prompts(home="h01", issued=range(SLOT, SLOT + 9))
     assert (row.answer, row.answered_at, row.measured_wh) == ("never_appliance", in_time, -5)
     with pytest.raises(ValueError, match="does not belong"):

@@ -51,8 +51,17 @@ class SqlHomeAgents(Transactions):
         brings: dict[tuple[str, int], set[Measure]] = defaultdict(set)
         for (home, meter), seat in newest.items():
             brings[home, seat] |= measures_of(meter)
-        homes = sorted({home for home, _ in held} - ended)
-        return {home: _of_home(home, held=held, brings=brings, live=live) for home in homes}
+        counting: dict[str, set[int]] = defaultdict(set)
+        sent: dict[str, set[int]] = defaultdict(set)
+        for home, seat in live | brings.keys():
+            counting[home].add(seat)
+        for home, seat in held:
+            sent[home].add(seat)
+        return {
+            # Seats with a working agent or with a measure that nobody took over since; else every seat with a consent.
+            home: _of_home(home, counting.get(home) or sent[home], held=held, brings=brings)
+            for home in sorted(sent.keys() - ended)
+        }
 
     async def consent_bytes(self, home: str, *, seat: int = 1) -> tuple[int, bytes] | None:
         """The newest (version, document) of one seat of a home, or None."""
@@ -66,13 +75,11 @@ class SqlHomeAgents(Transactions):
 
 def _of_home(
     home: str,
+    seats: set[int],
     *,
     held: dict[tuple[str, int], tuple[int, bytes]],
     brings: dict[tuple[str, int], set[Measure]],
-    live: set[tuple[str, int]],
 ) -> tuple[AgentConsent, ...]:
-    """Seats with a working agent or with a measure that nobody took over since; else every seat with a consent."""
-    seats = {seat for at, seat in live | brings.keys() if at == home} or {seat for at, seat in held if at == home}
     return tuple(
         AgentConsent(*held.get((home, seat), (0, b"")), frozenset(brings.get((home, seat), ())), seat)
         for seat in sorted(seats)

@@ -16,8 +16,10 @@ from hub.storage.sql.people.rows import insert_member, member_of
 _SEEN_SQL: Final = """SELECT home.id, home.name, home.follows, member.* FROM home
 JOIN (SELECT id AS member, name, email, language, is_board, joined_at, left_at, held_by FROM member) AS member
 ON member.member = home.member_id
-WHERE coalesce(member.held_by, member.member) = ?1
-OR EXISTS (SELECT 1 FROM home_adult WHERE home_adult.home = home.id AND home_adult.member = ?1)
+WHERE home.id IN (
+    SELECT home.id FROM member AS own JOIN home ON home.member_id = own.id WHERE own.id = ?1 AND own.held_by IS NULL
+    UNION SELECT home.id FROM member AS own JOIN home ON home.member_id = own.id WHERE own.held_by = ?1
+    UNION SELECT home FROM home_adult WHERE home_adult.member = ?1)
 ORDER BY coalesce(member.held_by, member.member) <> ?1, home.id"""
 _RESIDENTS_SQL: Final = """SELECT home.id, coalesce(held_by, member.id) FROM home JOIN member ON member.id = member_id
 UNION SELECT home, member FROM home_adult"""

@@ -84,8 +84,10 @@ async def _page(
 ) -> Response:
     visit.paid_home()
     details = await site.parts.store.bank_details([visit.holder.id], access=_own(visit))
+    makers = {row.made_by for row in details.accounts} | {row.made_by for row in details.mandates}
+    ended = {row.ended_by for row in details.mandates if row.ended_by is not None}
     view = account_page(
-        details, visit.words, members=await site.parts.store.members(), me=visit.holder, bank=site.parts.bank
+        details, visit.words, members=await site.named(makers | ended), me=visit.holder, bank=site.parts.bank
     )
     return await site.page(
         visit,

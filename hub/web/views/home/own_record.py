@@ -70,7 +70,7 @@ class AgentTerms:
 
 async def read_consents(store: Store, home: Home) -> tuple[AgentTerms, ...]:
     """The consent in force at each working agent of the home; at least one, also for a home without an agent."""
-    live = [each for each in await store.agents() if each.home_id == home.id and each.revoked_at is None]
+    live = [each for each in await store.agents(home=home.id) if each.revoked_at is None]
     seats = sorted((each.seat, each.id) for each in live) or [(1, "")]
     return tuple([AgentTerms(agent, await _terms(store, home, seat=seat)) for seat, agent in seats])
 

@@ -2,7 +2,11 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
+from hub.core.forecasting.day_grid import Floats
 from hub.core.quality.usual_use import (
     LEAST_STEPS,
     STEP_BIN,
@@ -10,6 +14,7 @@ from hub.core.quality.usual_use import (
     known_median,
     log_steps,
     log_use,
+    medians_of_others,
     step_densities,
     step_log_density,
     use_densities,
@@ -64,3 +69,21 @@ def test_steps_of_one_appliance_are_narrow() -> None:
     at, beside = step_log_density(densities, np.log(np.array([475.0, 1.1 * 475])))
     assert at - beside > 2
     assert step_densities(logs[: LEAST_STEPS - 1]) is None
+
+
+@given(
+    hnp.arrays(
+        np.float64,
+        st.tuples(st.integers(1, 3), st.integers(1, 9)),
+        elements=st.one_of(st.just(np.nan), st.integers(-3, 3).map(float)),
+    )
+)
+def test_the_median_of_the_others_is_that_of_the_rest_alone(values: Floats) -> None:
+    found = medians_of_others(values)
+    for place in range(values.shape[1]):
+        rest = (
+            known_median(np.delete(values, place, axis=1), axis=1)
+            if values.shape[1] > 1
+            else np.full(len(values), np.nan)
+        )
+        np.testing.assert_array_equal(found[:, place], rest)
