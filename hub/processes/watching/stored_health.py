@@ -42,13 +42,20 @@ async def stored_health(folder: Path, store: Store, *, settings: HubSettings, no
         newest_slot_end=None if newest is None else start_of(newest + 1),
         last_settled_day=await store.last_settled_day(),
         refused=refused,
-        store_bytes=sum(path.stat().st_size for path in folder.glob(f"{STORE_NAME}*")),
+        store_bytes=sum(_size_bytes(path) for path in folder.glob(f"{STORE_NAME}*")),
         disk_free_bytes=disk.free,
         disk_bytes=disk.total,
         backup_age_s=backup_age_s(folder, now_s=now_s),
         certificates_end_at=certificates_end_at,
         warnings={subject: words for subject, words in warnings.items() if words},
     )
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # a file beside the store that has just gone
 
 
 def _silent(agents: tuple[Agent, ...], through: dict[str, Slot], *, now_s: float) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 from hub.health.checks import HealthCheck, Level, health_checks, unready
@@ -164,5 +165,5 @@ def _store(stored: StoredHealth, words: Localizer) -> tuple[str, ...]:
         words.text("The disk has %(share)s of its room left.", share=words.percent(free)),
         words.text("Nothing is settled yet.")
         if stored.last_settled_day is None
-        else words.text("Settled until: %(day)s.", day=stored.last_settled_day),
+        else words.text("Settled until: %(day)s.", day=words.long_day(date.fromisoformat(stored.last_settled_day))),
     )

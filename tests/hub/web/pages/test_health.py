@@ -17,6 +17,7 @@ async def test_the_board_sees_what_needs_a_hand_and_what_to_do(sign_in: SignIn) 
     ):
         assert words in page
     assert "The process intake is running." in page
+    assert "Settled until: 19 September 2026." in page
 
 
 async def test_fleet_and_health_show_what_became_of_messages(sign_in: SignIn) -> None:
