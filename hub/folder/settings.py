@@ -154,10 +154,9 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
         watch=read_watch(top.table, folder, taken_ports=(web.port, broker.port), has_traces="traces" in tables),
     )
     require_sound_sites(
-        broker.sites,
-        kind=broker.kind,
+        broker,
         taken_ports=() if (public := settings.public) is None else (web.port, broker.port, public.enrol_port),
-        wrong=lambda expected: top.table("broker").wrong("shards", expected),
+        wrong=top.table("broker").wrong,
     )
     quality.require_nothing_else()
     intake.require_nothing_else()

@@ -5,6 +5,7 @@ import logging
 import time
 
 from hub.broker.file_watch import watch_file
+from hub.broker.sharded.asked import AskedNotices, Reach
 from hub.broker.sharded.directory import directory_of
 from hub.broker.sharded.notices import BrokerNotices
 from hub.folder.elsewhere.public_settings import PublicSettings
@@ -33,7 +34,8 @@ class EnrolmentServer:
         directory = directory_of(hub.settings)
         if directory is not None:
             notices = BrokerNotices(directory, coop=hub.settings.coop.id, signer=hub.signer, clock=hub.clock)
-            posts["/api/broker"] = PlaceAnswers(notices, now=time.time)
+            asked = AskedNotices(notices, directory, now=time.time, reaches=Reach())
+            posts["/api/broker"] = PlaceAnswers(asked, now=time.time)
         app = public_app(posts, {"/api/authority": self._root}, packages)
         self._server = PublicServer(app, port=self._port, certificate=self._certificate)
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from base64 import b64decode
+from collections.abc import Sequence
 from functools import partial
 
 from hub.broker.access_keeper import AccessKeeper, AccessKeepers
@@ -21,6 +22,7 @@ from hub.intake.homes_link import HomesLink
 from hub.intake.receiver import Intake
 from hub.processes.channel import Channel, Facts
 from hub.processes.own_hub import OwnHub, cpu_s
+from hub.processes.rabbitmq import AnyLink, rabbitmq_link
 from protocols.wire.topics import up_filters
 
 
@@ -34,11 +36,7 @@ class IntakePart:
             BrokerElsewhere.told(facts, reload=partial(channel.tell, "reload broker", number=number))
             for number, facts in enumerate(begin["brokers"])
         ]
-        client_id, filters = hub_client_id(hub.folder / BROKER_NAME, coop=coop), up_filters(coop)
-        self._each = [
-            BrokerLink(client_id=client_id, filters=filters, deliver=self._offer, number=number)
-            for number in range(len(self._brokers))
-        ]
+        self._each = self._links(hub)
         directory = directory_of(hub.settings)
         self._link = SeveralLinks(self._each, directory)
         self._homes = HomesLink(self._link, hub.signer.certificate)
@@ -95,6 +93,17 @@ class IntakePart:
                 group.create_task(_connect(broker, link))
             self._channel.tell("serving")
 
+    def _links(self, hub: OwnHub) -> Sequence[AnyLink]:
+        """One for each broker, not yet connected; a cluster of RabbitMQ is one."""
+        coop, nodes = hub.settings.coop.id, hub.settings.broker.nodes
+        if nodes:
+            return [rabbitmq_link(hub.folder, coop=coop, nodes=nodes, deliver=self._offer)]
+        client_id, filters = hub_client_id(hub.folder / BROKER_NAME, coop=coop), up_filters(coop)
+        return [
+            BrokerLink(client_id=client_id, filters=filters, deliver=self._offer, number=number)
+            for number in range(len(self._brokers))
+        ]
+
     def _sending_on(self, hub: OwnHub, directory: Directory) -> Moves:
         return Moves(
             BrokerNotices(directory, coop=hub.settings.coop.id, signer=hub.signer, clock=hub.clock),
@@ -110,7 +119,7 @@ class IntakePart:
             self._moves.send_on(elsewhere)
 
 
-async def _connect(broker: BrokerElsewhere, link: BrokerLink) -> None:
+async def _connect(broker: BrokerElsewhere, link: AnyLink) -> None:
     await broker.ready.wait()
     link.start(broker.address)
     try:

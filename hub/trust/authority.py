@@ -63,7 +63,15 @@ class Authority:
             raise AuthorityError("agent: expected an agent's id")
         public = _requested_key(csr_der)
         self._require_time(now_s)
-        leaf = make_leaf((self.working, self._key), public, name=agent, usage=CLIENT, now_s=now_s, lasts_s=AGENT_S)
+        leaf = make_leaf(
+            *((self.working, self._key), public),
+            name=agent,
+            usage=CLIENT,
+            now_s=now_s,
+            lasts_s=AGENT_S,
+            # A second time as a name of the kind that RabbitMQ compares the client id with.
+            hosts=(agent,),
+        )
         return pem_of(leaf) + self.chain_pem
 
     def issue_server(self, names: Sequence[str], *, now_s: int, lasts_s: int = SERVER_S) -> ServerCertificate:

@@ -14,7 +14,7 @@ class Notices(Protocol):
 
     @property
     def certificate(self) -> str: ...
-    def sealed(self, agent: str) -> tuple[str, bytes]: ...
+    async def sealed(self, agent: str) -> tuple[str, bytes]: ...
 
 
 class PlaceAnswers:
@@ -29,14 +29,14 @@ class PlaceAnswers:
 
     async def __call__(self, body: bytes) -> tuple[int, bytes]:
         """Bad input raises nothing: the response is one sentence with a 4xx status."""
-        return self._tries.note(*self._answer(body))
+        return self._tries.note(*await self._answer(body))
 
-    def _answer(self, body: bytes) -> tuple[int, bytes]:
+    async def _answer(self, body: bytes) -> tuple[int, bytes]:
         if len(body) > MAX_QUESTION_BYTES:
             return refusal(413, f"question for the broker: larger than {MAX_QUESTION_BYTES} bytes")
         try:
             agent = parse_question(body)
         except ValueError as error:
             return refusal(400, str(error))
-        _, sealed = self._notices.sealed(agent)
+        _, sealed = await self._notices.sealed(agent)
         return 200, build_place(sealed, hub_certificate=self._notices.certificate).encode("ascii")

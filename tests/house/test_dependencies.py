@@ -19,7 +19,7 @@ BESIDE = {"simbench": {"sim"}, "cwt": {"test"}}
 EXTRAS_OF = {
     "protocols": [],
     "edge_agent": ["edge"],
-    "hub": ["hub", "sepa", "sheets", "pdf", "postgres", "otel"],
+    "hub": ["hub", "sepa", "sheets", "pdf", "postgres", "rabbitmq", "otel"],
     "simulator": ["sim"],
 }
 

@@ -22,10 +22,14 @@ class HomesAddress:
 
 
 class Directory:
-    """The brokers in the order of the settings; each shard has exactly one. `own_host` is where homes enrol."""
+    """The brokers in the order of the settings; each shard has exactly one. `own_host` is where homes enrol.
 
-    def __init__(self, own_host: str, addresses: Sequence[HomesAddress]) -> None:
+    With `is_cluster` they are nodes of one broker: each home has one to begin with, and any other will do as well.
+    """
+
+    def __init__(self, own_host: str, addresses: Sequence[HomesAddress], *, is_cluster: bool = False) -> None:
         self._own_host = own_host
+        self._is_cluster = is_cluster
         self._addresses = tuple(addresses)
         self._number_of = {shard: number for number, each in enumerate(addresses) for shard in each.shards}
 
@@ -37,6 +41,15 @@ class Directory:
         """Where this agent reaches its broker."""
         found = self._addresses[self.number_of(agent)]
         return found.host, found.port
+
+    def choices(self, agent: str, *, turn: int = 0) -> list[Address]:
+        """Where this agent can go, the best first; of a cluster's nodes another one is first at each turn."""
+        first = self.number_of(agent)
+        if not self._is_cluster:
+            return [self.address_of(agent)]
+        count = len(self._addresses)
+        found = [self._addresses[(first + turn + step) % count] for step in range(count)]
+        return [(each.host, each.port) for each in found]
 
     def enrolled_address(self, agent: str) -> Address:
         """What a new agent is told of its broker: it is under the name of the hub, where the agent renews as well.
@@ -54,7 +67,16 @@ def directory_of(settings: HubSettings) -> Directory | None:
     public = settings.public
     if public is None:
         return None
+    if settings.broker.nodes:
+        addresses = _addresses_at_nodes(settings.broker.nodes, port=public.broker_port)
+        return Directory(public.host, addresses, is_cluster=True)
     sites = settings.broker.sites or (BrokerSite(ALL_SHARDS, None, public.broker_port),)
     return Directory(
         public.host, [HomesAddress(site.shards, site.host or public.host, site.homes_port) for site in sites]
     )
+
+
+def _addresses_at_nodes(nodes: Sequence[Address], *, port: int) -> list[HomesAddress]:
+    """Homes spread over the nodes of one cluster, each of which takes any home."""
+    count = len(nodes)
+    return [HomesAddress(frozenset(range(number, SHARDS, count)), host, port) for number, (host, _) in enumerate(nodes)]

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
-from hub.broker.sharded.directory import Directory
+from hub.broker.sharded.directory import Address, Directory
 from protocols.enrolment.broker_notices import BrokerNotice, encode_broker
 from protocols.hub_keys import HubSigner
 from protocols.timeline import Clock
@@ -33,10 +33,11 @@ class BrokerNotices:
     def __init__(self, directory: Directory, *, coop: str, signer: HubSigner, clock: Clock) -> None:
         self._directory, self._coop, self._signer, self._clock = directory, coop, signer, clock
 
-    def sealed(self, agent: str) -> tuple[str, bytes]:
-        """The topic and the sealed notice."""
+    def sealed(self, agent: str, address: Address | None = None) -> tuple[str, bytes]:
+        """The topic and the sealed notice: its own broker, or this address."""
         topic = downlink_topic(self._coop, agent, kind="broker")
-        notice = BrokerNotice(agent, int(self._clock.now()), *self._directory.address_of(agent))
+        place = self._directory.address_of(agent) if address is None else address
+        notice = BrokerNotice(agent, int(self._clock.now()), *place)
         return topic, seal(self._signer.key, topic, encode_broker(notice))
 
     @property

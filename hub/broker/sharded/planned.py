@@ -7,7 +7,7 @@ from hub.broker.access_rules import HUB_USER
 from hub.broker.connection import BrokerAddress
 from hub.broker.mosquitto_files import HomesListener
 from hub.broker.plans import EXTERNAL, BrokerError, BrokerPlan, plan_broker, read_password
-from hub.folder.elsewhere.broker_sites import BrokerSite
+from hub.folder.elsewhere.broker_sites import RABBITMQ, BrokerSite
 from hub.folder.paths import BROKER_NAME, EXTERNAL_SIGN_IN_NAME
 from hub.folder.settings import HubSettings
 
@@ -20,6 +20,9 @@ def plan_brokers(
     `port` is where the first broker listens for the hub, if it needs a port. Raises: BrokerError.
     """
     coop, sites = settings.coop.id, settings.broker.sites
+    if settings.broker.nodes:
+        host, node_port = settings.broker.nodes[0]
+        return (BrokerPlan(RABBITMQ, (), BrokerAddress(host, node_port), None),)
     if not sites or homes is None:
         return (plan_broker(settings.broker, folder=folder / BROKER_NAME, coop=coop, port=port, homes=homes),)
     plans = []

@@ -27,9 +27,11 @@ from hub.broker.firewall.ruleset import ruleset_text
 from hub.broker.local_session import is_allowed_to_write
 from hub.broker.plans import EXTERNAL, IOTCORE, BrokerError, running_address
 from hub.broker.sharded.planned import hub_address, site_folder
-from hub.commands.operation.broker_files import known_now, write_broker_files
+from hub.commands.operation.handed_over.mosquitto import PLACE, known_now, write_broker_files
+from hub.commands.operation.handed_over.rabbitmq import PLACE as RABBITMQ_PLACE
 from hub.folder.clock import open_clock
 from hub.folder.elsewhere.broker_settings import LOOPBACK
+from hub.folder.elsewhere.broker_sites import RABBITMQ
 from hub.folder.elsewhere.public_settings import PublicSettings
 from hub.folder.paths import BROKER_NAME, running_brokers
 from hub.folder.settings import HubSettings, load_settings
@@ -42,7 +44,6 @@ from protocols.timeline import Clock
 CHECK: Final = "check"
 FILES: Final = "files"
 FIREWALL: Final = "firewall"
-PLACE: Final = Path("/etc/mosquitto/commonwatt")
 HUB_PORT: Final = 8884
 SSH_PORT: Final = 22
 
@@ -60,9 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--place",
         type=Path,
-        default=PLACE,
         metavar="DIR",
-        help=f"files: where they will be on the broker's computer (default: {PLACE})",
+        help=f"files: where they will be on the broker's computer (default: {PLACE}, for RabbitMQ {RABBITMQ_PLACE})",
     )
     parser.add_argument(
         "--hub-port",
@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
 def _write_files(args: argparse.Namespace) -> int:
     if args.to is None:
         raise RequestError("broker files: say where to write: --to DIR")
-    if not args.place.is_absolute() or not 1 <= args.hub_port <= 65535:
+    if (args.place is not None and not args.place.is_absolute()) or not 1 <= args.hub_port <= 65535:
         raise RequestError("broker files: expected --place as a full path, and --hub-port from 1 to 65535")
     done = write_broker_files(
         args.data, args.to, place=args.place, hub_port=args.hub_port, clock=open_clock(args.clock)
@@ -125,6 +125,8 @@ def check(folder: Path, *, clock: Clock) -> tuple[RoleResult, ...]:
     if settings.public is not None and settings.broker.sites:
         return _check_sites(folder, settings, settings.public, ports=[port for _, port in running], clock=clock)
     name, port = running[0]
+    if name == RABBITMQ:
+        raise RequestError("broker check: it speaks to Mosquitto; docs/broker.md says how RabbitMQ was tried")
     if name == IOTCORE:
         raise RequestError(
             "broker check: the built-in broker has no access rules: every program on this computer can read every home;"

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-from hub.folder.elsewhere.broker_sites import BrokerSite, read_sites
+from hub.folder.elsewhere.broker_sites import BrokerSite, read_nodes, read_sites
 from protocols.errors import SettingsError
 
-KINDS: Final = ("auto", "iotcore", "mosquitto", "external")
+KINDS: Final = ("auto", "iotcore", "mosquitto", "external", "rabbitmq")
 LOOPBACK: Final = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerSettings:
-    """The broker to use, or several `sites`, and if it is external, how to connect to it and verify it."""
+    """The broker to use, or several `sites`, or a cluster's `nodes`; if it is external, how the hub reaches it."""
 
     kind: str
     host: str
@@ -26,6 +26,7 @@ class BrokerSettings:
     key_file: Path | None
     allow_other_users: bool = False
     sites: tuple[BrokerSite, ...] = ()
+    nodes: tuple[tuple[str, int], ...] = ()
 
 
 class _Table(Protocol):
@@ -53,6 +54,7 @@ def read_broker(table: _Table, folder: Path) -> BrokerSettings:
         key_file=table.file("key_file", folder),
         allow_other_users=table.flag("allow_other_users", default=False),
         sites=read_sites(table.texts("shards"), lambda expected: table.wrong("shards", expected)),
+        nodes=read_nodes(table.texts("nodes"), lambda expected: table.wrong("nodes", expected)),
     )
     table.require_nothing_else()
     if broker.kind != "external":

@@ -1,15 +1,16 @@
-"""The setting `broker.shards` of hub.toml: several Mosquitto brokers, and which shards of the homes each one serves."""
+"""The settings `broker.shards` and `broker.nodes`: several Mosquittos with their shards, or the nodes of a RabbitMQ."""
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from hub.folder.setting_values import is_host
 from protocols.errors import SettingsError
 from protocols.wire.topics import SHARDS
 
 SITES_TEXT: Final = """# shards = ["0-31 here:8883", "32-63 b2.example.org:8883:8884"]  # several Mosquittos: broker.md
+# nodes = ["r1.example.org", "r2.example.org", "r3.example.org"]  # with kind = "rabbitmq": broker.md
 """
 MOST_SITES: Final = 64
 NONE: Final = "none"
@@ -17,6 +18,9 @@ EXPECTED: Final = (
     'a list like ["0-31 here:8883", "32-63 b2.example.org:8883:8884"]: the shards of each broker ("none" for one that'
     " homes are to leave), then here and the port for homes, or its host, its port for homes and its port for the hub"
 )
+RABBITMQ: Final = "rabbitmq"
+AMQPS_PORT: Final = 5671
+_NODE: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+)(?::(\d{1,5}))?", re.ASCII)
 _SITE: Final = re.compile(r"(\S+) (?:here:(\d{1,5})|(\[[0-9A-Fa-f:.]+\]|[^\s:\[\]]+):(\d{1,5}):(\d{1,5}))", re.ASCII)
 
 
@@ -46,17 +50,45 @@ def read_sites(texts: Sequence[str], wrong: Callable[[str], SettingsError]) -> t
     return sites
 
 
+class NamedBrokers(Protocol):
+    """The part of the broker's settings that is looked at here."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def sites(self) -> Sequence[BrokerSite]: ...
+    @property
+    def nodes(self) -> Sequence[tuple[str, int]]: ...
+
+
+def read_nodes(texts: Sequence[str], wrong: Callable[[str], SettingsError]) -> tuple[tuple[str, int], ...]:
+    """Host and port of each node that these texts name. Raises: SettingsError."""
+    found = []
+    for text in texts:
+        named = _NODE.fullmatch(text)
+        host, port = (named[1].strip("[]"), int(named[2] or AMQPS_PORT)) if named else ("", 0)
+        if not is_host(host) or not 1 <= port <= 65535:
+            raise wrong(f'a list like ["r1.example.org", "r2.example.org:5671"], not {text[:60]!r}')
+        found.append((host, port))
+    if len(set(found)) != len(found) or len(found) > MOST_SITES:
+        raise wrong(f"each node once, and at most {MOST_SITES}")
+    return tuple(found)
+
+
 def require_sound_sites(
-    sites: Sequence[BrokerSite], *, kind: str, taken_ports: Sequence[int], wrong: Callable[[str], SettingsError]
+    brokers: NamedBrokers, *, taken_ports: Sequence[int], wrong: Callable[[str, str], SettingsError]
 ) -> None:
-    """Refuse sites that do not fit the rest of the settings: no ports are taken where there is no [public].
+    """Refuse brokers that do not fit the rest of the settings: no ports are taken where there is no [public].
 
     Raises: SettingsError.
     """
-    if sites and (kind != "mosquitto" or not taken_ports):
-        raise wrong('kind = "mosquitto" and [public] with it: each of several brokers serves homes elsewhere')
-    if any(site.host is None and site.homes_port in taken_ports for site in sites):
-        raise wrong("ports that neither web.port, broker.port nor public.enrol_port uses")
+    if brokers.sites and (brokers.kind != "mosquitto" or not taken_ports):
+        expected = 'kind = "mosquitto" and [public] with it: each of several brokers serves homes elsewhere'
+        raise wrong("shards", expected)
+    if any(site.host is None and site.homes_port in taken_ports for site in brokers.sites):
+        raise wrong("shards", "ports that neither web.port, broker.port nor public.enrol_port uses")
+    if (brokers.kind == RABBITMQ) != bool(brokers.nodes) or (brokers.nodes and not taken_ports):
+        raise wrong("nodes", 'the hosts of RabbitMQ\'s nodes, together with kind = "rabbitmq" and [public]')
 
 
 def _site(text: str, wrong: Callable[[str], SettingsError]) -> BrokerSite:

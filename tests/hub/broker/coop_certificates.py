@@ -67,8 +67,10 @@ def _certificate(
     )
     if usage is not None:
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+    names: list[x509.GeneralName] = [x509.DNSName(name)]
     if usage == SERVER:
         names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    if usage is not None:
         builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
     return builder.sign(key if issuer is None else issuer[1], hashes.SHA256()), key
 

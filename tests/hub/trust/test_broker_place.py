@@ -10,8 +10,17 @@ from tests.hub.broker.sharded.test_links import COOP, HIGH
 from tests.hub.broker.sharded.test_notices import KEY, NOTICES
 
 
+class Asked:
+    """What seals a notice for whoever asks."""
+
+    certificate = ""
+
+    async def sealed(self, agent: str) -> tuple[str, bytes]:
+        return NOTICES.sealed(agent)
+
+
 async def test_whoever_asks_gets_the_signed_place() -> None:
-    answers = PlaceAnswers(NOTICES, now=lambda: 0.0)
+    answers = PlaceAnswers(Asked(), now=lambda: 0.0)
     status, body = await answers(build_question(HIGH[0]).encode())
     sealed, certificate = parse_place(body)
     topic = downlink_topic(COOP, HIGH[0], kind="broker")
@@ -20,7 +29,7 @@ async def test_whoever_asks_gets_the_signed_place() -> None:
 
 
 async def test_another_question_is_refused_in_a_sentence() -> None:
-    answers = PlaceAnswers(NOTICES, now=lambda: 0.0)
+    answers = PlaceAnswers(Asked(), now=lambda: 0.0)
     for body, status in ((b"", 400), (b"[]", 400), (b"x" * 300, 413), (b'{"version": 1, "agent": "A B"}', 400)):
         found, text = await answers(body)
         assert found == status

@@ -80,3 +80,37 @@ def test_any_division_reads_back(cuts: set[int]) -> None:
     texts = [f"{part[0]}-{part[-1]} here:{1000 + number}" for number, part in enumerate(parts)]
     found = read_sites(texts, SettingsError)
     assert [site.shards for site in found] == [frozenset(part) for part in parts]
+
+
+NODES = 'kind = "rabbitmq"\nnodes = ["r1.example.org", "r2.example.org:5672", "[2001:db8::1]:5673"]\n'
+
+
+def rabbitmq(broker: str, *, public: str = PUBLIC) -> HubSettings:
+    text = f'[coop]\nid = "c"\nname = "C"\ntz = "UTC"\n[broker]\n{broker}\n{public}'
+    return parse_settings(text.encode(), name="hub.toml", folder=Path())
+
+
+def test_nodes_of_a_cluster() -> None:
+    expected = (("r1.example.org", 5671), ("r2.example.org", 5672), ("2001:db8::1", 5673))
+    assert rabbitmq(NODES).broker.nodes == expected
+
+
+@pytest.mark.parametrize(
+    "broker",
+    [
+        'kind = "rabbitmq"',
+        'kind = "mosquitto"\nnodes = ["r1.example.org"]',
+        'kind = "rabbitmq"\nnodes = ["r1.example.org", "r1.example.org:5671"]',
+        'kind = "rabbitmq"\nnodes = ["r1 example"]',
+        'kind = "rabbitmq"\nnodes = ["r1.example.org:0"]',
+        'kind = "rabbitmq"\nnodes = ["r1.example.org:99999"]',
+    ],
+)
+def test_a_mistake_in_nodes_is_said_in_one_line(broker: str) -> None:
+    with pytest.raises(SettingsError, match=r"^hub.toml: broker.nodes: expected [^\n]*$"):
+        rabbitmq(broker)
+
+
+def test_a_cluster_serves_homes_elsewhere() -> None:
+    with pytest.raises(SettingsError, match=r"broker\.nodes: expected"):
+        rabbitmq(NODES, public="")

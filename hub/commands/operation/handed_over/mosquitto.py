@@ -2,16 +2,19 @@
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from hub.broker.access_rules import HUB_USER, KnownAgents
 from hub.broker.external_files import ACCESS, FILE_NAMES, FIREWALL, external_files, rules_text
+from hub.commands.operation.handed_over.rabbitmq import FILE_NAMES as NODE_FILE_NAMES
+from hub.commands.operation.handed_over.rabbitmq import PLACE as RABBITMQ_PLACE
+from hub.commands.operation.handed_over.rabbitmq import rabbitmq_advice, rabbitmq_files
 from hub.folder.elsewhere.public_settings import PublicSettings
 from hub.folder.opening import opened_hub
 from hub.folder.paths import EXTERNAL_SIGN_IN_NAME
-from hub.folder.settings import load_settings
+from hub.folder.settings import HubSettings, load_settings
 from hub.intake.broker_access import agents_for_rules
 from hub.trust.authority import AuthorityError
 from hub.trust.authority_files import FOLDER_NAME, ROOT_NAME, read_private
@@ -21,12 +24,13 @@ from protocols.durable_files import make_private_folder, write_durably
 from protocols.errors import RequestError
 from protocols.timeline import Clock
 
+PLACE: Final = Path("/etc/mosquitto/commonwatt")
 SITES_LINES: Final = "2. hub.toml stays as it is: broker.shards names these brokers, and each has a folder here"
 SERVER_S: Final = 397 * DAY_S
 """Longer than for the hub's own servers, because a person has to carry it over."""
 
 
-async def write_broker_files(folder: Path, to: Path, *, place: Path, hub_port: int, clock: Clock) -> str:
+async def write_broker_files(folder: Path, to: Path, *, place: Path | None, hub_port: int, clock: Clock) -> str:
     """Write the files into the new folder `to`, or again into one that holds them; what to do with them.
 
     Raises: RequestError, AuthorityError, SettingsError.
@@ -37,6 +41,9 @@ async def write_broker_files(folder: Path, to: Path, *, place: Path, hub_port: i
         raise RequestError(
             "broker files: enter in hub.toml under [public] where homes will reach the broker, then try again"
         )
+    if settings.broker.nodes:
+        return await _write_nodes(folder, settings, to, place=place or RABBITMQ_PLACE, clock=clock)
+    place = place or PLACE
     sites: list[tuple[str | None, int, int]] = [
         (each.host, each.homes_port, each.hub_port) for each in settings.broker.sites if each.host is not None
     ]
@@ -63,6 +70,18 @@ async def write_broker_files(folder: Path, to: Path, *, place: Path, hub_port: i
     return _advice(to, settings_lines, place=place, until_s=server.not_after_s)
 
 
+async def _write_nodes(folder: Path, settings: HubSettings, to: Path, *, place: Path, clock: Clock) -> str:
+    now_s, agents = int(time.time()), await known_now(folder, clock=clock)
+    made = rabbitmq_files(
+        folder, settings, authority=required_authority(folder), agents=agents, place=place, now_s=now_s
+    )
+    for host, files in made.items():
+        into = to / host.replace(":", "-")
+        _refuse_foreign(into, names=NODE_FILE_NAMES)
+        _write(to, into, files)
+    return rabbitmq_advice(to, place=place, now_s=now_s)
+
+
 def _write(to: Path, into: Path, files: Mapping[str, bytes]) -> None:
     try:
         for folder in dict.fromkeys((to, into)):
@@ -79,9 +98,9 @@ async def known_now(folder: Path, *, clock: Clock) -> KnownAgents:
         return await agents_for_rules(hub.store, now_s=int(clock.now()))
 
 
-def _refuse_foreign(to: Path) -> None:
+def _refuse_foreign(to: Path, *, names: Sequence[str] = FILE_NAMES) -> None:
     try:
-        others = [each.name for each in to.iterdir() if each.name not in FILE_NAMES] if to.exists() else []
+        others = [each.name for each in to.iterdir() if each.name not in names] if to.exists() else []
     except OSError as error:
         raise RequestError(f"{to}: cannot be used: {error.strerror}") from None
     if others:

@@ -1,0 +1,236 @@
+"""The hub's connection to RabbitMQ: AMQP in its own thread, from the shards' quorum queues to the event loop.
+
+As the link to an MQTT broker does: what is not acknowledged comes again, also through another node.
+"""
+
+import asyncio
+import logging
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Final
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import AMQPError
+
+from hub.broker.access_rules import is_check_topic
+from hub.broker.connection import BrokerAddress, Delivery, LinkCounts
+from hub.broker.link.outgoing import Outgoing, Seal
+from hub.broker.rabbitmq.definitions import EXCHANGE, routing_key, shard_queues, topic_of
+from protocols.errors import CommonwattError
+
+log = logging.getLogger(__name__)
+
+AT_ONCE: Final = 16
+"""Unacknowledged messages of one shard: with 64 shards about as many as over MQTT."""
+
+HAND_OVER_S: Final = 0.005
+HEARTBEAT_S: Final = 20
+CONNECT_WITHIN_S: Final = 5.0
+LOOK_S: Final = 1.0
+PAUSE_FIRST_S: Final = 0.5
+PAUSE_MOST_S: Final = 10.0
+
+
+class AmqpLink:
+    """Connects to one node after the other, for ever, and keeps consuming; `deliver` is called in the event loop."""
+
+    def __init__(
+        self,
+        *,
+        coop: str,
+        nodes: Sequence[tuple[str, int]],
+        context: Callable[[], ssl.SSLContext],
+        deliver: Callable[[list[Delivery]], None],
+    ) -> None:
+        """`nodes` are their hosts and ports; `context` makes what each connection signs in with."""
+        self._coop = coop
+        self._nodes = tuple(nodes)
+        self._context = context
+        self._deliver = deliver
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._lock = threading.Lock()
+        self._arrived: deque[Delivery] = deque()
+        self._outgoing = Outgoing()
+        self._owed: set[int] = set()
+        self._most_owed = 0
+        self._sent = 0
+        self._settled: deque[Delivery] = deque()
+        self._is_waking = False
+        self._stops = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._current: pika.BlockingConnection | None = None
+        self._number = 0
+        self._is_connected = False
+        self._was_lost = False
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the hub is connected to a node now."""
+        return self._is_connected
+
+    @property
+    def connections(self) -> int:
+        """How often the hub has been connected since it started."""
+        return self._number
+
+    @property
+    def counts(self) -> LinkCounts:
+        """What the link has carried since the hub started."""
+        return LinkCounts(
+            connections=self._number,
+            unacknowledged=len(self._owed),
+            most_unacknowledged=self._most_owed,
+            to_send=len(self._outgoing),
+            sent=self._sent,
+            replaced=self._outgoing.replaced,
+            dropped=self._outgoing.dropped,
+        )
+
+    def start(self, _address: BrokerAddress) -> None:
+        """Start connecting; call inside the running event loop. Returns at once, even if no node is running.
+
+        Any node does, so the address of one is not looked at.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._thread = threading.Thread(target=self._run, name="amqp", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Disconnect; what was not acknowledged stays in the queues."""
+        self._stops.set()
+        self._wake()
+        if self._thread is not None:
+            self._thread.join(2 * CONNECT_WITHIN_S)
+
+    def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Tell RabbitMQ not to deliver these again; those of an earlier connection it has put back already."""
+        with self._lock:
+            self._settled.extend(deliveries)
+        self._wake()
+
+    def publish(self, topic: str, sealed: bytes, *, is_kept: bool = False) -> None:
+        """Send to the home if it is connected, at whichever node; dropped and counted if too many wait.
+
+        Nothing is kept for later, whatever `is_kept` says: a home asks again for everything when it connects.
+        """
+        self._outgoing.put(topic, sealed)
+        self._wake()
+
+    def publish_latest(self, topic: str, seal: Seal, *, of: Hashable) -> None:
+        """Send once its turn has come, in place of an earlier one of this topic and `of` that was not sent yet."""
+        self._outgoing.put_latest(topic, seal, of=of)
+        self._wake()
+
+    def _wake(self) -> None:
+        """Let the thread send what is waiting: one call for many messages, as it costs more than a message."""
+        connection = self._current
+        with self._lock:
+            if connection is None or self._is_waking:
+                return
+            self._is_waking = True
+        try:
+            connection.add_callback_threadsafe(lambda: None)
+        except AMQPError:
+            log.debug("the connection is gone: what waits is sent over the next one")
+
+    def _run(self) -> None:
+        pause_s, turn = PAUSE_FIRST_S, 0
+        while not self._stops.is_set():
+            node = self._nodes[turn % len(self._nodes)]
+            turn += 1
+            began_s, before = time.monotonic(), self._number
+            try:
+                self._serve(*node)
+            except (AMQPError, OSError, CommonwattError) as error:
+                self._note_lost(node, error)
+            if self._number > before and time.monotonic() - began_s > PAUSE_MOST_S:
+                pause_s = PAUSE_FIRST_S
+            # Each node is tried before there is a longer pause.
+            self._stops.wait(pause_s)
+            if turn % len(self._nodes) == 0:
+                pause_s = min(PAUSE_MOST_S, 2 * pause_s)
+
+    def _note_lost(self, node: tuple[str, int], error: Exception) -> None:
+        self._is_connected, self._current = False, None
+        if not self._was_lost and not self._stops.is_set():
+            words = str(error) or type(error).__name__
+            log.warning("the broker on %s:%d does not serve the hub (%s); trying its nodes in turn", *node, words)
+            self._was_lost = True
+
+    def _serve(self, host: str, port: int) -> None:
+        """One connection, until it ends or the hub stops. Raises: AMQPError, OSError, CommonwattError."""
+        parameters = _parameters(host, port, context=self._context(), vhost=self._coop)
+        connection = pika.BlockingConnection(parameters)
+        try:
+            with self._lock:
+                # What an earlier connection was given, RabbitMQ has put back into the queues.
+                self._number, self._owed = self._number + 1, set()
+            channel = connection.channel()
+            channel.basic_qos(prefetch_count=AT_ONCE)
+            for queue in shard_queues(self._coop):
+                channel.basic_consume(queue, self._taker(self._number))
+            self._current, self._is_connected = connection, True
+            log.info("connected to the broker on %s:%d%s", host, port, " again" if self._was_lost else "")
+            self._was_lost = False
+            while not self._stops.is_set():
+                connection.process_data_events(time_limit=LOOK_S)
+                self._send(channel)
+        finally:
+            self._is_connected, self._current = False, None
+            if connection.is_open:
+                connection.close()
+
+    def _send(self, channel: BlockingChannel) -> None:
+        with self._lock:
+            self._is_waking = False
+            settled = [each.packet_id for each in self._settled if each.connection == self._number]
+            self._settled.clear()
+            self._owed.difference_update(settled)
+        for tag in settled:
+            channel.basic_ack(tag)
+        while (waiting := self._outgoing.take()) is not None:
+            channel.basic_publish(EXCHANGE, routing_key(waiting.topic), waiting.seal())
+            self._sent += 1
+
+    def _taker(self, number: int) -> Callable[[Any, Any, Any, bytes], None]:
+        """Takes what is delivered over this connection."""
+
+        def take(channel: Any, method: Any, _properties: Any, body: bytes) -> None:
+            topic = topic_of(method.routing_key)
+            if is_check_topic(topic):
+                channel.basic_ack(method.delivery_tag)
+                return
+            with self._lock:
+                is_first = not self._arrived
+                self._arrived.append(Delivery(topic, bytes(body), 1, method.delivery_tag, number))
+                self._owed.add(method.delivery_tag)
+                self._most_owed = max(self._most_owed, len(self._owed))
+            if is_first and self._loop is not None:
+                self._loop.call_soon_threadsafe(self._loop.call_later, HAND_OVER_S, self._hand_over)
+
+        return take
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            deliveries = list(self._arrived)
+            self._arrived.clear()
+        self._deliver(deliveries)
+
+
+def _parameters(host: str, port: int, *, context: ssl.SSLContext, vhost: str) -> pika.ConnectionParameters:
+    return pika.ConnectionParameters(
+        host,
+        port,
+        vhost,
+        pika.credentials.ExternalCredentials(),
+        ssl_options=pika.SSLOptions(context, host),
+        heartbeat=HEARTBEAT_S,
+        socket_timeout=CONNECT_WITHIN_S,
+        stack_timeout=2 * CONNECT_WITHIN_S,
+        blocked_connection_timeout=4 * HEARTBEAT_S,
+        connection_attempts=1,
+    )

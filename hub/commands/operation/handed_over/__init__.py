@@ -1,0 +1,1 @@
+"""What the hub writes for the administrators of brokers on other computers."""
