@@ -65,3 +65,16 @@ def test_a_hub_that_knows_little_has_few_metrics_and_no_invented_zero() -> None:
     text = exposition(HubHealth(now_s=0.0)).decode()
     assert "intake" not in text
     assert "commonwatt_ready" in text
+
+
+def test_no_count_of_homes_is_exact_and_one_home_more_or_less_is_not_seen() -> None:
+    def told(homes: int, silent: int) -> list[str]:
+        lines = exposition(whole_hub(homes=homes, silent=silent)).decode().splitlines()
+        return [line for line in lines if "home" in line or "street" in line]
+
+    assert [line for line in told(12, 3) if "{" in line and "#" not in line][-2:] == [
+        'commonwatt_homes_at_least{state="all"} 10.0',
+        'commonwatt_homes_at_least{state="silent"} 0.0',
+    ]
+    for homes, silent in ((12, 1), (11, 0), (14, 4), (10, 2)):
+        assert told(homes, silent) == told(12, 3)
