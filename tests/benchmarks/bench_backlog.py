@@ -113,7 +113,10 @@ async def _street_taken(folder: Path, plan, *, window: int) -> dict[str, float]:
     await street.wait()
     count = AGENTS * BATCHES
     assert stored == count, stored
-    threads = {f"cpu_us_{name}": (each - cpu.get(name, 0)) / count * 1e6 for name, each in after.items()}
+    threads: dict[str, float] = {}
+    for (name, ident), each_s in after.items():
+        spent_us = (each_s - cpu.get((name, ident), 0.0)) / count * 1e6
+        threads[f"cpu_us_{name}"] = threads.get(f"cpu_us_{name}", 0.0) + spent_us
     return {
         "cpu_us_per_batch": spent_s / count * 1e6,
         "wall_us_per_batch": wall_s / count * 1e6,
@@ -130,12 +133,13 @@ async def _street_taken(folder: Path, plan, *, window: int) -> dict[str, float]:
     }
 
 
-def _cpu_by_thread() -> dict[str, float]:
-    found: dict[str, float] = {}
+def _cpu_by_thread() -> dict[tuple[str, int], float]:
+    """By part and thread: a pool of an earlier case may end meanwhile."""
+    found: dict[tuple[str, int], float] = {}
     for thread in threading.enumerate():
-        name = "loop" if thread is threading.main_thread() else thread.name.split()[0].split("-")[0]
-        spent_s = time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
-        found[name] = found.get(name, 0.0) + spent_s
+        if thread.ident is not None:
+            name = "loop" if thread is threading.main_thread() else thread.name.split()[0].split("-")[0]
+            found[name, thread.ident] = time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
     return found
 
 

@@ -21,6 +21,7 @@ from protocols.wire.topics import down_filter
 from tests.hub.sending_home import COOP, FIRST_SLOT, SendingHome
 
 CONNACK, PUBLISH, PUBACK, SUBACK = 0x20, 0x30, 0x40, 0x90
+AGAIN_S = 0.5
 GAP_AGAIN_S = 5.0
 TIME_OUT_S = 20.0
 """As an agent: with nothing new receipted for this long, it sends its oldest message once more."""
@@ -49,7 +50,16 @@ class AgentAtBroker:
     _unacknowledged: set[int] = field(default_factory=set)
 
     async def run(self, port: int) -> None:
-        """Send everything, and go on until the hub has signed for it."""
+        """Send everything, and go on until the hub has signed for it, also if the broker dies and comes back."""
+        while not self.done.is_set():
+            try:
+                await self._talk(port)
+            except (asyncio.IncompleteReadError, ConnectionError):
+                self.sent = self.through
+                self._unacknowledged.clear()
+                await asyncio.sleep(AGAIN_S)  # as an agent: a broker that was just lost is not back at once
+
+    async def _talk(self, port: int) -> None:
         self._reader, self._writer = await asyncio.open_connection("127.0.0.1", port)
         agent = self.home.agent.encode()
         self._send(0x10, b"\0\4MQTT\5\2\0\x3c\0" + len(agent).to_bytes(2) + agent)

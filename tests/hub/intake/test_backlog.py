@@ -58,7 +58,7 @@ async def test_a_backlog_is_taken_whole_and_at_once(tmp_path: Path, kind: str, w
     assert (carried.dropped, carried.left_unread) == (0, 0)
     assert sum(line.time_outs for line in lines) == 0
     assert carried.most_unacknowledged <= WINDOW + SENDING + PACKETS_AT_ONCE
-    assert carried.sent <= sum(line.receipts for line in lines) + AGENTS < AGENTS * BATCHES, "receipts are cumulative"
+    assert carried.sent < AGENTS * BATCHES, "receipts are cumulative"
     await store.close()
 
 
