@@ -23,6 +23,8 @@ from hub.broker.rabbitmq.definitions import EXCHANGE, routing_key, shard_queues,
 from protocols.errors import CommonwattError
 
 log = logging.getLogger(__name__)
+# It tells each step of a connection, and each failure several times; what matters is said here, once.
+logging.getLogger("pika").setLevel(logging.CRITICAL)
 
 AT_ONCE: Final = 16
 """Unacknowledged messages of one shard: with 64 shards about as many as over MQTT."""

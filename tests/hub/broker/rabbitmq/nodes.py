@@ -127,6 +127,7 @@ class Cluster:
             for each in (homes_port, hub_port):
                 assert text.count(f"listeners.ssl.1 = {each}\n") == 1
                 text = text.replace(f"listeners.ssl.1 = {each}\n", f"listeners.ssl.1 = {address}:{each}\n")
+            text = text.replace(f"{files / hosts[0]}/", f"{node.folder}/")
             for other in self.nodes:
                 text = text.replace(f"= rabbit@{other.host}\n", f"= {other.name}@localhost\n")
             path.write_text(text)
