@@ -42,7 +42,7 @@ https = false              # true when a proxy in front of the hub speaks HTTPS
 names = []                 # other host names of the hub, like "hub.example.org"; its own and any address work anyway
 
 [broker]
-kind = "auto"              # auto (mosquitto if installed, else iotcore), iotcore (built in), mosquitto or external
+kind = "auto"              # auto (mosquitto, else iotcore), iotcore (built in), mosquitto, rabbitmq or external
 host = "127.0.0.1"
 port = 1883
 {SITES_TEXT}{PUBLIC_TEXT}{INTAKE_TEXT}{BACKUP_TEXT}{RETENTION_TEXT}

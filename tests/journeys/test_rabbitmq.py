@@ -12,7 +12,8 @@ import pytest
 from pika.exceptions import AMQPError
 
 from hub.broker.check.client import CheckClient, HomesPlace
-from protocols.wire.topics import down_filter, downlink_topic, uplink_topic
+from hub.broker.rabbitmq.definitions import shard_queue
+from protocols.wire.topics import down_filter, downlink_topic, shard_of, uplink_topic
 from tests.hub.broker.rabbitmq.nodes import Cluster, needs_rabbitmq
 from tests.hub.sending_home import COOP
 from tests.journeys.test_sharded_brokers import Street, Traffic, holds, moves_on
@@ -162,6 +163,11 @@ async def test_homes_send_through_rabbitmq_and_neither_hub_nor_node_that_dies_lo
             cluster.nodes[0].kill()
             cluster.nodes[0].start()
             await cluster.nodes[0].serving()
+            await moves_on(homes)
+            # Somebody deletes a queue, with what is in it: the hub notices, and all goes on once it is there again.
+            queue = shard_queue(COOP.id, shard_of(homes[0].agent))
+            await cluster.nodes[0].control("delete_queue", queue, "--vhost", COOP.id)
+            await import_definitions(street, cluster)
             await moves_on(homes)
             await traffic.stop()
             await all_stored_once(street, homes)

@@ -8,6 +8,7 @@ from typing import Final
 from hub.broker.firewall.ruleset import OpenPorts
 from hub.broker.plans import EXTERNAL
 from hub.folder.elsewhere.broker_settings import LOOPBACK
+from hub.folder.elsewhere.broker_sites import RABBITMQ
 from hub.folder.settings import HubSettings
 from protocols.errors import RequestError
 
@@ -25,7 +26,7 @@ def hub_ports(settings: HubSettings) -> OpenPorts:
         raise RequestError(
             "broker firewall: enter in hub.toml under [public] where homes will reach this computer, then try again"
         )
-    at_home: tuple[int, ...] = () if settings.broker.kind == EXTERNAL else (public.broker_port,)
+    at_home: tuple[int, ...] = () if settings.broker.kind in (EXTERNAL, RABBITMQ) else (public.broker_port,)
     if settings.broker.sites:
         at_home = tuple(site.homes_port for site in settings.broker.sites if site.host is None)
     pages = HTTP if settings.web.https else ()

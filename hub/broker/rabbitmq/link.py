@@ -173,6 +173,8 @@ class AmqpLink:
                 self._number, self._owed = self._number + 1, set()
             channel = connection.channel()
             channel.basic_qos(prefetch_count=AT_ONCE)
+            cancelled: list[Any] = []
+            channel.add_on_cancel_callback(cancelled.append)
             for queue in shard_queues(self._coop):
                 channel.basic_consume(queue, self._taker(self._number))
             self._current, self._is_connected = connection, True
@@ -181,6 +183,8 @@ class AmqpLink:
             while not self._stops.is_set():
                 connection.process_data_events(time_limit=LOOK_S)
                 self._send(channel)
+                if cancelled:
+                    raise AMQPError("a shard's queue is gone")
         finally:
             self._is_connected, self._current = False, None
             if connection.is_open:

@@ -57,7 +57,7 @@ def read_public(table: _Table, *, broker_kind: str, taken_ports: tuple[int, ...]
         raise table.wrong("host", 'broker.kind = "auto" in hub.toml: the built-in broker serves this computer only')
     if public.enrol_port in (public.broker_port, *taken_ports):
         raise table.wrong("enrol_port", "a port that neither the broker nor the pages use")
-    if public.broker_port in taken_ports and broker_kind != "external":
+    if public.broker_port in taken_ports and broker_kind not in ("external", "rabbitmq"):
         raise table.wrong("broker_port", "a port that neither web.port nor broker.port uses")
     table.require_nothing_else()
     return public

@@ -50,6 +50,10 @@ def opened(command: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
             (('kind = "auto"', 'kind = "external"'),),
             ["tcp dport { 9443 } jump homes", "tcp dport { 9443 } accept"],
         ),
+        (
+            (('kind = "auto"', 'kind = "rabbitmq"\nnodes = ["r1.example.org"]'),),
+            ["tcp dport { 9443 } jump homes", "tcp dport { 9443 } accept"],
+        ),
     ],
 )
 def test_the_settings_say_what_is_open(
