@@ -21,6 +21,7 @@ from tests.journeys.uplink_home import UplinkHome, uplink_home
 
 pytestmark = needs_rabbitmq
 ANY = range(64)
+BATCHES, HOMES_OF_MANY, AT_ONCE = 100_000, 25, 200
 
 
 class RabbitStreet(Street):
@@ -196,4 +197,35 @@ async def test_three_nodes_killed_in_turn_lose_nothing(tmp_path: Path, capsys: p
             await node.serving()
             await moves_on(homes)
         await traffic.stop()
+        await all_stored_once(street, homes)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(7200)
+async def test_a_hundred_thousand_batches_pass_while_each_node_is_killed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hosts = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+    async with AsyncExitStack() as stack:
+        street, cluster = await stack.enter_async_context(rabbit_street(tmp_path, hosts))
+        await stack.enter_async_context(street.running())
+        homes = await stack.enter_async_context(homes_of(street, tmp_path, capsys, count=HOMES_OF_MANY))
+        await import_definitions(street, cluster)
+        for home in homes:
+            for _ in range(0, BATCHES // HOMES_OF_MANY, AT_ONCE):
+                await home.add(AT_ONCE)
+            await stack.enter_async_context(home.running())
+        made = sum(home.made for home in homes)
+        assert made >= BATCHES
+        for turn, node in enumerate(cluster.nodes, start=1):
+            await holds(
+                lambda turn=turn: sum(home.uplink._receipted.through for home in homes) > made * turn / 4,
+                f"{turn} quarters have their receipts",
+                within_s=3600,
+            )
+            node.kill()
+            node.start()
+            await node.serving()
+        for home in homes:
+            await holds(lambda home=home: home.uplink._receipted.through == home.made, "all of it", within_s=3600)
         await all_stored_once(street, homes)
