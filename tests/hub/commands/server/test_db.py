@@ -224,3 +224,32 @@ def test_the_hubs_role_reaches_no_other_co_op_and_changes_no_table(hub: Moved) -
             assert (await said(first, sql)).startswith(refused), sql
 
     asyncio.run(asked())
+
+
+def test_verify_finds_what_was_changed_past_the_hub(hub: Moved, capsys: pytest.CaptureFixture[str]) -> None:
+    settled(hub.place, capsys)
+    hub.moves()
+    s = hub.schema
+    for sql in (
+        f"ALTER TABLE {s}.home DISABLE TRIGGER USER",
+        f"UPDATE {s}.home SET name = 'x' WHERE id = 'h02'",
+        f"ALTER TABLE {s}.run DISABLE TRIGGER ALL",
+        f"DELETE FROM {s}.run WHERE day = '{DAYS[0]}'",
+        f"ALTER TABLE {s}.run ENABLE TRIGGER ALL",
+        f"CREATE OR REPLACE FUNCTION {s}.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN OLD; END $$",
+        f"CREATE TABLE {s}.hidden (a bigint)",
+        f"DROP INDEX {s}.entry_day",
+    ):
+        hub.ask(sql)
+    rows = verified(hub.place, capsys)["rows"]
+    assert isinstance(rows, dict)
+    found = "\n".join(rows["findings"])
+    for said in (
+        "h02",
+        "rows refer to a row of run that is not there",
+        "trigger home.row_log_home_changed: its definition is not the one this program makes",
+        "function refuse(): its definition is not the one this program makes",
+        "column hidden.a: the store has it, and this program never made it",
+        "index entry_day: this program makes it, and the store lacks it",
+    ):
+        assert said in found, found

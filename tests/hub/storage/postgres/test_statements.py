@@ -1,14 +1,19 @@
 """Statements in PostgreSQL's spelling: each of the slices' own is understood by a server."""
 
 import pkgutil
+import sqlite3
+from contextlib import closing
 from importlib import import_module
+from pathlib import Path
 
+import asyncpg
 import pytest
 
 import hub.storage.sql
 from hub.storage.postgres.connections import connect
 from hub.storage.postgres.statements import POSTGRES, listed, spelled
 from tests.hub.postgres_server import the_server
+from tests.hub.storage.statement_texts import Statement, statements_of
 
 
 @pytest.mark.parametrize(
@@ -52,3 +57,35 @@ def test_a_statement_for_lists_of_values() -> None:
     )
     with pytest.raises(ValueError, match="not an INSERT of one row"):
         listed("INSERT INTO t SELECT $1", ["text"])
+
+
+def is_beginning(text: str) -> bool:
+    """Whether this is only the beginning of a statement, which is completed elsewhere."""
+    with closing(sqlite3.connect(":memory:")) as db:
+        try:
+            db.execute(text)
+        except sqlite3.Error as error:
+            return "incomplete input" in str(error)
+    return False
+
+
+async def test_every_statement_of_the_slices_is_understood() -> None:
+    """Also those that a function puts together, as the test of their plans in SQLite finds them."""
+    server, _ = await the_server()
+    session = await connect(server.admin("made"))
+    room = Path(hub.storage.sql.__file__).parent
+    found: list[Statement] = []
+    for path in sorted(room.rglob("*.py")):
+        name = ".".join(path.relative_to(room.parents[2]).with_suffix("").parts).removesuffix(".__init__")
+        found += statements_of(path.read_text(encoding="utf-8"), import_module(name), name=path.stem)
+    assert len(found) > 150
+    wrong = []
+    for number, each in enumerate(found):
+        if is_beginning(each.text):
+            continue
+        try:
+            await session.execute(f"PREPARE e{number} AS {spelled(each.text)}")
+        except asyncpg.PostgresError as error:
+            wrong.append(f"{each.place}: {error}")
+    session.terminate()
+    assert not wrong, "\n".join(wrong)
