@@ -12,6 +12,7 @@ from hub.folder.keys.salt_key import load_own_secret
 from hub.folder.settings import HubSettings
 from hub.forecasts.job import Forecaster, ForecastJob
 from hub.forecasts.street_totals import StreetService, StreetTotalsJob
+from hub.forecasts.thinning import ThinningJob
 from hub.forecasts.weather import WeatherJob, WeatherSource
 from hub.moving_out.leavers import LeaversJob
 from hub.moving_out.retention import RetentionJob
@@ -137,6 +138,7 @@ def planned_jobs(
         PlannedJob("prompts", hourly(6), prompts, lane=OUTLOOK),
         PlannedJob("street totals", hourly(10), StreetTotalsJob(street)),
         PlannedJob("settlement", daily(0, 20, tz=tz), settlement, lane=SETTLED, time_limit_s=3600),
+        PlannedJob("old forecasts", daily(1, 30, tz=tz), ThinningJob(store, tz=tz), time_limit_s=3600),
         PlannedJob("moved-out homes", daily(0, 40, tz=tz), LeaversJob(store)),
         PlannedJob("prompt effects", daily(0, 30, tz=tz), PromptEffectJob(store, tz=tz), time_limit_s=3600),
     )

@@ -6,7 +6,7 @@ on what is booked now, which is shown but not billed.
 
 import asyncio
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Protocol
@@ -17,16 +17,13 @@ from hub.books.billed_meters import uncertified_meter
 from hub.books.days import SettlementStores
 from hub.books.runs import first_day, marked_days
 from hub.books.settled_readings import windows_of
-from hub.books.stored_rules import read_rule
 from hub.books.view import Books, read_books
-from hub.core.ledger.attestations import DAY_ROOT, document_digest, read_attestation
-from hub.core.ledger.merkle import build_tree
+from hub.core.ledger.attestations import DAY_ROOT
 from hub.core.ledger.month_runs import PUBLISHED, MonthRun
 from hub.core.ledger.run_calendar import DAILY, days_of, month_name
 from hub.core.ledger.signed_document import Document, sign_document
 from hub.core.payments.bills import Bill
 from hub.core.payments.payable import payable_amounts
-from hub.core.settlement.allocation_record import read_record
 from hub.core.settlement.prepared_readings import MISSING_WH, Readings
 from hub.core.settlement.slot_marks import SlotMarks, slots_in
 from hub.core.statements.document import StatementFiles, corrected_slots, own_readings, state_month, takes_part
@@ -34,8 +31,6 @@ from hub.core.statements.mark_reasons import MarkDecision, MarkFinding
 from hub.core.statements.month import (
     AdoptedRule,
     CoopName,
-    RunNote,
-    SettledDay,
     StatedDay,
     StatementMonth,
     gather_month,
@@ -44,11 +39,12 @@ from hub.core.statements.month import (
 from hub.core.statements.seals import Seals
 from hub.core.statements.shown_runs import VisibleRuns
 from hub.money.bills import billed_runs
+from hub.statements.booked_day import settled_day
 from hub.statements.publication import RunPublication
 from hub.statements.script import script_text
 from hub.storage.access_records import AccessLog
 from hub.storage.contract import FindingStore, ObjectionStore, StreetStore
-from hub.storage.records import Access, AttestationRow, EntryRow, Home, Member, RunRow
+from hub.storage.records import Access, EntryRow, Home, Member
 from hub.storage.rule_records import StoredRule
 from hub.storage.rule_records import day_of as rule_day_of
 from protocols.errors import RequestError
@@ -58,7 +54,9 @@ from protocols.slots import format_slot, slot_of, slots_of_day
 
 STATEMENT_ACCESS: Final = Access(actor="job:statement", role="job", purpose="settle.share")
 GRID: Final = (Measure.GRID_EXPORT, Measure.GRID_IMPORT)
-KEPT_CELLS: Final = 1_000_000
+KEPT_CELLS: Final = 4_000_000
+"""A month of 1,300 homes. With less than the month that members look at, every view would make all its days again."""
+
 NEXT_RUN: Final = "a newer run that is not published yet"
 HELD_BACK: Final = "a correction of fewer than five homes"
 
@@ -79,7 +77,7 @@ class StatementEdition:
 
 
 class StatementService:
-    """Makes statements, one at a time, and caches their days, up to KEPT_CELLS member slots in all."""
+    """Makes statements and caches their days, up to KEPT_CELLS member slots in all; days are made one at a time."""
 
     def __init__(
         self,
@@ -111,45 +109,44 @@ class StatementService:
         The member's own readings are read with `access`; access to the neighbours' part is logged as the job's.
         Raises: RequestError.
         """
-        async with self._one:
-            stated: Document | None = None
-            before: Document | None = None
-            bills: dict[str, Bill] = {}
-            books = await read_books(self._store, days=_ends(month))
-            billed = {each.month_run: each.documents for each in await billed_runs(self._store, month)}
-            # Each statement names the previous one's hash; that one is rebuilt from its own runs: books only grow.
-            for edition in editions(books, month_name(month)):
-                whole = await self._month(books, month, edition, member.id)
-                if not takes_part(whole, member.id):
-                    continue
-                bills |= billed.get(edition.month_run, {}).get(member.id, {})
-                before = stated
-                stated = await asyncio.to_thread(
-                    state_month,
-                    whole,
-                    member.id,
-                    name=member.name,
-                    made_at=format_slot(slot_of(edition.made_at)),
-                    bills=[bills[side] for side in sorted(bills)],
-                    findings=await self._findings(whole, member, home, access=access),
-                    last=before,
-                )
-            if stated is None:
-                return None
-            marks = [day.source.settled.marks[member.id] for day in whole.seen if member.id in day.source.settled.marks]
-            readings = await self._readings(
-                member, home, tz=books.coop.tz, month=month, stated=stated, marks=marks, access=access,
-                corrected=corrected_slots(whole, member.id),
-            )  # fmt: skip
-            pool = {"days": [day.pool.for_members() for day in whole.seen]}
-            rows = await self._store.objections(member=member.id)
-            open_ = [row for row in rows if row.verdict is None and row.month == stated["month"]]
-            ends = min(edition.runs), max(edition.runs)
-            meter = await uncertified_meter(self._store, home.id, days=ends, tz=books.coop.tz)
-            payment = payable_amounts(stated, [(row.day, row.line, row.due_at) for row in open_], meter=meter)
-            signed = {**sign_document(stated, self._key), "payment": sign_document(payment, self._key)}
-            replaced = None if before is None else sign_document(before, self._key)
-            return StatementFiles(signed, readings, pool, await self._later(books, edition), self._hub_key, replaced)
+        stated: Document | None = None
+        before: Document | None = None
+        bills: dict[str, Bill] = {}
+        books = await read_books(self._store, days=_ends(month))
+        billed = {each.month_run: each.documents for each in await billed_runs(self._store, month)}
+        # Each statement names the previous one's hash; that one is rebuilt from its own runs: books only grow.
+        for edition in editions(books, month_name(month)):
+            whole = await self._month(books, month, edition, member.id)
+            if not takes_part(whole, member.id):
+                continue
+            bills |= billed.get(edition.month_run, {}).get(member.id, {})
+            before = stated
+            stated = await asyncio.to_thread(
+                state_month,
+                whole,
+                member.id,
+                name=member.name,
+                made_at=format_slot(slot_of(edition.made_at)),
+                bills=[bills[side] for side in sorted(bills)],
+                findings=await self._findings(whole, member, home, access=access),
+                last=before,
+            )
+        if stated is None:
+            return None
+        marks = [day.source.settled.marks[member.id] for day in whole.seen if member.id in day.source.settled.marks]
+        readings = await self._readings(
+            member, home, tz=books.coop.tz, month=month, stated=stated, marks=marks, access=access,
+            corrected=corrected_slots(whole, member.id),
+        )  # fmt: skip
+        pool = {"days": [day.pool.for_members() for day in whole.seen]}
+        rows = await self._store.objections(member=member.id)
+        open_ = [row for row in rows if row.verdict is None and row.month == stated["month"]]
+        ends = min(edition.runs), max(edition.runs)
+        meter = await uncertified_meter(self._store, home.id, days=ends, tz=books.coop.tz)
+        payment = payable_amounts(stated, [(row.day, row.line, row.due_at) for row in open_], meter=meter)
+        signed = {**sign_document(stated, self._key), "payment": sign_document(payment, self._key)}
+        replaced = None if before is None else sign_document(before, self._key)
+        return StatementFiles(signed, readings, pool, await self._later(books, edition), self._hub_key, replaced)
 
     async def _findings(
         self, month: StatementMonth, member: Member, home: Home, *, access: Access
@@ -234,36 +231,62 @@ class StatementService:
         """The day as this run settled it, from the cache if it is unchanged; `alone` if it corrects a single home."""
         place = (f"{edition.kind} {day} {alone}", run_key, len(booked))
         if place not in self._kept:
-            rows = await self._store.runs(days=(day, day))
-            run = next(run for run in rows if run.run_key == run_key)
-            slots = slots_of_day(date.fromisoformat(day), coop.tz)
-            members, present = await self._store.settlement_members(slots=slots)
-            attested = await self._store.attestations((DAY_ROOT,), subjects=(day, day))
-            await self._log_access(slots)
-            windows = windows_of(members, present, slots)
-            try:
-                source = await asyncio.to_thread(
-                    _settled_day, run, rules[run.rule_hash],
-                    kind=edition.kind, booked=booked, everything=everything, attested=attested, windows=windows,
-                )  # fmt: skip
-                runs = await self._publication.shown(day, run_key, tz=coop.tz)
-                source = replace(
-                    source,
-                    reasons=runs.withheld.get(run_key),
-                    group=await self._publication.group(run_key, day, tz=coop.tz),
-                    totals=await self._publication.totals(slots),
-                    is_correction=alone,
-                )
-                self._kept[place] = await asyncio.to_thread(state_day, coop, source, key=self._key, seals=self._seals)
-            except ValueError as error:
-                raise RequestError(f"{day}: {error}; run `commonwatt-hub verify`") from None
+            # One day at a time: it takes long and holds every home's values. Who asks for kept days does not wait.
+            async with self._one:
+                if place not in self._kept:
+                    stated = await self._stated(
+                        coop, day, run_key, edition=edition, booked=booked, everything=everything, rules=rules,
+                        alone=alone,
+                    )  # fmt: skip
+                    self._keep(place, stated)
         self._kept.move_to_end(place)
-        stated = self._kept[place]
+        return self._kept[place]
+
+    def _keep(self, place: tuple[str, str, int], stated: StatedDay) -> None:
+        """Add the day to the cache, from which those not asked for the longest go; the newest always stays."""
+        self._kept[place] = stated
         cells = sum(each.source.settled.surplus_wh.size for each in self._kept.values())
         while cells > KEPT_CELLS and len(self._kept) > 1:
             _, left = self._kept.popitem(last=False)
             cells -= left.source.settled.surplus_wh.size
-        return stated
+
+    async def _stated(
+        self,
+        coop: CoopName,
+        day: str,
+        run_key: str,
+        *,
+        edition: StatementEdition,
+        booked: Sequence[EntryRow],
+        everything: Sequence[EntryRow],
+        rules: Mapping[str, bytes],
+        alone: bool,
+    ) -> StatedDay:
+        rows = await self._store.runs(days=(day, day))
+        run = next(run for run in rows if run.run_key == run_key)
+        slots = slots_of_day(date.fromisoformat(day), coop.tz)
+        members, present = await self._store.settlement_members(slots=slots)
+        attested = await self._store.attestations((DAY_ROOT,), subjects=(day, day))
+        await self._log_access(slots)
+        windows = windows_of(members, present, slots)
+        try:
+            source = await asyncio.to_thread(
+                settled_day, run, rules[run.rule_hash],
+                kind=edition.kind, booked=booked, everything=everything, attested=attested, windows=windows,
+            )  # fmt: skip
+            runs = await self._publication.shown(day, run_key, tz=coop.tz)
+            source = replace(
+                source,
+                reasons=runs.withheld.get(run_key),
+                group=await self._publication.group(run_key, day, tz=coop.tz),
+                totals=await self._publication.totals(slots),
+                is_correction=alone,
+            )
+            stated = await asyncio.to_thread(state_day, coop, source, key=self._key, seals=self._seals)
+        except ValueError as error:
+            raise RequestError(f"{day}: {error}; run `commonwatt-hub verify`") from None
+        # The ledger's rows are stated by now, and would be most of what is kept.
+        return replace(stated, source=replace(source, booked=()))
 
     async def _log_access(self, slots: range) -> None:
         """A day's record holds every home's values, so access to it is recorded in every home's log (I12)."""
@@ -339,47 +362,3 @@ def _adopted(rule: StoredRule, *, tz: str) -> AdoptedRule:
 def _ends(month: date) -> tuple[str, str]:
     days = days_of(month)
     return days[0].isoformat(), days[-1].isoformat()
-
-
-def _settled_day(
-    run: RunRow,
-    rule: bytes,
-    *,
-    kind: str,
-    booked: Sequence[EntryRow],
-    everything: Sequence[EntryRow],
-    attested: Iterable[AttestationRow],
-    windows: Mapping[str, tuple[int, int | None]],
-) -> SettledDay:
-    """Raises: ValueError if the record is not this run's, or the entries are not those that were signed."""
-    settled = read_record(run.allocation, read_rule(rule))
-    if settled.result_hash() != run.result_hash:
-        raise ValueError(f"the record of run {run.run_key} is not the one it booked")
-    note = RunNote(run.run_key, kind, run.state, run.made_at)
-    return SettledDay(run.day, note, settled, booked, windows, _attested(attested, _together(booked, everything)))
-
-
-def _together(booked: Sequence[EntryRow], everything: Sequence[EntryRow]) -> list[EntryRow]:
-    """The first entries of the day, as far as none of them is held back: signed roots cover all entries of a day."""
-    together = []
-    for row, other in zip(booked, everything, strict=False):
-        if row.position != other.position:
-            break
-        together.append(row)
-    return together
-
-
-def _attested(rows: Iterable[AttestationRow], booked: Sequence[EntryRow]) -> tuple[int, str] | None:
-    """The number and hash of the newest signed root that covers these entries or the first few of them.
-
-    Raises: ValueError if that root covers other entries.
-    """
-    leaves = [row.canonical for row in booked]
-    for row in sorted(rows, key=lambda row: row.position, reverse=True):
-        content = read_attestation(row.document).content
-        count = content["entries"]
-        if isinstance(count, int) and count <= len(leaves):
-            if build_tree(leaves[:count]).root.hex() != content["root"]:
-                raise ValueError(f"its entries are not those the hub signed in attestation {row.position}")
-            return row.position, document_digest(row.document).hex()
-    return None

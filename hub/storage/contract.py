@@ -48,7 +48,7 @@ from hub.storage.records import (
     SettlementInputs,
 )
 from hub.storage.rule_records import RuleStore, StoredRule
-from hub.storage.street_records import ManyHomesStore, RunGroup, StreetTotal
+from hub.storage.street_records import ManyHomesStore, OldOutlookStore, RunGroup, StreetTotal
 from protocols.quantities import Measure
 from protocols.slots import Slot
 
@@ -161,7 +161,7 @@ class ReadingStore(HomeAgentStore, ManyHomesStore, Protocol):
         ...
 
 
-class ForecastStore(Protocol):
+class ForecastStore(OldOutlookStore, Protocol):
     """Forecasts as issued, and the weather they were made with."""
 
     async def add_forecasts(self, rows: Sequence[ForecastRow]) -> None: ...

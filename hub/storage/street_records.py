@@ -60,6 +60,23 @@ class ManyHomesStore(Protocol):
         ...
 
 
+class OldOutlookStore(Protocol):
+    """What the years leave of forecasts and weather, so that it can be thinned."""
+
+    async def forecast_issues(self, *, before: Slot) -> tuple[tuple[str, Slot], ...]:
+        """(target, slot of issue) of the forecasts issued before this slot, in order."""
+        ...
+
+    async def remove_forecasts(self, issues: Sequence[tuple[str, Slot]]) -> None: ...
+    async def crowded_hours(self, *, before_s: int) -> tuple[int, ...]:
+        """The hours before this time of which more than two issues of the weather are kept."""
+        ...
+
+    async def thin_weather(self, hours: Sequence[tuple[int, int]]) -> None:
+        """hours: (hour start, known by). Keep the newest issue, and the newest of those issued by then."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class RunGroup:
     """What decides whether members see a run: the homes that allow it, plants, whether an earlier release showed it."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from hub.storage.records import ForecastRow
-from hub.storage.sql.connection import Transactions
+from hub.storage.sql.connection import Connection, Transactions
 from protocols.slots import Slot
 
 _COLUMNS = "target, issued_slot, first_slot, quantiles, energy_wh, model, reason, drivers, weather_issued_at"
@@ -27,6 +27,12 @@ _THEIRS = ", ".join(f"f.{name}" for name in _COLUMNS.split(", "))
 _LATEST_SQL = f"""{_TARGETS} SELECT {_THEIRS}
 FROM known JOIN forecast AS f ON f.target = known.target AND f.issued_slot =
     (SELECT max(issued_slot) FROM forecast WHERE target = known.target AND issued_slot <= ?)"""
+_KNOWN_SQL = f"{_TARGETS} SELECT target FROM known WHERE target IS NOT NULL ORDER BY target"
+_ISSUES_SQL = "SELECT issued_slot FROM forecast WHERE target = ? AND issued_slot < ? ORDER BY issued_slot"
+_CROWDED_SQL = "SELECT hour_s FROM weather WHERE hour_s < ? GROUP BY hour_s HAVING count(*) > 2 ORDER BY hour_s"
+_THIN_SQL = """DELETE FROM weather WHERE hour_s = ?1
+AND issued_at < (SELECT max(issued_at) FROM weather WHERE hour_s = ?1)
+AND issued_at <> coalesce((SELECT max(issued_at) FROM weather WHERE hour_s = ?1 AND issued_at <= ?2), -1)"""
 _WEATHER_SQL = """WITH RECURSIVE hours(hour_s) AS (SELECT min(hour_s) FROM weather WHERE hour_s >= ?1 AND hour_s < ?2
 UNION ALL SELECT (SELECT min(hour_s) FROM weather WHERE hour_s > hours.hour_s AND hour_s < ?2)
     FROM hours WHERE hours.hour_s IS NOT NULL)
@@ -58,6 +64,33 @@ class SqlForecasts(Transactions):
                 (target, slots.start, slots.stop),
             )
         return tuple(_forecast(tuple(row)) for row in rows)
+
+    async def forecast_issues(self, *, before: Slot) -> tuple[tuple[str, Slot], ...]:
+        """(target, slot of issue) of the forecasts issued before this slot, in order."""
+
+        async def work(db: Connection) -> tuple[tuple[str, Slot], ...]:
+            found: list[tuple[str, Slot]] = []
+            for (target,) in await db.execute_fetchall(_KNOWN_SQL):
+                rows = await db.execute_fetchall(_ISSUES_SQL, (target, before))
+                found += [(str(target), int(slot)) for (slot,) in rows]
+            return tuple(found)
+
+        return await self.read(work)
+
+    async def remove_forecasts(self, issues: Sequence[tuple[str, Slot]]) -> None:
+        """Remove these forecasts."""
+        sql = "DELETE FROM forecast WHERE target = ? AND issued_slot = ?"
+        await self.write(lambda db: db.executemany(sql, list(issues)))
+
+    async def crowded_hours(self, *, before_s: int) -> tuple[int, ...]:
+        """The hours before this time of which more than two issues of the weather are kept."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(_CROWDED_SQL, (before_s,))
+        return tuple(int(hour_s) for (hour_s,) in rows)
+
+    async def thin_weather(self, hours: Sequence[tuple[int, int]]) -> None:
+        """hours: (hour start, known by). Keep the newest issue, and the newest of those issued by then."""
+        await self.write(lambda db: db.executemany(_THIN_SQL, list(hours)))
 
     async def add_weather(self, issued_at: int, *, rows: Sequence[tuple[int, float, float, float]]) -> None:
         """Store one weather forecast; rows: (hour start unix s, temperature_c, radiation_w_m2, wind_m_s)."""

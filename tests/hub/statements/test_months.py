@@ -1,9 +1,11 @@
 """Statements from a real store: each edition is accepted by the stand-alone script, and only the look is written."""
 
+import asyncio
 import json
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import date
@@ -24,8 +26,10 @@ from hub.core.payments.tax_terms import TaxRates, TaxStatus, TaxTerms
 from hub.core.rules.rulebook import Rule
 from hub.core.settlement.money import CENT_NANO
 from hub.core.statements.document import StatementFiles
+from hub.core.statements.month import CoopName, SettledDay, StatedDay, state_day
 from hub.money.bills import plan_bills
 from hub.money.funds import book_fund, plan_fees
+from hub.statements import months
 from hub.statements.months import STATEMENT_ACCESS, StatementService
 from hub.statements.script import NAME
 from hub.storage.fleet_records import ReceivedNotice
@@ -365,3 +369,36 @@ async def test_a_billed_member_is_told_of_a_meter_not_known_to_be_certified(stre
         assert done.returncode == 0, done.stdout + done.stderr
         assert ("not known to be certified" in done.stdout) == bool(words)
         assert words in done.stdout
+
+
+async def test_who_asks_for_kept_days_does_not_wait_for_another_day_that_is_being_made(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    june = date(2026, 6, 1)
+    await street.arrive_days((DAYS[1], june))
+    for day in (DAYS[1], june):
+        await settle_day(street.store, day=day, made_at=1, key=KEY)
+    desk = StatementService(street.store, key=HubSigner.of_one_key(KEY), seals=SEALS)
+    kept = await state(street, "m01", desk)
+    loop, is_making, may_end, made = asyncio.get_running_loop(), asyncio.Event(), threading.Event(), list[str]()
+
+    def slow(coop: CoopName, source: SettledDay, **how: Any) -> StatedDay:
+        loop.call_soon_threadsafe(is_making.set)
+        made.append(source.day)
+        may_end.wait()
+        return state_day(coop, source, **how)
+
+    monkeypatch.setattr(months, "state_day", slow)
+    members = [(await street.store.member(each), await street.store.home_of(each)) for each in ("m01", "m02")]
+    fresh = [
+        asyncio.create_task(desk.state(member, home, month=june, access=STATEMENT_ACCESS))
+        for member, home in members
+        if member is not None and home is not None
+    ]
+    try:
+        await is_making.wait()
+        assert await state(street, "m01", desk) == kept
+    finally:
+        may_end.set()
+    assert None not in await asyncio.gather(*fresh)
+    assert made == [june.isoformat()], "a day is made once, however many ask for it at a time"

@@ -39,6 +39,7 @@ WALKS: Final[Mapping[str, str]] = {
     "findings SELECT finding.id, day, found_at": HELD,
     "findings SELECT id, finding, board_member": HELD,
     "forecasts WITH RECURSIVE hours(hour_s)": FIRST_OF,
+    "forecasts DELETE FROM weather": "the issues of one hour, of which all but two go",
     "messages SELECT agent, epoch, seq, refused FROM": "once, when intake starts; the index has only refused messages",
     "objections SELECT o.id, o.member, o.month": FEW,
     "notices SELECT id, kind, member, about": "the command's list; notices are forgotten after some weeks",
