@@ -114,8 +114,8 @@ async def _street_taken(folder: Path, plan, *, window: int) -> dict[str, float]:
     count = AGENTS * BATCHES
     assert stored == count, stored
     threads: dict[str, float] = {}
-    for (name, ident), each_s in after.items():
-        spent_us = (each_s - cpu.get((name, ident), 0.0)) / count * 1e6
+    for (name, thread), each_s in after.items():
+        spent_us = (each_s - cpu.get((name, thread), 0.0)) / count * 1e6
         threads[f"cpu_us_{name}"] = threads.get(f"cpu_us_{name}", 0.0) + spent_us
     return {
         "cpu_us_per_batch": spent_s / count * 1e6,
@@ -133,13 +133,13 @@ async def _street_taken(folder: Path, plan, *, window: int) -> dict[str, float]:
     }
 
 
-def _cpu_by_thread() -> dict[tuple[str, int], float]:
-    """By part and thread: a pool of an earlier case may end meanwhile."""
-    found: dict[tuple[str, int], float] = {}
+def _cpu_by_thread() -> dict[tuple[str, threading.Thread], float]:
+    """By part and thread: a pool of an earlier case may end meanwhile, and its number be used again."""
+    found: dict[tuple[str, threading.Thread], float] = {}
     for thread in threading.enumerate():
         if thread.ident is not None:
             name = "loop" if thread is threading.main_thread() else thread.name.split()[0].split("-")[0]
-            found[name, thread.ident] = time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
+            found[name, thread] = time.clock_gettime(time.pthread_getcpuclockid(thread.ident))
     return found
 
 
