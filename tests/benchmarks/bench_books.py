@@ -46,7 +46,7 @@ Place = tuple[int, int]
 
 def measure(sizes: Sequence[int] = MONTH_SIZES) -> dict[str, object]:
     """The figures of the settlement's bars, and the bars beside them."""
-    figures = asyncio.run(_one_day())
+    figures = asyncio.run(one_day())
     months = {
         f"{name}_{members}": asyncio.run(_resettled(choose, members))
         for members in sizes
@@ -59,7 +59,7 @@ def measure(sizes: Sequence[int] = MONTH_SIZES) -> dict[str, object]:
     return figures
 
 
-async def _one_day() -> dict[str, object]:
+async def one_day() -> dict[str, object]:
     """One day end to end: read from SQLite, allocate, journal, chain, sign. Each try is a day never settled before."""
     with tempfile.TemporaryDirectory() as folder:
         days = DAYS[: TRIES + 1]
