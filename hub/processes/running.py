@@ -86,7 +86,12 @@ async def _warnings(settings: HubSettings, store: Store, *, now_s: float) -> Seq
     lone = lone_board(
         [each.id for each in members if each.is_board], members=sum(each.held_by is None for each in members)
     )
-    return await clock_warning(store, now_s=now_s), unstated, lone, settings.web.warning
+    standby = None
+    if settings.store is not None:
+        from hub.folder.elsewhere.server_store import what_a_failover_loses  # noqa: PLC0415 - needs the extra postgres
+
+        standby = await what_a_failover_loses(settings.store)
+    return await clock_warning(store, now_s=now_s), unstated, lone, settings.web.warning, standby
 
 
 async def refuse_damage(folder: Path) -> None:

@@ -10,6 +10,7 @@ from hub.folder.keys.signer import load_signer
 from hub.folder.paths import STORE_NAME
 from hub.storage.contract import Store
 from hub.storage.postgres.address import StoreAddress, has_password, with_user
+from hub.storage.postgres.connections import failover_warning
 from hub.storage.postgres.copying.between import Copied, Report, copy_to_file, copy_to_server
 from hub.storage.postgres.names import runner_of
 from hub.storage.postgres.prepare import prepare_store
@@ -20,12 +21,25 @@ from protocols.errors import SettingsError
 from protocols.hub_keys import HubSigner
 from protocols.timeline import Clock
 
-__all__ = ["Copied", "copy_back", "copy_there", "has_password", "open_on_server", "prepare_on_server"]
+__all__ = [
+    "Copied",
+    "copy_back",
+    "copy_there",
+    "has_password",
+    "open_on_server",
+    "prepare_on_server",
+    "what_a_failover_loses",
+]
 
 
 async def open_on_server(server: StoreSettings, *, clock: Clock, signer: HubSigner) -> Store:
     """The store of a running hub. Raises: SettingsError or StoreError."""
     return await PostgresStore.open(StoreAddress(read_address(server), server.schema), now=clock.now, signer=signer)
+
+
+async def what_a_failover_loses(server: StoreSettings) -> str | None:
+    """What may be lost if a standby takes the server's place, for the board. Raises: SettingsError or StoreError."""
+    return await failover_warning(StoreAddress(read_address(server), server.schema))
 
 
 async def prepare_on_server(folder: Path, *, admin: str, schema: str, clock: Clock) -> Path | None:

@@ -154,6 +154,24 @@ async def connect(address: StoreAddress) -> Session:
     return await connected(address.dsn, session_settings(address))
 
 
+async def failover_warning(address: StoreAddress) -> str | None:
+    """What may be lost if a standby takes this server's place; None if it waits for one. Raises: StoreError."""
+    try:
+        session = await connect(address)
+        try:
+            names = await session.fetchval("SHOW synchronous_standby_names")
+        finally:
+            session.terminate()
+    except TROUBLE as error:
+        raise StoreError(f"{address.place}: cannot open the store: {told(error)}") from None
+    if names:
+        return None
+    return (
+        "the database server waits for no standby: if another server takes its place, the last readings that homes were"
+        " receipted for may be missing there (docs/postgres.md)"
+    )
+
+
 def lock_number(schema: str) -> int:
     """The number of the lock that writers of this co-op take. Two co-ops whose numbers are the same only take turns."""
     return int.from_bytes(schema.encode().ljust(8, b"\0")[:7], "big")

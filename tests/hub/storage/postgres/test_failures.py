@@ -10,7 +10,7 @@ import pytest
 from hub.storage.audit_records import FIRST_LINK, next_link
 from hub.storage.errors import StoreError
 from hub.storage.postgres.address import StoreAddress
-from hub.storage.postgres.connections import connect
+from hub.storage.postgres.connections import connect, failover_warning, lock_number
 from hub.storage.postgres.prepare import prepare_store
 from hub.storage.postgres.session import Session
 from hub.storage.postgres.store import PostgresStore
@@ -102,6 +102,21 @@ async def refusal_of(attempt: Callable[[], Awaitable[object]]) -> str:
                 refused.append(str(error))
             await asyncio.sleep(0.05)
     return refused[-1]
+
+
+async def test_a_server_that_waits_for_no_standby_is_said_to_lose_the_last_readings() -> None:
+    server, address = await own_server()
+    assert "may be missing" in (await failover_warning(address) or "")
+    admin = await server.ask()
+    await admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'second'")
+    await admin.execute("SELECT pg_reload_conf()")
+    admin.terminate()
+    async with asyncio.timeout(30):
+        while await failover_warning(address) is not None:  # a setting reaches new sessions after a moment
+            await asyncio.sleep(0.05)
+    crash(server)
+    with pytest.raises(StoreError, match="cannot open the store"):
+        await failover_warning(address)
 
 
 async def test_a_wrong_address_is_said_in_one_line_without_its_password(databases: Databases) -> None:
@@ -199,14 +214,8 @@ async def test_a_process_that_stops_in_a_transaction_gives_the_lock_back(databas
     store = await PostgresStore.open(address, now=now)
     held: Session = await connect(server.admin(name))
     await held.execute("SET idle_in_transaction_session_timeout = 100")
-    await held.execute(f"BEGIN; SELECT pg_advisory_xact_lock({lock_of(address)})")
+    await held.execute(f"BEGIN; SELECT pg_advisory_xact_lock({lock_number(address.schema)})")
     await store.put_job(Job("a", 1, None, ""))
     assert [job.name for job in await store.jobs()] == ["a"]
     await store.close()
     held.terminate()
-
-
-def lock_of(address: StoreAddress) -> int:
-    from hub.storage.postgres.connections import lock_number
-
-    return lock_number(address.schema)
