@@ -4,9 +4,15 @@ import json
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_agent.uplink.moving.place import AGAIN_FIRST_S, AHEAD_S, FILE, TRIAL_S, BrokerPlace, kept_notice
 from protocols.enrolment.broker_notices import BrokerNotice, encode_broker
+from protocols.wire.topics import downlink_topic
+from tests.edge_agent.hand_clock import until
+from tests.edge_agent.line_to_hub import line
+from tests.edge_agent.stub_hub import AGENT as LINE_AGENT
+from tests.edge_agent.stub_hub import COOP, running_broker
 
 AGENT, NOW_S = "a-1", 1_790_000_000
 ENROLLED, OTHER, THIRD = ("hub.example", 8883), ("b2.example", 8883), ("b3.example", 9000)
@@ -140,3 +146,18 @@ async def test_a_disk_that_takes_nothing_stops_no_move(at: At, caplog: pytest.Lo
     assert at.looks_after(10 * TRIAL_S) == OTHER
     assert "cannot be written" in caplog.text
     assert at.again().address == ENROLLED
+
+
+async def test_a_notice_that_the_hub_did_not_sign_moves_nobody(tmp_path: Path) -> None:
+    with running_broker(tmp_path) as broker:
+        async with line(tmp_path, broker) as made:
+            place = BrokerPlace(("127.0.0.1", broker.port), agent=LINE_AGENT, folder=tmp_path, now=lambda: float(NOW_S))
+            made.uplink.takers[downlink_topic(COOP, LINE_AGENT, kind="broker")] = place.note
+            async with made.running():
+                await until(lambda: made.uplink.is_connected)
+                notice = encode_broker(BrokerNotice(LINE_AGENT, NOW_S, *OTHER))
+                made.hub.publish("broker", notice, key=Ed25519PrivateKey.generate())
+                await until(lambda: made.uplink.ignored == 1)
+                assert place.address == ("127.0.0.1", broker.port)
+                made.hub.publish("broker", notice)
+                await until(lambda: place.address == OTHER)

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from hub.broker.plans import free_port
+from hub.broker.supervisor import is_port_taken
+from tests.edge_agent.stub_hub import wait_for
 
 HOME = Path(__file__).resolve().parents[4] / "build" / "rabbitmq"
 ERLANG = HOME / "root" / "usr" / "lib" / "erlang"
@@ -29,9 +31,11 @@ def own_epmd() -> tuple[subprocess.Popen[bytes], int]:
     """Erlang's directory of nodes, on a port of its own, for this computer alone."""
     port = free_port("127.0.0.1")
     environment = {**os.environ, "ERL_EPMD_ADDRESS": "127.0.0.1"}
-    return subprocess.Popen(
-        [str(ERLANG / "bin" / "epmd"), "-port", str(port)], env=environment, stdin=subprocess.DEVNULL
-    ), port
+    command = [str(ERLANG / "bin" / "epmd"), "-port", str(port)]
+    started = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL)
+    # A node that finds none starts one of its own, which would outlive it.
+    wait_for(lambda: is_port_taken("127.0.0.1", port), what="Erlang's directory of nodes")
+    return started, port
 
 
 @dataclass
