@@ -161,7 +161,7 @@ class CounterMeter:
         if at_s > self._paced_at_s:
             self._known.pace_s = min(self._known.pace_s, at_s - self._paced_at_s)
         self._paced_at_s = at_s
-        was_unknown = self._known.reference is None
+        was_unknown, before = self._known.reference is None, self._known.excursion
         self._verdict = self._known.judge(at_s + late_s, counter_wh, excess_wh=excess_wh)
         if was_unknown:
             self._wake(at_s + late_s, counter_wh)
@@ -173,7 +173,7 @@ class CounterMeter:
             if first is None or slot_of(first.at_s) != slot_of(at_s):
                 self._boundary = self._found_boundary()
         elif (away := self._known.excursion) is not None:
-            self._note_away(away, slot_of(at_s))
+            self._note_away(self._without_waking(before, away), slot_of(at_s))
         return self._verdict
 
     def _wake(self, at_s: float, counter_wh: int | None) -> None:
@@ -192,8 +192,25 @@ class CounterMeter:
         if away.last.at_s < self._read_at_s + self._late_s:
             return
         if self._away is None or self._away[0] is not away.first or self._away[1].slot != slot:
-            flowed_wh, _ = self._flowed_late(away.last)
+            flowed_wh, _ = self._flowed_late(away.last, late_s=self._late_s, run_wh=self._known.run_wh)
             self._away = away.first, SlotBase(slot, self._read_at_s, max(0, away.last.counter_wh - flowed_wh))
+
+    def _without_waking(self, before: Excursion | None, away: Excursion) -> Excursion:
+        """The excursion without a base at which the device only showed 0, as it does while it starts.
+
+        The number after it is more than can have flowed since that boundary: the counter had begun before.
+        """
+        base = away.base or (self._away[1] if self._away and self._away[0] is away.first else None)
+        if before is None or before.first is not away.first or base is None or not self._known.is_zero(before.last):
+            return away
+        has_started = self.limits.sleeps or self.witness.started_at_s >= base.at_s
+        most_wh = self.power_w * (away.last.at_s - base.at_s) / 3600 + self.limits.wobble_wh
+        is_possible = away.last.counter_wh - before.last.counter_wh <= most_wh
+        if not has_started or self.witness.power_w is None or is_possible:
+            return away
+        self._away = None
+        self._known.excursion = replace(away, base=None)
+        return self._known.excursion
 
     def _move_base(self, new_base: NewBase, excursion_base: SlotBase | None) -> None:
         base, earlier = self.base, self._known.returned_to
@@ -296,15 +313,15 @@ class CounterMeter:
         known = self._known.reference
         if known is None:
             return None
-        flowed_wh, doubt_wh = self._flowed_late(known)
+        flowed_wh, doubt_wh = self._flowed_late(known, late_s=self._late_s, run_wh=self._known.run_wh)
         corrected_wh = known.counter_wh - flowed_wh
         if self.base is not None:
             corrected_wh = max(corrected_wh, min(self.base.counter_wh, known.counter_wh))
         return _Boundary(self._read_at_s, corrected_wh, doubt_wh > CERTAIN_WH or self._known.is_unsure, known)
 
-    def _flowed_late(self, known: CounterReading) -> tuple[int, float]:
+    def _flowed_late(self, known: CounterReading, *, late_s: float, run_wh: int) -> tuple[int, float]:
         """What flowed between the boundary and its late answer, and how uncertain that is; 0 within a step."""
-        late_s, step_wh, sign = self._late_s, self.limits.step_wh, 1 if self._known.half == 0 else -1
+        step_wh, sign = self.limits.step_wh, 1 if self._known.half == 0 else -1
         if late_s <= 0:
             return 0, 0.0
         now_w, before_w = self.witness.power_w, self.witness.power_before_w
@@ -312,9 +329,9 @@ class CounterMeter:
             if self.base is None:
                 return 0, 0.0
             length_s = max(1.0, self._read_at_s + late_s - self.base.at_s)
-            flowed_wh = (known.counter_wh - self.base.counter_wh) / length_s * late_s
+            flowed_wh = max(0, known.counter_wh - self.base.counter_wh) / length_s * late_s
             # All that was counted since the reading before may have flowed after the boundary.
-            doubt_wh = min(self._known.run_wh, self.limits.max_power_w * late_s / 3600)
+            doubt_wh = min(run_wh, self.limits.max_power_w * late_s / 3600)
             return (round(flowed_wh), doubt_wh) if doubt_wh > max(step_wh, CERTAIN_WH) else (0, 0.0)
         mine_w = max(0, sign * now_w)
         flowed_wh = mine_w * late_s / 3600
@@ -328,7 +345,10 @@ class CounterMeter:
         if self._read_at_s < end_s or self.base is None or self._taint != Gap.NONE:
             return None
         if (found := known.single_look) is not None and found.at_s >= end_s:
-            return _Boundary(self._read_at_s, max(found.counter_wh, self.base.counter_wh), True, None)
+            run_wh = max(0, found.counter_wh - known.reference.counter_wh) if known.reference else 0
+            late_s = max(0.0, found.at_s - self._read_at_s)
+            flowed_wh, _ = self._flowed_late(found, late_s=late_s, run_wh=run_wh)
+            return _Boundary(self._read_at_s, max(found.counter_wh - flowed_wh, self.base.counter_wh), True, None)
         moved, last = known.moved, known.reference
         if known.stuck_wh is None or moved is None or last is None or known.excursion is not None:
             return None

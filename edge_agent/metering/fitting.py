@@ -141,6 +141,10 @@ class ReadingComparison:
         """Whether another register has fallen in the answer that is judged next; None if none can tell."""
         self._other_fell = has_fallen
 
+    def is_zero(self, reading: CounterReading) -> bool:
+        """Whether the register showed 0, also one that has turned before."""
+        return (reading.counter_wh % self.limits.wraps_wh if self.limits.wraps_wh else reading.counter_wh) == 0
+
     def _has_more_turns(self, since: CounterReading, point: CounterReading) -> bool:
         wraps_wh = self.limits.wraps_wh
         return wraps_wh is not None and wraps_wh > 0 and point.counter_wh // wraps_wh > since.counter_wh // wraps_wh
@@ -284,7 +288,7 @@ class ReadingComparison:
     def _continues(self, away: Excursion, known: CounterReading, point: CounterReading, *, fit: Fit) -> bool:
         """Whether this reading continues the excursion rather than the reference; `fit` is how it fits the latter."""
         going = self._fit(away.last, point)
-        if away.last.counter_wh == 0 and going not in FITS:
+        if self.is_zero(away.last) and going not in FITS:
             # It only showed 0, as devices do while they start: no other register that this could be.
             return False
         if not self.witness.has_worked:

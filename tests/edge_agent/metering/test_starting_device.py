@@ -1,7 +1,10 @@
 """A meter that restarts shows 0 everywhere for a moment: no power that says nothing flowed meanwhile."""
 
+from dataclasses import replace
+
 import pytest
 
+from edge_agent.metering.counter_records import ReadingVerdict
 from edge_agent.metering.home_meter import HomeMeter, MeasuringPoint, Sample
 from protocols.quantities import Measure
 from protocols.slots import SLOT_S, start_of
@@ -38,3 +41,77 @@ def test_what_the_counter_knows_is_told_after_a_start_from_0(off_s: int, power_w
             told_wh += sum(each.energy_wh for each in found[0].long_intervals if each.measure is Measure.GRID_IMPORT)
     flowed_wh = (300 * off_s + power_w * (slots * SLOT_S - off_s)) / 3600
     assert told_wh == pytest.approx(flowed_wh, abs=3)
+
+
+def begun_again(at_s: float, *, up_s: float, awake_s: float) -> Sample | None:
+    """A meter that is down for a moment and begins at 0 again; until `awake_s` it shows 0 everywhere."""
+    if up_s - 60 <= at_s < up_s:
+        return None
+    if up_s <= at_s < awake_s:
+        return Sample(0.0, {"import_wh": 0, "export_wh": 0}, 0)
+    began_s, begins_wh = (up_s, 0) if at_s >= up_s else (0.0, BEGINS_WH)
+    return Sample(0.0, {"import_wh": begins_wh + int(1400 * (at_s - began_s)) // 3600, "export_wh": 0}, 1400)
+
+
+@pytest.mark.parametrize("up_before_s", [5, 60, 180])
+@pytest.mark.parametrize("awake_after_s", [-30, 2, 15, 30, 75, 200])
+def test_a_0_shown_at_a_boundary_while_a_meter_starts_is_no_beginning_of_a_total(
+    up_before_s: int, awake_after_s: int
+) -> None:
+    """Up to 70 Wh from before the boundary were in the total after it."""
+    meter = HomeMeter([PLACE], next_slot=FIRST, longest_hole_s=300)
+    boundary_s, slots = 4 * SLOT_S, 12
+    up_s, awake_s = boundary_s - up_before_s, boundary_s + awake_after_s
+    totals: list[tuple[int, int, int]] = []
+    for at_s in range(0, slots * SLOT_S + 1, 60):
+        for late_s in (0, 4, 11, 25, 52) if at_s % SLOT_S == 0 else (0,):
+            sample = begun_again(at_s + late_s, up_s=up_s, awake_s=awake_s)
+            if sample is None:
+                continue
+            sample = replace(sample, at_s=float(start_of(FIRST) + at_s), late_s=float(late_s))
+            if meter.add_sample(PLACE, sample) is ReadingVerdict.GOOD:
+                break
+        if at_s == 0:
+            meter.open(PLACE)
+        elif at_s % SLOT_S == 0:
+            meter.close(PLACE)
+        while found := meter.next_closed_slot():
+            slot = found[0]
+            totals += [(each.first_slot, each.slots, each.energy_wh) for each in slot.long_intervals if each.energy_wh]
+    assert totals, "what ran since it began again is known"
+    for first, length, energy_wh in totals:
+        assert first in (FIRST + 4, FIRST + 5)
+        assert 350 * length - 5 <= energy_wh <= 350 * length + 5
+
+
+@pytest.mark.parametrize("power_w", [1500, 6000])
+@pytest.mark.parametrize("late_s", [11, 25, 52])
+@pytest.mark.parametrize("has_power", [True, False])
+def test_one_late_answer_after_a_restart_ends_the_total_at_the_boundary(
+    power_w: int, late_s: int, has_power: bool
+) -> None:
+    """What flowed after the boundary, up to 87 Wh in 52 s, was in the total before it."""
+    meter = HomeMeter([PLACE], next_slot=FIRST, longest_hole_s=300)
+    totals: list[tuple[int, int, int]] = []
+    slots, boundary_s = 12, 5 * SLOT_S
+    for at_s in range(0, slots * SLOT_S + 1, 60):
+        after_s = late_s if at_s == boundary_s else 0
+        if not boundary_s - 400 <= at_s < boundary_s:
+            counters = {"import_wh": BEGINS_WH + power_w * (at_s + after_s) // 3600, "export_wh": 5000}
+            sample = Sample(float(start_of(FIRST) + at_s), counters, power_w if has_power else None, late_s=after_s)
+            meter.add_sample(PLACE, sample)
+        if at_s == 0:
+            meter.open(PLACE)
+        elif at_s % SLOT_S == 0:
+            meter.close(PLACE)
+        while found := meter.next_closed_slot():
+            slot = found[0]
+            mine = [each for each in slot.long_intervals if each.measure is Measure.GRID_IMPORT]
+            value = slot.values[Measure.GRID_IMPORT]
+            totals += [(each.first_slot, each.slots, each.energy_wh) for each in mine]
+            if value.energy_wh is not None:
+                totals.append((slot.slot, 1, value.energy_wh))
+    told_wh = sum(each[2] for each in totals)
+    assert told_wh == pytest.approx(power_w * slots / 4, abs=2)
+    for _, length, energy_wh in totals:
+        assert energy_wh == pytest.approx(power_w * length / 4, abs=4)

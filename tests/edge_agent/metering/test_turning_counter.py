@@ -207,3 +207,13 @@ def test_a_turn_of_a_register_alone_is_told_but_not_measured(silent_s: int, befo
     over_wh, mark = one_register(20, silent_s, before_w, after_w, begins_at_0=False)
     assert abs(over_wh) <= 1 + ROUNDING_WH
     assert mark is not Mark.MEASURED
+
+
+@pytest.mark.parametrize(
+    ("silent_s", "zero_s", "before_w", "after_w"), [(400, 200, 9000, 9000), (400, 130, 10_000, 9000)]
+)
+def test_one_that_has_turned_and_starts_under_a_heavy_load_keeps_its_total(
+    silent_s: int, zero_s: int, before_w: int, after_w: int
+) -> None:
+    """Its 0 after a turn was taken for another register, and the total of two hours was lost."""
+    check(Start(-3000, 4 * SLOT_S + 300, silent_s, zero_s, before_w, after_w))
