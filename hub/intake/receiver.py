@@ -41,7 +41,7 @@ from hub.storage.contract import MemberStore, PromptStore, ReadingStore
 from hub.storage.errors import StoreError
 from hub.storage.fleet_records import CutOffStore, MeterNoticeStore
 from hub.storage.maps.records import MapStore
-from hub.storage.records import ChainHead, RefusalCount
+from hub.storage.records import ChainHead, RefusalCount, RefusedNumber
 from protocols.consent.rules import decode_consent
 from protocols.public_keys import is_sound_key
 from protocols.slots import slot_of, start_of
@@ -342,7 +342,9 @@ class Intake:
         if fresh:
             heads = await self._store.chain_heads()
             last_slots = await self._store.received_through()
-            refused = await self._store.refused_numbers(newest=MAX_REFUSED)
+            refused: dict[str, list[RefusedNumber]] = {}
+            for row in await self._store.refused_numbers(newest=MAX_REFUSED):
+                refused.setdefault(row.agent, []).append(row)
             for home, seat, document in await self._store.seat_consents():
                 if (home, seat) not in self._state.consents:
                     self._state.consents[home, seat] = decode_consent(document)
@@ -352,9 +354,8 @@ class Intake:
             chain = AgentChain(agent.home_id, Ed25519PublicKey.from_public_bytes(agent.public_key), seat=agent.seat)
             _continue_from(chain, heads.get(agent.id))
             chain.last_slot = last_slots.get(agent.id)
-            for row in refused:
-                if row.agent == agent.id:
-                    chain.refused.append((row.epoch, row.seq, RefusalReason(row.reason)))
+            for row in refused.get(agent.id, ()):
+                chain.refused.append((row.epoch, row.seq, RefusalReason(row.reason)))
             self._state.chains.setdefault(agent.id, chain)
         self._admission.cut_off_only(frozenset(each.agent for each in await self._store.cut_offs()))
         self._revoked = revocation_notices(agents)
