@@ -21,7 +21,7 @@ from edge_agent.metering.counter_records import (
 )
 from edge_agent.metering.fitting import REFRESH_SLACK_S
 from edge_agent.metering.reference import UNSEEN_STEP_WH, CounterReference
-from edge_agent.metering.witness import FlowEvidence, PowerWitness
+from edge_agent.metering.witness import STARTS_S, FlowEvidence, PowerWitness
 from protocols.quantities import Gap, Mark
 from protocols.slots import SLOT_S, Slot, slot_of, start_of
 
@@ -203,7 +203,7 @@ class CounterMeter:
         base = away.base or (self._away[1] if self._away and self._away[0] is away.first else None)
         if before is None or before.first is not away.first or base is None or not self._known.is_zero(before.last):
             return away
-        has_started = self.limits.sleeps or self.witness.started_at_s >= base.at_s
+        has_started = self.limits.sleeps or self.witness.started_at_s >= base.at_s - STARTS_S
         most_wh = self.power_w * (away.last.at_s - base.at_s) / 3600 + self.limits.wobble_wh
         is_possible = away.last.counter_wh - before.last.counter_wh <= most_wh
         if not has_started or self.witness.power_w is None or is_possible:

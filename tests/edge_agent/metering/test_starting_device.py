@@ -43,9 +43,9 @@ def test_what_the_counter_knows_is_told_after_a_start_from_0(off_s: int, power_w
     assert told_wh == pytest.approx(flowed_wh, abs=3)
 
 
-def begun_again(at_s: float, *, up_s: float, awake_s: float) -> Sample | None:
+def begun_again(at_s: float, *, up_s: float, awake_s: float, down_s: int = 60) -> Sample | None:
     """A meter that is down for a moment and begins at 0 again; until `awake_s` it shows 0 everywhere."""
-    if up_s - 60 <= at_s < up_s:
+    if up_s - down_s <= at_s < up_s:
         return None
     if up_s <= at_s < awake_s:
         return Sample(0.0, {"import_wh": 0, "export_wh": 0}, 0)
@@ -53,10 +53,11 @@ def begun_again(at_s: float, *, up_s: float, awake_s: float) -> Sample | None:
     return Sample(0.0, {"import_wh": begins_wh + int(1400 * (at_s - began_s)) // 3600, "export_wh": 0}, 1400)
 
 
+@pytest.mark.parametrize("down_s", [60, 400])
 @pytest.mark.parametrize("up_before_s", [5, 60, 180])
 @pytest.mark.parametrize("awake_after_s", [-30, 2, 15, 30, 75, 200])
 def test_a_0_shown_at_a_boundary_while_a_meter_starts_is_no_beginning_of_a_total(
-    up_before_s: int, awake_after_s: int
+    up_before_s: int, awake_after_s: int, down_s: int
 ) -> None:
     """Up to 70 Wh from before the boundary were in the total after it."""
     meter = HomeMeter([PLACE], next_slot=FIRST, longest_hole_s=300)
@@ -65,7 +66,7 @@ def test_a_0_shown_at_a_boundary_while_a_meter_starts_is_no_beginning_of_a_total
     totals: list[tuple[int, int, int]] = []
     for at_s in range(0, slots * SLOT_S + 1, 60):
         for late_s in (0, 4, 11, 25, 52) if at_s % SLOT_S == 0 else (0,):
-            sample = begun_again(at_s + late_s, up_s=up_s, awake_s=awake_s)
+            sample = begun_again(at_s + late_s, up_s=up_s, awake_s=awake_s, down_s=down_s)
             if sample is None:
                 continue
             sample = replace(sample, at_s=float(start_of(FIRST) + at_s), late_s=float(late_s))
