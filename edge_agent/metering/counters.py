@@ -347,7 +347,10 @@ class CounterMeter:
         if (found := known.single_look) is not None and found.at_s >= end_s:
             run_wh = max(0, found.counter_wh - known.reference.counter_wh) if known.reference else 0
             late_s = max(0.0, found.at_s - self._read_at_s)
-            flowed_wh, _ = self._flowed_late(found, late_s=late_s, run_wh=run_wh)
+            flowed_wh, doubt_wh = self._flowed_late(found, late_s=late_s, run_wh=run_wh)
+            if doubt_wh > CERTAIN_WH + self.limits.step_wh:
+                # What is before the boundary and what after it is not known: the next one ends the total of both.
+                return None
             return _Boundary(self._read_at_s, max(found.counter_wh - flowed_wh, self.base.counter_wh), True, None)
         moved, last = known.moved, known.reference
         if known.stuck_wh is None or moved is None or last is None or known.excursion is not None:

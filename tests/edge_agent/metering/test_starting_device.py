@@ -116,3 +116,28 @@ def test_one_late_answer_after_a_restart_ends_the_total_at_the_boundary(
     assert told_wh == pytest.approx(power_w * slots / 4, abs=2)
     for _, length, energy_wh in totals:
         assert energy_wh == pytest.approx(power_w * length / 4, abs=4)
+
+
+def test_a_late_answer_that_leaves_open_what_flowed_before_it_is_no_boundary() -> None:
+    """A load began 20 s before the answer: 53 Wh from before the boundary would be in the slot after it."""
+    meter = HomeMeter([PLACE], next_slot=FIRST, longest_hole_s=300)
+    boundary_s, told = 5 * SLOT_S, list[tuple[int, int]]()
+    for at_s in range(0, 8 * SLOT_S + 1, 60):
+        answered_s = at_s + (52 if at_s == boundary_s else 0)
+        if not boundary_s - 400 <= at_s < boundary_s:
+            flowed_wh = (300 * answered_s + 5700 * max(0, answered_s - boundary_s - 32)) // 3600
+            counters = {"import_wh": BEGINS_WH + flowed_wh, "export_wh": 5000}
+            power_w = 6000 if answered_s >= boundary_s + 32 else 300
+            late_s = float(answered_s - at_s)
+            meter.add_sample(PLACE, Sample(float(start_of(FIRST) + at_s), counters, power_w, late_s=late_s))
+        if at_s == 0:
+            meter.open(PLACE)
+        elif at_s % SLOT_S == 0:
+            meter.close(PLACE)
+        while found := meter.next_closed_slot():
+            mine = [each for each in found[0].long_intervals if each.measure is Measure.GRID_IMPORT]
+            told += [(each.slots, each.energy_wh) for each in mine]
+            if (energy_wh := found[0].values[Measure.GRID_IMPORT].energy_wh) is not None:
+                told.append((1, energy_wh))
+    assert told[:4] == [(1, 75)] * 4
+    assert told[4] == (2, pytest.approx(150 + 5700 * (SLOT_S - 32) / 3600, abs=2))
