@@ -5,7 +5,7 @@ them be used in the neighbourhood's sums. Each access is logged.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Final, Protocol
 
@@ -30,6 +30,9 @@ HOOD_ACCESS: Final = Access(actor="job:quality", role="job", purpose="forecast.h
 SAID_AGAIN_DAYS: Final = 30
 NIGHT_BEGINS: Final = 22 * SLOTS_PER_HOUR
 NIGHT_ENDS: Final = 4 * SLOTS_PER_HOUR
+HOMES_AT_ONCE: Final = 100
+"""Of how many homes what they make is read together: four measures of 70 days are held at once."""
+
 MADE: Final = {
     Measure.PV_PRODUCTION: 1,
     Measure.WIND_PRODUCTION: 1,
@@ -60,13 +63,10 @@ async def scale_findings(
     net = np.where(is_known, readings.demand_wh - readings.surplus_wh, np.nan)
     home_of = {home.member_id: home.id for home in await store.homes()}
     homes = [home_of[member] for member in readings.members]
-    made = np.zeros_like(net)
-    told = [home for home in homes if set(MADE) <= set(allowed.get(home, ()))]
-    series = await store.homes_series(dict.fromkeys(told, tuple(MADE)), slots=reach, access=HOOD_ACCESS)
+    told = {home for home in homes if set(MADE) <= set(allowed.get(home, ()))}
+    made = await _made_by(store, homes, told, reach)
     for column, home in enumerate(homes):
-        if home in series:
-            made[:, column] = _made(series[home], reach)
-        elif (readings.surplus_wh[:, column] > 0).any():
+        if home not in told and (readings.surplus_wh[:, column] > 0).any():
             net[:, column] = _nights_only(net[:, column])
     shape = (length, SLOTS_PER_UTC_DAY, len(homes))
     street = StreetDays(net.reshape(shape), made.reshape(shape), (await _heat(store, reach)).reshape(shape[:2]))
@@ -96,6 +96,19 @@ async def _days_known(store: QualityStores, day: date) -> int:
     """How many days up to this one can be compared: since the street's first, at most what is used."""
     first = await first_day(store, (await store.coop()).tz)
     return 0 if first is None else min((day - first).days + 1, MANY_DAYS + DAYS_BEFORE)
+
+
+async def _made_by(store: QualityStores, homes: Sequence[str], told: Container[str], reach: range) -> Floats:
+    """What each home made itself, in Wh; 0 for those not told. Shape: (slots, homes)."""
+    made = np.zeros((len(reach), len(homes)))
+    columns = {home: column for column, home in enumerate(homes) if home in told}
+    readable = list(columns)
+    for first in range(0, len(readable), HOMES_AT_ONCE):
+        part = readable[first : first + HOMES_AT_ONCE]
+        series = await store.homes_series(dict.fromkeys(part, tuple(MADE)), slots=reach, access=HOOD_ACCESS)
+        for home, own in series.items():
+            made[:, columns[home]] = _made(own, reach)
+    return made
 
 
 def _made(series: Mapping[Measure, HomeSeries], reach: range) -> Floats:

@@ -1,6 +1,6 @@
 """What the nightly look at grid meters compares: the grid of every home, production where it may be used, the cold."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,7 +11,7 @@ import pytest
 from hub.core.quality.cold_days import heat_demand
 from hub.core.quality.scale_changes import DAYS, DAYS_BEFORE, MANY_DAYS, ScaleChange, StreetDays
 from hub.quality.scale_findings import MADE, scale_findings
-from hub.storage.records import ReadingRow
+from hub.storage.records import Access, HomeSeries, ReadingRow
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import slots_of_day, start_of
 from tests.hub.settled_street import COOP, Arrival, Street, open_street
@@ -85,6 +85,28 @@ async def test_what_is_compared(street: Street, monkeypatch: pytest.MonkeyPatch)
     assert np.isnan(days.made_wh[-1, 24:, 0]).all()
     assert not days.made_wh[:, :, 1:].any()
     assert days.heat[-1] == pytest.approx(np.full(96, float(heat_demand(np.array(2.0)))))
+
+
+async def test_however_many_homes_few_are_read_together(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each home's 70 days of what it makes are large: the night's memory may not grow by them with every home."""
+    monkeypatch.setattr("hub.quality.scale_findings.HOMES_AT_ONCE", 2, raising=False)
+    seen, read = compared(monkeypatch), street.store.homes_series
+    asked: list[list[str]] = []
+
+    async def noting(
+        wanted: Mapping[str, Sequence[Measure]], *, slots: range, access: Access
+    ) -> dict[str, dict[Measure, HomeSeries]]:
+        asked.append(list(wanted))
+        return await read(wanted, slots=slots, access=access)
+
+    monkeypatch.setattr(street.store, "homes_series", noting)
+    earliest = slots_of_day(DAY - timedelta(days=90), COOP.tz)[0]
+    await arrive(street, [(number, slot) for number in range(1, 5) for slot in (earliest, *SLOTS[:4])])
+    allowed = {home: list(MADE) for home in ("h01", "h02", "h04")}
+    assert await scale_findings(street.store, DAY, SLOTS, allowed=allowed) == []
+    assert asked == [["h01", "h02"], ["h04"]]
+    (days,) = seen
+    assert days.made_wh[-1, :4].tolist() == [[450, 450, 0, 0]] * 4
 
 
 async def test_a_change_is_said_once_a_month_with_its_days(street: Street, monkeypatch: pytest.MonkeyPatch) -> None:
