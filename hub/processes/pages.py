@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
 from hub.board.invitation_service import InvitationService
 from hub.board.inviting import InvitingHub
@@ -36,6 +37,14 @@ from hub.web.serving.request_tally import RequestTally
 from protocols.slots import format_slot, slot_of
 
 log = logging.getLogger(__name__)
+
+HEALTH_WITHIN_S: Final = 7.0
+FIGURES_WITHIN_S: Final = 22.0
+AGENTS_WITHIN_S: Final = 12.0
+"""How long the hub's own process may take to answer: 2 s more than it waits for the parts that it asks itself.
+
+A page that waits longer would keep one of the few turns that all members' pages share.
+"""
 
 
 class PagesPart:
@@ -122,7 +131,7 @@ class PagesPart:
         """The health of the whole hub, also while its own process or the timetable does not answer."""
         now_s = self._hub.clock.now()
         try:
-            found = read_health(await self._channel.ask("health"), HubHealth)
+            found = read_health(await self._ask("health", within_s=HEALTH_WITHIN_S), HubHealth)
         except (ChannelError, HealthReportError) as error:
             log.warning("the hub's health is not known: %s", error)
             found = HubHealth(now_s, parts=(PartHealth("hub", is_serving=False),))
@@ -133,12 +142,12 @@ class PagesPart:
         return replace(found, stored=stored)
 
     async def status(self) -> Mapping[str, object]:
-        """How far the hub has got, without any member's values."""
+        """How far the hub has got, without any member's values. Raises: ChannelError if the hub does not answer."""
         store = self._hub.store
         refused: dict[str, int] = {}
         for row in await store.refusals():
             refused[row.reason] = refused.get(row.reason, 0) + row.count
-        others = dict(await self._channel.ask("figures"))
+        others = dict(await self._ask("figures", within_s=FIGURES_WITHIN_S))
         now_s = self._hub.clock.now()
         return {
             "now": format_slot(slot_of(now_s)),
@@ -150,9 +159,17 @@ class PagesPart:
             "cpu_s": others["cpu_s"] + cpu_s(),
         }
 
+    async def _ask(self, what: str, *, within_s: float) -> Facts:
+        """The answer of the hub's own process. Raises: ChannelError if it is gone, or takes longer."""
+        try:
+            async with asyncio.timeout(within_s):
+                return await self._channel.ask(what)
+        except TimeoutError:
+            raise ChannelError(f"the hub did not answer within {within_s:g} s") from None
+
     async def _agents_changed(self) -> None:
         try:
-            await self._channel.ask("agents changed")
+            await self._ask("agents changed", within_s=AGENTS_WITHIN_S)
         except ChannelError as error:
             # Whoever reads the list next sees the agent: intake when it starts again, or within seconds.
             log.warning("intake was not told of a new agent at once: %s", error)
