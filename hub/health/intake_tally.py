@@ -26,7 +26,7 @@ OUTCOMES: Final = (STORED, STORED_REFUSED, DUPLICATE, EARLY, QUESTION, REFUSED, 
 class IntakeTally:
     """Counts since the start of this process; `refusals` and `left` are the reasons there are.
 
-    What the broker link dropped is read from it when health is asked for.
+    What the broker link dropped it counts itself; `note_dropped` has to be told regularly how much that is.
     """
 
     def __init__(self, *, refusals: Iterable[str], left: Iterable[str]) -> None:
@@ -66,6 +66,11 @@ class IntakeTally:
         self._store_errors += 1
         self._store_problem = problem
 
+    def note_dropped(self, dropped: int, *, steady_s: float) -> None:
+        """What the link has dropped since it began: whatever is new was dropped since this was last called."""
+        self._last_hour.note("dropped", dropped - self._dropped, steady_s=steady_s)
+        self._dropped = dropped
+
     def health(
         self,
         *,
@@ -79,8 +84,7 @@ class IntakeTally:
         steady_s: float,
     ) -> IntakeHealth:
         """The counts so far, with what the link and the queues say."""
-        self._last_hour.note("dropped", dropped_in + dropped_out - self._dropped, steady_s=steady_s)
-        self._dropped = dropped_in + dropped_out
+        self.note_dropped(dropped_in + dropped_out, steady_s=steady_s)
         return IntakeHealth(
             broker_connected=broker_connected,
             broker_connections=broker_connections,

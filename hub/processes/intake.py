@@ -5,6 +5,7 @@ import time
 from base64 import b64decode
 from collections.abc import Sequence
 from functools import partial
+from typing import Final
 
 from hub.broker.access_keeper import AccessKeeper, AccessKeepers
 from hub.broker.client_id import hub_client_id
@@ -24,6 +25,9 @@ from hub.processes.channel import Channel, Facts
 from hub.processes.own_hub import OwnHub, cpu_s
 from hub.processes.rabbitmq import AnyLink, rabbitmq_link
 from protocols.wire.topics import up_filters
+
+NOTE_DROPPED_EACH_S: Final = 60.0
+"""How often what the link dropped is counted into the last hour, whether or not anybody asks for the health."""
 
 
 class IntakePart:
@@ -89,9 +93,18 @@ class IntakePart:
             group.create_task(self._intake.run())
             group.create_task(self._access.run())
             group.create_task(self._watch.run())
+            group.create_task(self._note_dropped())
             for broker, link in zip(self._brokers, self._each, strict=True):
                 group.create_task(_connect(broker, link))
             self._channel.tell("serving")
+
+    async def _note_dropped(self) -> None:
+        """Count what the link dropped near the time at which it did, until cancelled."""
+        while True:
+            counts = self._link.counts
+            steady_s = asyncio.get_running_loop().time()
+            self._intake.tally.note_dropped(counts.left_unread + counts.dropped, steady_s=steady_s)
+            await asyncio.sleep(NOTE_DROPPED_EACH_S)
 
     def _links(self, hub: OwnHub) -> Sequence[AnyLink]:
         """One for each broker, not yet connected; a cluster of RabbitMQ is one."""
