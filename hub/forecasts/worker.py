@@ -172,6 +172,7 @@ class ForecastWorker:
             except asyncio.CancelledError:
                 # The answer may still come through the pipe: the next caller must not read it.
                 await self._end_child(grace_s=0)
+                self._note_end("it was ended with the request that it was answering")
                 raise
         raise ForecastWorkerError(f"the forecast worker died twice during one request: {reason}")
 
@@ -191,29 +192,38 @@ class ForecastWorker:
     async def _start_child(self) -> None:
         path = os.pathsep.join(part for part in (_OUR_ROOT, os.environ.get("PYTHONPATH", "")) if part)
         self._stderr.clear()
-        self._child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "hub.forecasts.worker",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, **dict.fromkeys(_THREADS, "1"), "PYTHONPATH": path},
-        )
         self._starts += 1
+        try:
+            self._child = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "hub.forecasts.worker",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                env={**os.environ, **dict.fromkeys(_THREADS, "1"), "PYTHONPATH": path},
+            )
+        except OSError as error:  # no memory or no process left, or the interpreter is gone
+            raise self._start_failed(str(error)) from None
         self._stderr_task = asyncio.create_task(self._keep_stderr(self._child))
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
                 hello = await self._read_message(self._child)
         except (TimeoutError, asyncio.IncompleteReadError, ConnectionError, FrameError):
             await self._end_child(grace_s=0)
-            raise ForecastWorkerError(f"the forecast worker did not start: {self._last_stderr_line()}") from None
+            raise self._start_failed(self._last_stderr_line()) from None
         except asyncio.CancelledError:
             await self._end_child(grace_s=0)
+            self._note_end("it was ended while it started")
             raise
         if hello.failed is not None:
             await self._end_child(grace_s=STOP_TIMEOUT_S)
-            raise ForecastWorkerError(f"the forecast worker did not start: {hello.failed}")
+            raise self._start_failed(hello.failed)
+
+    def _start_failed(self, reason: str) -> ForecastWorkerError:
+        """The error to raise; health says the reason too."""
+        self._note_end(f"it did not start: {reason}")
+        return ForecastWorkerError(f"the forecast worker did not start: {reason}")
 
     async def _end_child(self, *, grace_s: float) -> None:
         child, self._child = self._child, None

@@ -17,6 +17,8 @@ from hub.core.forecasting.forecaster import Forecast, ForecastInputError, Histor
 from hub.core.forecasting.weather_table import WeatherTable
 from hub.forecasts.frames import (
     ForecastRequest,
+    WorkerAnswer,
+    encode_answer,
 )
 from hub.forecasts.worker import ForecastWorker, ForecastWorkerError
 
@@ -162,6 +164,54 @@ async def test_a_child_that_cannot_start_is_reported_in_one_line(monkeypatch: py
     await broken.stop()
 
 
+@pytest.mark.parametrize(
+    ("script", "problem"),
+    [
+        ("#!/bin/sh\necho no room for it >&2\nexit 1\n", "it did not start: no room for it"),
+        ('#!/bin/sh\nexec cat "$0.hello"\n', "it did not start: no numbers; install them"),
+        (None, "it did not start: [Errno 2] No such file or directory: "),
+    ],
+)
+async def test_health_says_why_a_child_did_not_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, problem: str
+) -> None:
+    program = tmp_path / "python"
+    if script is not None:
+        program.write_text(script)
+        program.chmod(0o700)
+    program.with_suffix(".hello").write_bytes(encode_answer(WorkerAnswer(failed="no numbers; install them")))
+    monkeypatch.setattr(sys, "executable", str(program))
+    broken = ForecastWorker()
+    with pytest.raises(ForecastWorkerError, match="did not start"):
+        await broken.start()
+    found = broken.health(now_s=1000.0)
+    assert found is not None
+    assert found.problem.startswith(problem)
+    assert (found.is_serving, found.use) == (False, None)
+    assert found.ended_at is not None
+    await broken.stop()
+
+
+async def test_health_says_that_a_child_was_ended_while_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "python"
+    program.write_text("#!/bin/sh\nexec cat > /dev/null\n")  # reads until the pipe closes and says nothing
+    program.chmod(0o700)
+    monkeypatch.setattr(sys, "executable", str(program))
+    silent = ForecastWorker()
+    starting = asyncio.create_task(silent.start())
+    async with asyncio.timeout(60):
+        while silent.usage.pid is None:
+            await asyncio.sleep(0)
+    starting.cancel()
+    await asyncio.wait({starting})
+    found = silent.health(now_s=1000.0)
+    assert found is not None
+    assert (found.is_serving, found.problem) == (False, "it was ended while it started")
+    assert found.ended_at is not None
+
+
 async def test_a_child_that_hangs_is_ended_and_the_next_request_gets_a_fresh_one() -> None:
     slow = ForecastWorker(request_timeout_s=0.5)
     await slow.start()
@@ -189,6 +239,9 @@ async def test_a_cancelled_caller_does_not_leave_its_answer_to_the_next(worker: 
     waiting.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await waiting
+    ended = worker.health(now_s=1000.0)
+    assert ended is not None
+    assert (ended.is_serving, ended.problem) == (False, "it was ended with the request that it was answering")
     assert (await ask(worker, "pv")).target == "pv"
 
 
