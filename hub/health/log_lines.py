@@ -9,6 +9,9 @@ from hub.health.trail import current_ids, trail
 
 TEXT_FORM: Final = "%(asctime)s %(levelname)s %(message)s"
 
+SAID_EVERYWHERE: Final = frozenset({"request", "job", "run"})
+"""The ids that a line outside the trail has too. Such a line may name an agent, so it says neither batch nor group."""
+
 
 class TextLines(logging.Formatter):
     """Time, level and message; a line of the trail also has its ids and facts."""
@@ -27,7 +30,7 @@ class TextLines(logging.Formatter):
 
 class JsonLines(logging.Formatter):
     """One JSON object a line: time (UTC), level, part of the hub, message, then ids and facts; an error's traceback
-    is one string."""
+    is one string. Only a line of the trail, which names nobody, has the ids of what homes sent (I10)."""
 
     def __init__(self, part: str) -> None:
         super().__init__()
@@ -40,7 +43,7 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "part": self._part,
             "message": record.getMessage(),
-            **current_ids(),
+            **_ids_for(record),
             **_step_of(record),
         }
         if record.exc_info:
@@ -54,6 +57,11 @@ def use_log(part: str, *, is_json: bool, has_trail: bool) -> None:
     for handler in logging.getLogger().handlers:
         handler.setFormatter(form)
     trail.setLevel(logging.INFO if has_trail else logging.WARNING)
+
+
+def _ids_for(record: logging.LogRecord) -> dict[str, str]:
+    is_of_trail = record.name == trail.name
+    return {name: value for name, value in current_ids().items() if is_of_trail or name in SAID_EVERYWHERE}
 
 
 def _step_of(record: logging.LogRecord) -> dict[str, Any]:

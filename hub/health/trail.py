@@ -1,4 +1,4 @@
-"""A piece of work that is followed through the hub: its ids are on every line logged meanwhile, and it may be a span.
+"""A piece of work that is followed through the hub: its ids are on the lines logged meanwhile, and it may be a span.
 
 A line of the trail says what was done with a batch, a request or a job. It names no home, no member and no agent, and
 has none of their values: ids are random, or taken from a hash that only whoever has the batch can know.

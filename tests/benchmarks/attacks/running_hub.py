@@ -142,6 +142,10 @@ class HonestHome:
         """Return when the first receipt has come: agent and hub may still be connecting."""
         self._one(resend_s=0.5)
 
+    def send_what_is_refused(self) -> None:
+        """Return when a batch from the day after tomorrow was refused: the receipt answers its number too."""
+        self._one(ahead=2 * 96)
+
     def receipts_for(self, seconds: float, *, pause_s: float = 0.04) -> list[float]:
         """Each batch's wait. Raises: AssertionError if one waits longer than any batch may."""
         waits = []
@@ -151,8 +155,8 @@ class HonestHome:
             time.sleep(pause_s)
         return waits
 
-    def _one(self, *, resend_s: float = 20.0) -> float:
-        topic, sealed = self._home.batch(slot_of(time.time()) - 1)
+    def _one(self, *, resend_s: float = 20.0, ahead: int = -1) -> float:
+        topic, sealed = self._home.batch(slot_of(time.time()) + ahead)
         began_s = time.monotonic()
         self._client.publish(topic, sealed, qos=1)
         with self._answered:

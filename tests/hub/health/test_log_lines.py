@@ -65,7 +65,7 @@ def test_a_line_has_the_ids_of_all_the_work_around_it(as_json: Written) -> None:
     with working("job", job="weather", run="r1"):
         log.warning("it rains in %s", "Málaga\nand beyond")
         with working("group", group="g1"):
-            log.info("inside")
+            step("inside")
     log.info("outside")
     rain, inside, ended_group, ended_job, outside = as_json.objects()
     assert (rain["level"], rain["part"], rain["message"]) == ("warning", "intake", "it rains in Málaga\nand beyond")
@@ -74,6 +74,15 @@ def test_a_line_has_the_ids_of_all_the_work_around_it(as_json: Written) -> None:
     assert (ended_group["message"], ended_job["message"]) == ("group ended", "job ended")
     assert ended_job["seconds"] >= 0
     assert not {"job", "run", "group"} & outside.keys()
+
+
+def test_outside_the_trail_no_line_has_an_id_of_what_homes_sent(as_json: Written) -> None:
+    with working("job", job="weather", run="r1"), working("group", group="g1", batch="b1"), working("other", new="n1"):
+        log.warning("a message of agent %s was refused", "a-17")
+    named, *ended = as_json.objects()
+    assert (named["job"], named["run"]) == ("weather", "r1")
+    assert not {"group", "batch", "new"} & named.keys()
+    assert ["group" in line for line in ended] == [True, True, False]
 
 
 def test_an_error_is_one_object_with_its_traceback_inside(as_json: Written) -> None:

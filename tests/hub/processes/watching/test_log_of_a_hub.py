@@ -1,4 +1,4 @@
-"""The log of a running hub as JSON: one batch is followed from intake to its receipt, and no home is named."""
+"""The log of a running hub as JSON: one batch is followed from intake to its receipt; no line links it to a name."""
 
 import asyncio
 import json
@@ -49,3 +49,22 @@ def test_a_batch_is_followed_from_intake_to_its_receipt(tmp_path: Path) -> None:
     assert {"group", "request"} <= spans
     named = [line for line in lines if home.agent in str(line) or "H01" in str(line)]
     assert named == []
+
+
+def test_a_line_that_names_an_agent_has_no_id_of_what_it_sent(tmp_path: Path) -> None:
+    folder, home = tmp_path / "hub", SendingHome("h01")
+    asyncio.run(prepare(folder, [home]))
+    settings = folder / "hub.toml"
+    text = settings.read_text().replace('form = "text" ', 'form = "json" ').replace("trail = false", "trail = true")
+    settings.write_text(text)
+    with running(folder) as where:
+        honest = HonestHome(home, line=line_of(folder, where, home), hub_key=load_key(folder / KEY_NAME).public_key())
+        honest.begin()
+        honest.send_what_is_refused()
+        honest.close()
+        named = wait_for(lambda: [each for each in lines_of(folder) if home.agent in str(each)])
+    assert ["was refused: clock_window" in line["message"] for line in named] == [True]
+    assert set(named[0]) == {"time", "level", "part", "message"}
+    sent = batch_id(home.previous)
+    traced = [line["message"] for line in lines_of(folder) if line.get("batch") == sent]
+    assert traced == ["batch opened", "batch stored"], "its number is answered, and the trail has it without the name"
