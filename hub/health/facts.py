@@ -12,7 +12,8 @@ SILENT_AFTER_S: Final = 2 * 3600
 """A home of which nothing has arrived for this long is silent."""
 
 HOMES_STEP: Final = 5
-"""Counts of homes are rounded down to a multiple of this, so that no difference of two counts is one home."""
+"""Counts of homes are rounded down to a multiple of this. Where a count steps, some home crossed a boundary, and it is
+not said which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class JobHealth:
 @dataclass(frozen=True, slots=True)
 class StoredHealth:
     """What store and folder say. `homes` have sent a reading, and `silent` of them none lately. Both are exact: only
-    `homes_at_least` of them may be published.
+    `homes_at_least` of them, and what follows from that, may be published.
 
     `warnings` are whole sentences of the hub's rooms on these subjects: clock, board, backup, certificates, restore.
     """
@@ -158,8 +159,13 @@ def homes_at_least(count: int) -> int:
 
 
 def is_street_silent(stored: StoredHealth) -> bool:
-    """Whether so many homes are silent that the hub's own connection is the likely reason."""
-    return stored.silent >= HOMES_STEP and stored.silent * 2 > stored.homes
+    """Whether so many homes are silent that the hub's own connection is the likely reason.
+
+    It is published, so it rests on the published counts alone. It holds only where more than half of all homes are
+    silent, and always where five or more are and nobody sends.
+    """
+    homes, silent = homes_at_least(stored.homes), homes_at_least(stored.silent)
+    return silent * 2 > homes
 
 
 def as_facts(health: Facts) -> dict[str, Any]:

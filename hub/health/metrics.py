@@ -297,7 +297,11 @@ KINDS: Final[tuple[MetricKind, ...]] = (
         "homes_at_least", "gauge", "Homes, and silent ones; rounded down to a multiple of 5.", ("state",), _homes
     ),
     MetricKind(
-        "street_silent", "gauge", "1 if five homes and more than half are silent.", (), _of_store(is_street_silent)
+        "street_silent",
+        "gauge",
+        "1 if more than half are silent, by these two counts.",
+        (),
+        _of_store(is_street_silent),
     ),
 )
 

@@ -67,14 +67,25 @@ def test_a_hub_that_knows_little_has_few_metrics_and_no_invented_zero() -> None:
     assert "commonwatt_ready" in text
 
 
-def test_no_count_of_homes_is_exact_and_one_home_more_or_less_is_not_seen() -> None:
-    def told(homes: int, silent: int) -> list[str]:
-        lines = exposition(whole_hub(homes=homes, silent=silent)).decode().splitlines()
-        return [line for line in lines if "home" in line or "street" in line]
+def told(homes: int, silent: int) -> list[str]:
+    """What the metrics say of so many homes."""
+    lines = exposition(whole_hub(homes=homes, silent=silent)).decode().splitlines()
+    return [line for line in lines if "home" in line or "street" in line]
 
+
+def test_no_count_of_homes_is_exact_and_one_home_more_or_less_is_not_seen() -> None:
     assert [line for line in told(12, 3) if "{" in line and "#" not in line][-2:] == [
         'commonwatt_homes_at_least{state="all"} 10.0',
         'commonwatt_homes_at_least{state="silent"} 0.0',
     ]
     for homes, silent in ((12, 1), (11, 0), (14, 4), (10, 2)):
         assert told(homes, silent) == told(12, 3)
+
+
+def test_a_home_that_crosses_a_boundary_shows_as_a_step_of_five_and_nothing_else_tells_it() -> None:
+    steps = set(told(19, 5)) - set(told(19, 4))
+    assert steps == {'commonwatt_homes_at_least{state="silent"} 5.0'}
+    assert told(8, 4) != told(8, 5), "docs/metrics.md says what a step tells"
+    seen = {(homes, silent): told(homes, silent) for homes in range(21) for silent in range(homes + 1)}
+    for (homes, silent), lines in seen.items():
+        assert lines == seen[homes - homes % 5, silent - silent % 5]

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -26,3 +27,14 @@ def test_counts_of_homes_that_may_be_told_differ_by_five_or_not_at_all() -> None
     told = [homes_at_least(count) for count in range(40)]
     assert {b - a for a, b in itertools.pairwise(told)} == {0, 5}
     assert not is_street_silent(STORED)
+
+
+def test_a_street_is_called_silent_only_if_most_of_it_is_and_always_if_nobody_sends() -> None:
+    for homes in range(60):
+        for silent in range(homes + 1):
+            is_silent = is_street_silent(replace(STORED, homes=homes, silent=silent))
+            assert not is_silent or (silent >= 5 and silent * 2 > homes)
+            assert is_silent or silent < max(homes, 5)
+            assert is_silent == is_street_silent(
+                replace(STORED, homes=homes_at_least(homes), silent=homes_at_least(silent))
+            )
