@@ -112,6 +112,11 @@ class CounterReading:
     mark: WitnessMark | None = None
 
 
+def moved(reading: CounterReading | None, by_s: float) -> CounterReading | None:
+    """The same reading after the clock was changed by so much."""
+    return None if reading is None else replace(reading, at_s=reading.at_s + by_s)
+
+
 @dataclass(frozen=True, slots=True)
 class Excursion:
     """Readings that agree with each other but not with the reference. `base` is the first at a slot's boundary."""

@@ -22,6 +22,7 @@ from edge_agent.metering.counter_records import (
     NewBase,
     ReadingVerdict,
     SlotBase,
+    moved,
 )
 from edge_agent.metering.fitting import REFRESH_SLACK_S, ReadingComparison
 from edge_agent.metering.witness import OFTEN_S, WOBBLE_WH, PowerWitness
@@ -184,9 +185,9 @@ class CounterReference(ReadingComparison):
 
     def step_time(self, by_s: float) -> None:
         """The clock was changed: earlier readings move with it."""
-        self.reference, self.moved = _moved(self.reference, by_s), _moved(self.moved, by_s)
-        self.awaiting, self.former = _moved(self.awaiting, by_s), _moved(self.former, by_s)
-        self._before, self._first_look = _moved(self._before, by_s), _moved(self._first_look, by_s)
+        self.reference, self.moved = moved(self.reference, by_s), moved(self.moved, by_s)
+        self.awaiting, self.former = moved(self.awaiting, by_s), moved(self.former, by_s)
+        self._before, self._first_look = moved(self._before, by_s), moved(self._first_look, by_s)
         self._barely_s += by_s
         self._shift_answers(by_s)
         if (away := self.excursion) is not None:
@@ -393,7 +394,3 @@ class CounterReference(ReadingComparison):
         if 0 < rise_wh <= most_wh and not is_scale and found.is_whole and self._by_power(before, point) not in FITS:
             self.contradict_power(1)
         return self.is_doubted and self.reference is not None and self._fit(self.reference, point) in FITS
-
-
-def _moved(reading: CounterReading | None, by_s: float) -> CounterReading | None:
-    return None if reading is None else replace(reading, at_s=reading.at_s + by_s)
