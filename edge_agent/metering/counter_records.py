@@ -37,6 +37,8 @@ class NewBase(Enum):
     """Counted from the excursion's first boundary; the way there is no energy."""
     IF_OLDER = "if_older"
     """The counter is back where it was: a base from before it left still holds."""
+    UNKNOWN = "unknown"
+    """It may be another register near where the counter was: what ran since the base is not known."""
 
 
 class Fit(Enum):
@@ -127,6 +129,11 @@ class Excursion:
     base: SlotBase | None = None
     leap_wh: int = 0
     """The greatest rise from one reading to the next; not kept over a restart."""
+
+    @property
+    def length_s(self) -> float:
+        """How long it has been so."""
+        return self.last.at_s - self.first.at_s
 
     @property
     def is_leap(self) -> bool:
