@@ -152,7 +152,7 @@ def renewing(
         enrolment.coop,
         enrolment.agent,
         post=ask,
-        is_connected=lambda: uplink.is_connected or is_stopped(),
+        is_out_of_reach=lambda: uplink.is_out_of_reach and not is_stopped(),
         random=random.random,
     )
     root = RootParts(
@@ -160,7 +160,7 @@ def renewing(
         identity=enrolment.hub_public_key,
         fetch=fetch,
         # Looking for a new root is talking to the hub too.
-        is_connected=lambda: uplink.is_connected or is_stopped(),
+        is_out_of_reach=lambda: uplink.is_out_of_reach and not is_stopped(),
     )
     return [keep_certificate(renewal), keep_root(root), keep_asking(asking)]
 

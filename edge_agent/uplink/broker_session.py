@@ -77,6 +77,8 @@ class BrokerSession:
         self.paho.max_inflight_messages_set(IN_FLIGHT)
         self.paho.max_queued_messages_set(4 * IN_FLIGHT)
         self._draw_wait()
+        self._is_over = False
+        self.paho.on_pre_connect = self._on_pre_connect
         self.paho.on_connect = self._on_connect
         self.paho.on_subscribe = self._on_subscribe
         self.paho.on_connect_fail = self._on_connect_fail
@@ -109,7 +111,10 @@ class BrokerSession:
         # paho adds it to a time in seconds: whole ones would let all homes that lost one broker knock together.
         self.paho.reconnect_delay_set(min_delay=wait_s, max_delay=wait_s)  # type: ignore[arg-type]
 
-    # The next five run in paho's thread and only pass things on.
+    # The next six run in paho's thread and only pass things on.
+    def _on_pre_connect(self, _client: Client, _data: Any) -> None:
+        self._is_over = False
+
     def _on_connect(self, client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
         if reason.is_failure:
             self._hand_over(self._listener.note_down, f"refused: {reason}")
@@ -132,6 +137,10 @@ class BrokerSession:
         self._hand_over(self._listener.note_down, trouble)
 
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, reason: Any, _properties: Any) -> None:
+        # paho tells of one end twice where no answer to its keep-alive came: the second is no failed attempt.
+        if self._is_over:
+            return
+        self._is_over = True
         self._draw_wait()
         self._hand_over(self._listener.note_down, f"closed the connection: {reason}")
 

@@ -22,6 +22,7 @@ from edge_agent.uplink.hub_time import HubTime
 from edge_agent.uplink.map_fetching import CoopMaps
 from edge_agent.uplink.meter_teller import MeterTeller
 from edge_agent.uplink.moving.place import BrokerPlace
+from edge_agent.uplink.moving.reach import BrokerReach
 from edge_agent.uplink.pace.told import HubPace
 from edge_agent.uplink.pace.waits import ReconnectWaits
 from edge_agent.uplink.receipt_effects import ReceiptMeaning, advance_receipts, age_of, epoch_words, meaning_of
@@ -99,9 +100,7 @@ class Uplink:
         )
         self._wake = Signal()
         self._inbox: deque[tuple[str, bytes]] = deque(maxlen=INBOX_MAX)
-        self._is_connected = False
-        self._has_been_up = False
-        self._said_down: set[str] = set()
+        self._reach = BrokerReach()
         self._in_flight: deque[int] = deque()
         self._unnoted: set[int] = set()
         self._sent_through = 0
@@ -120,7 +119,12 @@ class Uplink:
     @property
     def is_connected(self) -> bool:
         """Whether the broker knows the subscription now."""
-        return self._is_connected
+        return self._reach.is_connected
+
+    @property
+    def is_out_of_reach(self) -> bool:
+        """Whether connecting has failed since the last connection; False while the agent still waits for its turn."""
+        return self._reach.has_failed
 
     def wake(self, *, for_slot: bool = False) -> None:
         """Signal that the outbox has something new. It goes at once; a slot goes when the hub's pace lets it."""
@@ -171,10 +175,7 @@ class Uplink:
 
     def note_up(self) -> None:
         """The broker knows the subscription."""
-        if self._said_down or not self._has_been_up:
-            log.info("broker %s:%d: connected%s", *self.broker.address, " again" if self._has_been_up else "")
-        self._is_connected, self._has_been_up = True, True
-        self._said_down.clear()
+        self._reach.note_up(self.broker.address)
         # Homes that come back are spread by when they connect.
         self.pace.release()
         for ask_again in (each.ask_again for each in (self._hub_time, self.maps) if each is not None):
@@ -183,10 +184,7 @@ class Uplink:
 
     def note_down(self, words: str | None) -> None:
         """There is no connection now; None if the agent ended it itself."""
-        self._is_connected = False
-        if words is not None and words not in self._said_down:
-            log.warning("broker %s:%d: %s; retrying, batches stay in the outbox", *self.broker.address, words)
-            self._said_down.add(words)
+        self._reach.note_down(self.broker.address, words)
 
     def note_message(self, topic: str, sealed: bytes) -> None:
         """Something came down, not yet checked."""
@@ -203,15 +201,15 @@ class Uplink:
     async def _push(self) -> None:
         """Fill the window from the outbox, in order."""
         now = self._monotonic()
-        if self._is_connected:
+        if self._reach.is_connected:
             self._silence.check(now)
-        if self._is_connected and self._in_flight and now - self._progress_at >= self._resend_s:
+        if self._reach.is_connected and self._in_flight and now - self._progress_at >= self._resend_s:
             self._resend_s = min(RESEND_MAX_S, self._resend_s * 2)
             self._progress_at = now
             self._probe = self._in_flight[0]
             # One message is enough to get an answer; resending the whole window would fill a broker's queue.
             await self._publish_again(self._probe)
-        if self._is_connected:
+        if self._reach.is_connected:
             is_behind = self._sent_through < self._outbox.next_link.seq - 1 and not self.pace.held_s()
             room = IN_FLIGHT - len(self._in_flight) if is_behind else 0
             for waiting in await self._outbox.waiting(after=self._sent_through, limit=room) if room > 0 else ():
@@ -353,9 +351,9 @@ class Uplink:
         self._forget_window(told)
 
     def _ask_time(self) -> None:
-        if self._is_connected and self._hub_time is not None and self._hub_time.is_due():
+        if self._reach.is_connected and self._hub_time is not None and self._hub_time.is_due():
             self._client.publish(*self._hub_time.question())
-        for teller in (self.meter, self.maps) if self._is_connected and not self._is_stopped() else ():
+        for teller in (self.meter, self.maps) if self._reach.is_connected and not self._is_stopped() else ():
             if teller is not None and (notice := teller.due()) and self._client.publish(*notice):
                 teller.told()
 

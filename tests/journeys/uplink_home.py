@@ -73,7 +73,7 @@ class UplinkHome:
             enrolment.coop,
             self.agent,
             post=post_question(enrolment.broker_host, enrolment.enrol_port, root=identity.tls.root),
-            is_connected=lambda: self.uplink.is_connected,
+            is_out_of_reach=lambda: self.uplink.is_out_of_reach,
             random=lambda: 0.5,
             pause=lambda pause_s: asyncio.sleep(pause_s / hurry),
         )

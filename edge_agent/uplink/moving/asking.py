@@ -1,4 +1,4 @@
-"""Asks the hub over HTTPS where the broker is now, while the one the agent knows is out of reach."""
+"""Asks the hub over HTTPS where the broker is now, once connecting to the one the agent knows has failed."""
 
 from __future__ import annotations
 
@@ -30,17 +30,20 @@ class AskingParts:
     coop: str
     agent: str
     post: Callable[[bytes], bytes]
-    is_connected: Callable[[], bool]
+    is_out_of_reach: Callable[[], bool]
     random: Callable[[], float]
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 async def keep_asking(parts: AskingParts) -> None:
-    """Ask while the broker is out of reach, at growing intervals, until cancelled. Nothing that is shown raises."""
+    """Ask while the broker is out of reach, at growing intervals, until cancelled. Nothing that is shown raises.
+
+    An agent that waits before it connects, as the hub may have asked, does not ask meanwhile.
+    """
     wait_s, said = LOOK_FIRST_S, ""
     while True:
         await parts.pause(wait_s * (0.5 + parts.random()))
-        if parts.is_connected():
+        if not parts.is_out_of_reach():
             wait_s, said = LOOK_FIRST_S, ""
             continue
         problem = await ask_once(parts)

@@ -1,4 +1,4 @@
-"""Follows the co-op to a new root certificate: asked for while the broker is out of reach, and taken if it is genuine.
+"""Follows the co-op to a new root certificate: asked for once connecting has failed, and taken if it is genuine.
 
 What the hub shows comes from anybody; the co-op's identity key, pinned at enrolment, decides what counts.
 """
@@ -28,16 +28,20 @@ class RootParts:
     renewal: RenewalParts
     identity: bytes
     fetch: Callable[[], bytes]
-    is_connected: Callable[[], bool]
+    is_out_of_reach: Callable[[], bool]
     pause: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
 async def keep_root(parts: RootParts) -> None:
-    """Look while the broker is out of reach, at growing intervals, until cancelled. Nothing that is shown raises."""
+    """Look while the broker is out of reach, at growing intervals, until cancelled. Nothing that is shown raises.
+
+    An agent that waits before it connects, as the hub may have asked, does not look meanwhile.
+    """
     wait_s, said = LOOK_FIRST_S, ""
     while True:
-        await parts.pause(wait_s)
-        if parts.is_connected():
+        # Homes that lost one broker, or their power, together do not open TLS together.
+        await parts.pause(wait_s * (0.5 + parts.renewal.random()))
+        if not parts.is_out_of_reach():
             wait_s, said = LOOK_FIRST_S, ""
             continue
         problem = await look_once(parts)

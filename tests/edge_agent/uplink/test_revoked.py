@@ -62,7 +62,7 @@ async def test_a_later_receipt_takes_the_notice_back(
 ) -> None:
     caplog.set_level(logging.INFO)
     async with line(tmp_path, broker) as made, made.running():
-        await until(lambda: made.uplink._is_connected)
+        await until(lambda: made.uplink.is_connected)
         made.hub.publish("revoked", encode_revocation(NOTICE))
         await until(lambda: said(caplog))
         made.hub.at_s = NOTICE.at

@@ -37,7 +37,7 @@ def asking(folder: Path, post: Callable[[bytes], bytes]) -> AskingParts:
     place = BrokerPlace(ENROLLED, agent=AGENT, folder=folder, now=lambda: float(NOW_S))
     identity = IDENTITY.public_key().public_bytes_raw()
     keys = KnownHubKeys(folder, coop=COOP, identity=identity, first="", now=lambda: float(NOW_S))
-    return AskingParts(place, keys, COOP, AGENT, post, is_connected=lambda: False, random=lambda: 0.5)
+    return AskingParts(place, keys, COOP, AGENT, post, is_out_of_reach=lambda: True, random=lambda: 0.5)
 
 
 @pytest.mark.parametrize("vouched", ["", certificate()])
@@ -94,9 +94,9 @@ async def test_it_is_asked_only_while_out_of_reach_and_less_and_less_often(tmp_p
         return answer(IDENTITY)
 
     parts = asking(tmp_path, post)
-    is_connected = lambda: connected[len(pauses) - 1]  # noqa: E731
+    is_out_of_reach = lambda: not connected[len(pauses) - 1]  # noqa: E731
     made = AskingParts(
-        parts.place, parts.hub_keys, COOP, AGENT, post, is_connected=is_connected, random=lambda: 0.5, pause=pause
+        parts.place, parts.hub_keys, COOP, AGENT, post, is_out_of_reach=is_out_of_reach, random=lambda: 0.5, pause=pause
     )
     with pytest.raises(asyncio.CancelledError):
         await keep_asking(made)

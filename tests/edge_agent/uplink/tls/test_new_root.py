@@ -75,7 +75,7 @@ class Home:
             renewal,
             identity=made.enrolment.hub_public_key,
             fetch=shown,
-            is_connected=lambda: False,
+            is_out_of_reach=lambda: True,
         )
 
     def post(self, body: bytes) -> bytes:
@@ -156,10 +156,31 @@ def test_it_looks_only_while_the_broker_is_out_of_reach_and_ever_less_often(tmp_
         asked.append(None)
         raise IdentityError("the hub cannot be reached")
 
-    parts = replace(home.parts, fetch=out_of_reach, pause=pause, is_connected=lambda: connected[len(pauses) - 1])
+    parts = replace(
+        home.parts,
+        renewal=replace(home.parts.renewal, random=lambda: 0.5),
+        fetch=out_of_reach,
+        pause=pause,
+        is_out_of_reach=lambda: not connected[len(pauses) - 1],
+    )
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(keep_root(parts))
     assert len(asked) == 12
     assert pauses[:3] == [15.0, 15.0, 15.0]
     assert pauses[3:] == sorted(pauses[3:])
     assert pauses[-1] == LOOK_MAX_S
+
+
+@pytest.mark.parametrize(("part", "first_s"), [(0.0, 7.5), (0.25, 11.25), (1.0, 22.5)])
+def test_homes_that_lost_one_broker_together_do_not_look_together(tmp_path: Path, part: float, first_s: float) -> None:
+    home, pauses = Home(tmp_path), list[float]()
+
+    async def pause(for_s: float) -> None:
+        pauses.append(for_s)
+        if len(pauses) == 3:
+            raise asyncio.CancelledError
+
+    renewal = replace(home.parts.renewal, random=lambda: part)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(keep_root(replace(home.parts, renewal=renewal, fetch=lambda: b"", pause=pause)))
+    assert pauses == [first_s, first_s * 2, first_s * 4]
