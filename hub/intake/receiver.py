@@ -187,7 +187,7 @@ class Intake:
 
     async def _ask_again(self) -> None:
         """Ask for what was left, once nothing of its agent waits here. Raises: StoreError."""
-        if due := self._asking.due(steady_s=_steady_s()):
+        if due := self._asking.take_due(steady_s=_steady_s()):
             await self._receipts.send(due, self._state.chains, self._asking)
 
     async def _count_left(self) -> None:

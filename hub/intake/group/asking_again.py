@@ -16,6 +16,8 @@ from protocols.wire.topics import require_uplink_topic
 
 FURTHEST: Final = 1000
 """How far ahead a receipt asks: the number in a message whose signature was not checked may be anything."""
+ASK_EACH_S: Final = 5.0
+"""How long until an agent can be due again, so that intake comes to rest whatever the last receipt did not ask for."""
 
 
 @dataclass(slots=True)
@@ -72,16 +74,19 @@ class AskingAgain:
         held.is_told = True
         return min(held.through_seq, above + FURTHEST)
 
-    def due(self, *, steady_s: float) -> set[tuple[str, int]]:
-        """(agent, epoch) of those that should be asked now and were not."""
-        return {
+    def take_due(self, *, steady_s: float) -> set[tuple[str, int]]:
+        """(agent, epoch) of those that should be asked now and were not; they are not due again for ASK_EACH_S."""
+        found = {
             (agent, held.epoch)
             for agent, held in self._missing.items()
             if held.due_s <= steady_s and not held.is_told and not self._has_waiting(agent)
         }
+        for agent, _ in found:
+            self._missing[agent].due_s = steady_s + ASK_EACH_S
+        return found
 
     def due_in_s(self, *, steady_s: float) -> float | None:
-        """How long until `due` gives something; None if nobody has to be asked."""
+        """How long until `take_due` gives something; None if nobody has to be asked."""
         waits = [
             held.due_s - steady_s
             for agent, held in self._missing.items()

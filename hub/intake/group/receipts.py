@@ -76,6 +76,8 @@ class Receipts:
         if epoch < chain.position.epoch:
             head = await self._store.epoch_head(agent, epoch=epoch)
             if head is not None:
+                # Nothing more of an earlier epoch is taken: who was to be asked for it is told what is stored, once.
+                asking.asks_through(agent, epoch=epoch, above=head.seq)
                 return Receipt(agent, epoch, head.seq, head.hash, (), stored_at, ())
         above = chain.position.seq if epoch == chain.position.epoch else 0
         missing = asking.asks_through(agent, epoch=epoch, above=above)

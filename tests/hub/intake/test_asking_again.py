@@ -9,6 +9,7 @@ import pytest
 from hub.broker.connection import Delivery
 from hub.intake import receiver
 from hub.intake.fair_queues import MAX_EACH
+from hub.intake.group.asking_again import ASK_EACH_S, AskingAgain
 from hub.storage.errors import StoreError
 from hub.storage.records import AcceptedMessage
 from protocols.wire.receipts import Receipt
@@ -90,3 +91,48 @@ async def test_garbage_and_strangers_are_asked_for_nothing(tmp_path: Path) -> No
     await handled(bench)
     assert bench.broker.sent == []
     await store.close()
+
+
+async def test_more_copies_of_an_earlier_epochs_message_than_fit_are_answered_and_intake_comes_to_rest(
+    tmp_path: Path,
+) -> None:
+    home = SendingHome("h01")
+    store = await open_store(tmp_path, [home])
+    bench = bench_on(store)
+    old, old_head = home.batch(), home.previous
+    await bench.receive(old)
+    home.new_epoch()
+    await bench.receive(home.batch())
+    bench.intake.offer([Delivery(*old, 1, n, 1) for n in range(MAX_EACH + 1)])
+    while bench.intake.admission.waiting:
+        await bench.intake.work_once()
+    assert bench.intake._asking.due_in_s(steady_s=0.0) is None, "nobody has to be asked any more"
+    assert not bench.intake._asking.misses(home.agent), "the message is stored"
+    assert (newest(bench).epoch, newest(bench).through_seq, newest(bench).head) == (1, 1, old_head)
+    await store.close()
+
+
+async def test_what_an_earlier_epoch_never_stored_is_asked_for_once(tmp_path: Path) -> None:
+    home = SendingHome("h01")
+    store = await open_store(tmp_path, [home])
+    bench = bench_on(store)
+    await bench.receive(home.batch())
+    _, too_late = home.batch(), home.batch()
+    home.new_epoch()
+    await bench.receive(home.batch())
+    bench.intake._asking.note([Delivery(*too_late, 1, 1, 1)], bench.intake._state.chains, due_s=0.0)
+    await bench.intake.work_once()
+    assert (newest(bench).epoch, newest(bench).through_seq, newest(bench).gaps) == (1, 1, ())
+    assert bench.intake._asking.due_in_s(steady_s=0.0) is None
+    await store.close()
+
+
+def test_an_agent_that_no_receipt_asked_is_not_due_again_at_once() -> None:
+    asking = AskingAgain("coop", has_waiting=lambda agent: False)
+    asking.note_number("a1", epoch=1, seq=3, due_s=7.0)
+    assert asking.take_due(steady_s=6.9) == set()
+    assert asking.take_due(steady_s=7.0) == {("a1", 1)}
+    asking.note_number("a1", epoch=1, seq=4, due_s=7.0)
+    assert asking.take_due(steady_s=7.0) == set()
+    assert asking.due_in_s(steady_s=7.0) == ASK_EACH_S
+    assert asking.take_due(steady_s=7.0 + ASK_EACH_S) == {("a1", 1)}, "it is not forgotten either"
