@@ -187,8 +187,11 @@ class Intake:
 
     async def _ask_again(self) -> None:
         """Ask for what was left, once nothing of its agent waits here. Raises: StoreError."""
-        if due := self._asking.take_due(steady_s=_steady_s()):
-            await self._receipts.send(due, self._state.chains, self._asking)
+        if self._asking.due_in_s(steady_s=_steady_s()) == 0 and self._agents_read_at == float("-inf"):
+            await self._read_agents()  # after a failure of the store the chains are empty
+        due = self._asking.take_due(steady_s=_steady_s())
+        known = [each for each in due if each[0] in self._state.chains]
+        await self._receipts.send(known, self._state.chains, self._asking)
 
     async def _count_left(self) -> None:
         """Write down what was left for later and who is cut off, once in a while. Raises: StoreError."""

@@ -136,3 +136,45 @@ def test_an_agent_that_no_receipt_asked_is_not_due_again_at_once() -> None:
     assert asking.take_due(steady_s=7.0) == set()
     assert asking.due_in_s(steady_s=7.0) == ASK_EACH_S
     assert asking.take_due(steady_s=7.0 + ASK_EACH_S) == {("a1", 1)}, "it is not forgotten either"
+
+
+async def test_intake_outlives_a_store_that_is_away_for_long_and_asks_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receiver, "STORE_RETRY_S", 0.0)
+    monkeypatch.setattr(receiver, "ASK_AFTER_FAILURE_S", 0.0)
+    home = SendingHome("h01")
+    store = await open_store(tmp_path, [home])
+    bench = bench_on(store)
+    sent = [home.batch() for _ in range(3)]
+    await bench.receive(sent[0])
+
+    async def fails(*_: object) -> None:
+        raise StoreError("the server is away")
+
+    with monkeypatch.context() as away:
+        away.setattr(store, "store_messages", fails)
+        away.setattr(store, "agents", fails)
+        await bench.receive(*sent[1:])
+        for _ in range(5):  # the agent is due each time, and its chain cannot be read
+            await bench.intake.work_once()
+    assert len(bench.broker.receipts()) == 1
+    await handled(bench)
+    assert (newest(bench).through_seq, newest(bench).gaps) == (1, ((2, 3),))
+    await bench.receive(*sent[1:])
+    assert (newest(bench).through_seq, newest(bench).gaps) == (3, ())
+    await store.close()
+
+
+async def test_who_left_while_the_store_was_away_is_asked_for_nothing(tmp_path: Path) -> None:
+    home, gone = SendingHome("h01"), SendingHome("h02")
+    store = await open_store(tmp_path, [home])
+    bench = bench_on(store)
+    bench.intake._asking.note_number(gone.agent, epoch=1, seq=1, due_s=0.0)
+    await bench.intake.work_once()
+    assert not bench.intake._asking.misses(gone.agent), "the agents were read"
+    bench.intake._asking.note_number(gone.agent, epoch=1, seq=1, due_s=0.0)
+    await bench.intake.work_once()
+    assert bench.intake._asking.due_in_s(steady_s=0.0), "it is not due again at once"
+    assert bench.broker.sent == []
+    await store.close()
