@@ -193,8 +193,11 @@ class AmqpLink:
     def _send(self, channel: BlockingChannel) -> None:
         with self._lock:
             self._is_waking = False
-            settled = [each.packet_id for each in self._settled if each.connection == self._number]
+            told = dict.fromkeys(each.packet_id for each in self._settled if each.connection == self._number)
             self._settled.clear()
+            # Once each: what a slowed sender has waiting is told when it is put off and when it is handled, and
+            # RabbitMQ closes the channel over a number that it does not wait for.
+            settled = [tag for tag in told if tag in self._owed]
             self._owed.difference_update(settled)
         for tag in settled:
             channel.basic_ack(tag)
