@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pika
 import pytest
-from pika.exceptions import AMQPError
+from pika.exceptions import AMQPError, ConnectionClosedByBroker
 
 from hub.broker.check.client import CheckClient, HomesPlace
-from hub.broker.rabbitmq.definitions import shard_queue
+from hub.broker.rabbitmq.configuration import MAX_PACKET_BYTES
+from hub.broker.rabbitmq.definitions import MAX_CONNECTIONS, shard_queue
 from protocols.wire.topics import down_filter, downlink_topic, shard_of, uplink_topic
 from tests.hub.broker.rabbitmq.nodes import Cluster, needs_rabbitmq
 from tests.hub.sending_home import COOP
@@ -21,6 +22,7 @@ from tests.journeys.uplink_home import UplinkHome, uplink_home
 
 pytestmark = needs_rabbitmq
 ANY = range(64)
+NOT_ALLOWED = 530  # AMQP 0-9-1, 1.2
 BATCHES, HOMES_OF_MANY, AT_ONCE = 100_000, 25, 200
 
 
@@ -137,6 +139,18 @@ def require_nothing_of_others(mine: UplinkHome, other: UplinkHome, street: Rabbi
     )
     with pytest.raises(AMQPError):
         pika.BlockingConnection(parameters).channel().basic_get(f"cw1.{COOP.id}.0.up")
+    # What a home's rights allow it over MQTT it does not do over AMQP, and it does not hold many connections.
+    with pytest.raises(ConnectionClosedByBroker) as refused:
+        pika.BlockingConnection(parameters).channel()
+    assert refused.value.reply_code == NOT_ALLOWED
+    held: list[pika.BlockingConnection] = []
+    try:
+        with pytest.raises(AMQPError):
+            held.extend(pika.BlockingConnection(parameters) for _ in range(2 * MAX_CONNECTIONS))
+    finally:
+        for connection in held:
+            connection.close()
+    assert 0 < len(held) <= MAX_CONNECTIONS
 
 
 async def all_stored_once(street: RabbitStreet, homes: Sequence[UplinkHome]) -> None:
@@ -159,6 +173,8 @@ async def test_homes_send_through_rabbitmq_and_neither_hub_nor_node_that_dies_lo
             stack.push_async_callback(traffic.stop)
             await import_definitions(street, cluster)
             await moves_on(homes)
+            limit = f"{{ok, {MAX_PACKET_BYTES}}} = application:get_env(rabbit, max_message_size)."
+            await cluster.nodes[0].control("eval", limit)
         async with street.running():
             await moves_on(homes)
             cluster.nodes[0].kill()

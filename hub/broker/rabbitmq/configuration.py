@@ -54,6 +54,8 @@ mqtt.max_session_expiry_interval_seconds = 0
 mqtt.retained_message_store = rabbit_mqtt_retained_msg_store_noop
 mqtt.max_packet_size_unauthenticated = {MAX_PACKET_BYTES}
 mqtt.max_packet_size_authenticated = {MAX_PACKET_BYTES}
+# the same over AMQP, which homes are not to speak: its port is for the hub alone
+max_message_size = {MAX_PACKET_BYTES}
 
 # nobody manages it from outside: rabbitmqctl on its own computer does
 load_definitions = {place / "definitions.json"}

@@ -1,7 +1,7 @@
 """What RabbitMQ has to know of a co-op: users, what each may do, the queues of the 64 shards. It sends nothing.
 
 Homes speak MQTT 5, whose topics are routing keys of the exchange `amq.topic` with dots for slashes. Everything that no
-permission allows is refused. Source: RabbitMQ 4.0, "Access Control" and "MQTT Plugin".
+permission allows is refused. Source: RabbitMQ 4.0, "Access Control", "MQTT Plugin" and "Per-user Resource Limits".
 """
 
 import re
@@ -16,6 +16,9 @@ MAX_QUEUE_BYTES: Final = 16 * 2**20
 """Of one shard, while the hub is away; beyond, RabbitMQ refuses, and agents send again. 64 of them are 1 GiB a node."""
 
 MAX_SESSION_MESSAGES: Final = 1000
+MAX_CONNECTIONS: Final = 10
+"""Of one home over the whole cluster: it needs one, and some that were lost may not have ended yet."""
+
 NOTHING: Final = "^$"
 
 
@@ -54,7 +57,7 @@ def definitions(coop: str, agents: KnownAgents) -> dict[str, Any]:
     users = user_rights(coop, agents)
     return {
         "vhosts": [{"name": coop}],
-        "users": [user_definition(name) for name in users],
+        "users": [user_definition(name, is_home=name != HUB_USER) for name in users],
         "permissions": [{"user": name, "vhost": coop, **rights.resources} for name, rights in users.items()],
         "topic_permissions": [
             {"user": name, "vhost": coop, "exchange": EXCHANGE, **rights.topics} for name, rights in users.items()
@@ -94,9 +97,15 @@ class Rights:
         self.resources, self.topics = dict(resources), dict(topics)
 
 
-def user_definition(name: str) -> dict[str, Any]:
-    """A user without a password: only a certificate of this name signs in."""
-    return {"name": name, "password_hash": "", "hashing_algorithm": "rabbit_password_hashing_sha256", "tags": []}
+def user_definition(name: str, *, is_home: bool) -> dict[str, Any]:
+    """A user without a password: only a certificate of this name signs in. Homes open no channel: MQTT needs none."""
+    return {
+        "name": name,
+        "password_hash": "",
+        "hashing_algorithm": "rabbit_password_hashing_sha256",
+        "tags": [],
+        "limits": {"max-connections": MAX_CONNECTIONS, "max-channels": 0} if is_home else {},
+    }
 
 
 def user_rights(coop: str, agents: KnownAgents) -> dict[str, Rights]:

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.broker.access_rules import HUB_USER, KnownAgents
-from hub.broker.rabbitmq.configuration import configuration, environment
+from hub.broker.rabbitmq.configuration import MAX_PACKET_BYTES, configuration, environment
 from hub.broker.rabbitmq.definitions import (
     EXCHANGE,
+    MAX_CONNECTIONS,
     Rights,
     definitions,
     routing_key,
@@ -106,6 +107,13 @@ def test_nobody_has_a_password_and_nobody_manages() -> None:
     assert json.loads(json.dumps(found)) == found
 
 
+def test_only_the_hub_opens_channels_and_no_home_holds_many_connections() -> None:
+    limits = {each["name"]: each["limits"] for each in definitions(COOP, AGENTS)["users"]}
+    assert limits.pop(HUB_USER) == {}
+    assert limits.keys() >= {X, Y, GONE}
+    assert all(each == {"max-connections": MAX_CONNECTIONS, "max-channels": 0} for each in limits.values())
+
+
 @given(agent=IDS, kind=st.sampled_from(DOWN_KINDS))
 def test_a_topic_comes_back_from_its_routing_key(agent: str, kind: str) -> None:
     topic = downlink_topic(COOP, agent, kind=kind)
@@ -119,5 +127,7 @@ def test_the_configuration_opens_nothing_without_tls(hosts: tuple[str, ...]) -> 
     assert (lines["listeners.tcp"], lines["mqtt.listeners.tcp"]) == ("none", "none")
     assert lines["ssl_options.fail_if_no_peer_cert"] == "true"
     assert [each for each in lines if each.startswith("ssl_options.versions")] == ["ssl_options.versions.1"]
+    sizes = {lines[f"mqtt.max_packet_size_{who}"] for who in ("authenticated", "unauthenticated")}
+    assert {*sizes, lines["max_message_size"]} == {str(MAX_PACKET_BYTES)}, "over AMQP no more than over MQTT"
     assert [value for key, value in lines.items() if ".nodes." in key] == [f"rabbit@{host}" for host in hosts]
     assert environment(hosts[0]) == f"NODENAME=rabbit@{hosts[0]}\nUSE_LONGNAME=true\n"
