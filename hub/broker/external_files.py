@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from hub.broker.access_rules import HUB_USER, KnownAgents, rules_of_homes, with_rules_topic
-from hub.broker.firewall.ports import broker_ports
-from hub.broker.firewall.ruleset import ruleset_text
+from hub.broker.firewall.ruleset import OpenPorts, ruleset_text
 from hub.broker.mosquitto_files import HomesListener, homes_listener, limits, password_hash
 
 CONFIGURATION: Final = "commonwatt.conf"
@@ -23,9 +22,20 @@ FILE_NAMES: Final = (CONFIGURATION, ACCESS, PASSWORDS, ROOT, SERVER, FIREWALL)
 
 
 def external_files(
-    place: Path, *, rules: str, homes_port: int, hub_port: int, password: str, root_pem: bytes, server_pem: bytes
+    place: Path,
+    *,
+    rules: str,
+    homes_port: int,
+    hub_port: int,
+    opened: OpenPorts,
+    password: str,
+    root_pem: bytes,
+    server_pem: bytes,
 ) -> Mapping[str, bytes]:
-    """The contents by file name, for a broker that will have them in the folder `place`."""
+    """The contents by file name, for a broker that will have them in the folder `place`.
+
+    `opened` are the ports of its computer, also those of another broker there.
+    """
     homes = HomesListener(homes_port, place / ROOT, place / SERVER, place / SERVER)
     lines = (
         "# Made by `commonwatt-hub broker files`: docs/broker.md of Commonwatt explains it.",
@@ -50,7 +60,7 @@ persistent_client_expiration 14d""",
         PASSWORDS: f"{HUB_USER}:{password_hash(password, salt=secrets.token_bytes(12))}\n".encode(),
         ROOT: root_pem,
         SERVER: server_pem,
-        FIREWALL: ruleset_text(broker_ports(homes_port=homes_port, hub_port=hub_port)).encode(),
+        FIREWALL: ruleset_text(opened).encode(),
     }
 
 

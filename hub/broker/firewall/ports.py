@@ -36,9 +36,9 @@ def hub_ports(settings: HubSettings) -> OpenPorts:
     return OpenPorts((*at_home, public.enrol_port), pages, answers_names=names)
 
 
-def broker_ports(*, homes_port: int, hub_port: int) -> OpenPorts:
-    """The computer of an external broker: homes at their listener, and the hub at its own."""
-    return OpenPorts((homes_port,), (hub_port,))
+def broker_ports(*, homes: Sequence[int], hub: Sequence[int]) -> OpenPorts:
+    """The computer of one or more external brokers: homes at their listeners, and the hub at its own."""
+    return OpenPorts(tuple(homes), tuple(hub))
 
 
 def with_people(opened: OpenPorts, *, ssh: int, ssh_from: Sequence[str], relays: Sequence[str]) -> OpenPorts:

@@ -8,6 +8,7 @@ from typing import Final
 
 from hub.broker.access_rules import HUB_USER, KnownAgents
 from hub.broker.external_files import ACCESS, FILE_NAMES, FIREWALL, external_files, rules_text
+from hub.broker.firewall.ports import broker_ports
 from hub.commands.operation.handed_over.rabbitmq import FILE_NAMES as NODE_FILE_NAMES
 from hub.commands.operation.handed_over.rabbitmq import PLACE as RABBITMQ_PLACE
 from hub.commands.operation.handed_over.rabbitmq import rabbitmq_advice, rabbitmq_files
@@ -26,6 +27,9 @@ from protocols.timeline import Clock
 
 PLACE: Final = Path("/etc/mosquitto/commonwatt")
 SITES_LINES: Final = "2. hub.toml stays as it is: broker.shards names these brokers, and each has a folder here"
+SHARED_LINES: Final = """
+     where a computer has several brokers, the files of each belong into a folder there with its port as the name, and
+     include_dir names that folder"""
 SERVER_S: Final = 397 * DAY_S
 """Longer than for the hub's own servers, because a person has to carry it over."""
 
@@ -52,22 +56,28 @@ async def write_broker_files(folder: Path, to: Path, *, place: Path | None, hub_
     authority, now_s = required_authority(folder), int(time.time())
     rules = rules_text(settings.coop.id, await known_now(folder, clock=clock))
     for host, homes_port, site_hub_port in sites or [(None, public.broker_port, hub_port)]:
-        into = to if host is None else to / host.replace(":", "-")
+        there = [each for each in sites if each[0] == host] or [(host, homes_port, site_hub_port)]
+        # No host has an underscore in its name, so that no other one's folder is called that.
+        own = f"_{homes_port}" if len(there) > 1 else ""
+        into = to if host is None else to / f"{host.replace(':', '-')}{own}"
         _refuse_foreign(into)
         names = public.all_names if host is None else (host,)
         server = authority.issue_server(names, now_s=now_s, lasts_s=SERVER_S)
         files = external_files(
-            place,
+            place / str(homes_port) if own else place,
             rules=rules,
             homes_port=homes_port,
             hub_port=site_hub_port,
+            opened=broker_ports(homes=[port for _, port, _ in there], hub=[port for *_, port in there]),
             password=_password(folder),
             root_pem=authority.root_pem,
             server_pem=server.chain_pem + server.key_pem,
         )
         _write(to, into, files)
     settings_lines = _own_lines(public, hub_port=hub_port) if not sites else SITES_LINES
-    return _advice(to, settings_lines, place=place, until_s=server.not_after_s)
+    hosts = [host for host, *_ in sites]
+    more = SHARED_LINES if len(set(hosts)) < len(hosts) else ""
+    return _advice(to, settings_lines, place=place, more=more, until_s=server.not_after_s)
 
 
 async def _write_nodes(folder: Path, settings: HubSettings, to: Path, *, place: Path, clock: Clock) -> str:
@@ -134,11 +144,11 @@ def _own_lines(public: PublicSettings, *, hub_port: int) -> str:
     return "\n     ".join(lines)
 
 
-def _advice(to: Path, settings_lines: str, *, place: Path, until_s: int) -> str:
+def _advice(to: Path, settings_lines: str, *, place: Path, more: str, until_s: int) -> str:
     day = time.strftime("%Y-%m-%d", time.gmtime(until_s))
     return f"""wrote {", ".join(FILE_NAMES)} to {to}
 1. on the broker's computer they belong into {place}, readable by Mosquitto's user alone; then into mosquitto.conf:
-     include_dir {place}
+     include_dir {place}{more}
 {settings_lines}
 3. if that computer has no firewall yet, {FIREWALL} is one for nftables: it closes every port but SSH and the broker's
 4. start both, and try it with: commonwatt-hub broker check

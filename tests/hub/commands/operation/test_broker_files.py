@@ -122,6 +122,30 @@ async def test_one_of_several_brokers_is_elsewhere(
     assert str(homes_port) not in opened, "that port is open at the other computer"
 
 
+def test_two_brokers_on_one_other_computer_have_files_of_their_own(
+    tmp_path: Path, hub: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add_settings(hub, '[public]\nhost = "hub.example.org"')
+    ports = {"b2.example.org_8883": (8883, 8884), "b2.example.org_8885": (8885, 8886), "b3.example.org": (8883, 8884)}
+    shards = dict(zip(ports, ("0-20", "21-40", "41-63"), strict=True))
+    sites = json.dumps([f"{shards[name]} {name.split('_')[0]}:{at[0]}:{at[1]}" for name, at in ports.items()])
+    settings = (hub / "hub.toml").read_text()
+    (hub / "hub.toml").write_text(settings.replace('kind = "auto"', f'kind = "mosquitto"\nshards = {sites}'))
+    to = tmp_path / "handed"
+    for _ in ("first", "after an enrolment"):
+        assert main(["broker", "files", "--data", str(hub), "--to", str(to)]) == 0
+        assert "each belong into a folder there with its port as the name" in capsys.readouterr().out
+    assert {each.name for each in to.iterdir()} == set(ports)
+    for name, at in ports.items():
+        lines = (to / name / "commonwatt.conf").read_text().splitlines()
+        assert [int(line.split()[1]) for line in lines if line.startswith("listener ")] == [at[1], at[0]]
+        place = f"/etc/mosquitto/commonwatt/{at[0]}" if "_" in name else "/etc/mosquitto/commonwatt"
+        assert f"acl_file {place}/access" in lines
+        firewall = (to / name / "firewall.nft").read_text()
+        beside = {port for other, more in ports.items() if other.split("_")[0] == name.split("_")[0] for port in more}
+        assert beside == {port for port in range(8883, 8887) if str(port) in firewall}, "loaded, it closes all others"
+
+
 def test_files_are_private_and_the_password_stays(
     tmp_path: Path, hub: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
