@@ -59,7 +59,8 @@ def rabbitmq_advice(to: Path, *, place: Path, now_s: int) -> str:
     day = time.strftime("%Y-%m-%d", time.gmtime(now_s + SERVER_S))
     return f"""wrote a folder for each node of RabbitMQ to {to}
 1. on each node the files of its folder belong into {place}, readable by RabbitMQ's user alone, and {COOKIE} to
-   /var/lib/rabbitmq/.erlang.cookie; between the nodes, and to nobody else, ports 4369 and 25672 have to be open
+   /var/lib/rabbitmq/.erlang.cookie; between the nodes, and to nobody else, ports 4369 and 25672 have to be open,
+   and the port for AMQP (in broker.nodes of hub.toml) to the hub alone
 2. start RabbitMQ on all nodes: they find each other and read definitions.json
 3. start the hub; nothing else has to be entered
 after each enrolment and revocation: make the files again and, on one node, with the new file:
