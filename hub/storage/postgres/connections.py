@@ -33,6 +33,11 @@ CACHED_STATEMENTS: Final = 1024
 IDLE_MS: Final = 60_000
 """A process that stops in the middle of a transaction gives the co-op's lock back after this time."""
 
+# A server, a database or a role may have other values for whoever asks for none. A commit that returns before it is on
+# disk would be receipted, and a snapshot from before the lock would number rows twice.
+_ON_DISK_SQL: Final = """SELECT set_config('synchronous_commit', 'on', true)
+WHERE current_setting('synchronous_commit') IN ('off', 'local')"""
+_BEGIN_WRITING: Final = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_ON_DISK_SQL}"
 _BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
 
@@ -118,7 +123,7 @@ class PostgresConnections(Transactions):
             raise
 
     async def _write_all(self, session: Session, works: list[Queued]) -> None:
-        await session.execute(f"BEGIN; SELECT pg_advisory_xact_lock({lock_number(self._address.schema)})")
+        await session.execute(f"{_BEGIN_WRITING}; SELECT pg_advisory_xact_lock({lock_number(self._address.schema)})")
         db = ServerConnection(session, self._months)
         waiting = await newest_waiting(db)
         for queued in works:
@@ -155,21 +160,29 @@ async def connect(address: StoreAddress) -> Session:
 
 
 async def failover_warning(address: StoreAddress) -> str | None:
-    """What may be lost if a standby takes this server's place; None if it waits for one. Raises: StoreError."""
+    """What may be lost if the server's power fails, or a standby takes its place; None if it guards against both.
+
+    Raises: StoreError.
+    """
     try:
         session = await connect(address)
         try:
-            names = await session.fetchval("SHOW synchronous_standby_names")
+            names, fsync = [await session.fetchval(f"SHOW {name}") for name in ("synchronous_standby_names", "fsync")]
         finally:
             session.terminate()
     except TROUBLE as error:
         raise StoreError(f"{address.place}: cannot open the store: {told(error)}") from None
-    if names:
-        return None
-    return (
-        "the database server waits for no standby: if another server takes its place, the last readings that homes were"
-        " receipted for may be missing there (docs/postgres.md)"
-    )
+    found = []
+    if fsync == "off":
+        found.append(
+            "the database server has fsync = off: a power failure may lose readings that homes were receipted for"
+        )
+    if not names:
+        found.append(
+            "the database server waits for no standby: if another server takes its place, the last readings that homes"
+            " were receipted for may be missing there"
+        )
+    return f"{'; '.join(found)} (docs/postgres.md)" if found else None
 
 
 def lock_number(schema: str) -> int:
@@ -197,5 +210,6 @@ def session_settings(address: StoreAddress) -> dict[str, Any]:
             "application_name": "commonwatt-hub",
             "timezone": "UTC",
             "idle_in_transaction_session_timeout": str(IDLE_MS),
+            "default_transaction_isolation": "read committed",
         },
     }

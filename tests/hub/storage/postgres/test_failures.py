@@ -105,8 +105,10 @@ async def refusal_of(attempt: Callable[[], Awaitable[object]]) -> str:
 
 
 async def test_a_server_that_waits_for_no_standby_is_said_to_lose_the_last_readings() -> None:
-    server, address = await own_server()
-    assert "may be missing" in (await failover_warning(address) or "")
+    server, address = await own_server(fsync="on")
+    warned = await failover_warning(address) or ""
+    assert "may be missing" in warned
+    assert "fsync" not in warned
     admin = await server.ask()
     await admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'second'")
     await admin.execute("SELECT pg_reload_conf()")
@@ -117,6 +119,46 @@ async def test_a_server_that_waits_for_no_standby_is_said_to_lose_the_last_readi
     crash(server)
     with pytest.raises(StoreError, match="cannot open the store"):
         await failover_warning(address)
+
+
+async def test_a_server_that_waits_for_no_disk_is_said_to_lose_readings(databases: Databases) -> None:
+    assert "fsync = off" in (await failover_warning((await databases.fresh())[2]) or "")
+
+
+@pytest.mark.parametrize(
+    ("given", "used"), [("off", "on"), ("local", "on"), ("on", "on"), ("remote_apply", "remote_apply")]
+)
+async def test_a_commit_is_on_disk_whatever_the_database_has_for_others(
+    databases: Databases, given: str, used: str
+) -> None:
+    server, name, address = await databases.fresh()
+    admin = await connect(server.admin(name))
+    await admin.execute(f"ALTER DATABASE {name} SET synchronous_commit = {given}")
+    admin.terminate()
+    store = await PostgresStore.open(address, now=now)
+    assert await store.write(lambda db: db.execute_fetchall("SHOW synchronous_commit")) == [(used,)]
+    await store.close()
+
+
+async def test_numbers_have_no_gap_where_the_database_has_another_isolation_for_others(databases: Databases) -> None:
+    server, name, address = await databases.fresh()
+    admin = await connect(server.admin(name))
+    await admin.execute(f"ALTER DATABASE {name} SET default_transaction_isolation = 'repeatable read'")
+    stores = [await PostgresStore.open(address, now=now) for _ in range(2)]
+    await stores[0].add_member(Member("m01", "One", "m@x.org", "en", True, 1), Home("h01", "Home", "m01"))
+    await admin.execute(f"BEGIN; SELECT pg_advisory_xact_lock({lock_number(address.schema)})")
+    look = Access("m01", "self", "self.view")
+    both = [asyncio.create_task(each.log_access(look, ["h01"], fields="x", rows=1)) for each in stores]
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    async with asyncio.timeout(30):
+        while await admin.fetchval(waiting) < 2:
+            await asyncio.sleep(0.02)  # both writers are behind the lock once the server says so
+    await admin.execute("COMMIT")
+    await asyncio.gather(*both)
+    assert await stores[0].last_access_line() == 2
+    for store in stores:
+        await store.close()
+    admin.terminate()
 
 
 async def test_a_wrong_address_is_said_in_one_line_without_its_password(databases: Databases) -> None:
