@@ -29,6 +29,8 @@ T = TypeVar("T")
 
 READERS: Final = 3
 CONNECT_S: Final = 10.0
+STATEMENT_S = 300.0
+"""A statement of a running hub that takes longer gets no answer any more; waiting for the co-op's lock is one too."""
 CACHED_STATEMENTS: Final = 1024
 IDLE_MS: Final = 60_000
 """A process that stops in the middle of a transaction gives the co-op's lock back after this time."""
@@ -62,10 +64,10 @@ class PostgresConnections(Transactions):
         Raises: StoreError (one line) if the server cannot be reached or refuses, or if its schema is another one.
         """
         try:
-            writer = await connect(address)
+            writer = await _connect_bounded(address)
             try:
                 await refuse_other_schema(writer, address.place)
-                readers = await pooled(address.dsn, session_settings(address), most=READERS)
+                readers = await pooled(address.dsn, _bounded(address), most=READERS)
             except BaseException:
                 writer.terminate()
                 raise
@@ -100,19 +102,36 @@ class PostgresConnections(Transactions):
         """A consistent snapshot of committed rows. Raises: StoreError if the server cannot be read."""
         try:
             async with self._readers.acquire(timeout=CONNECT_S) as session:
-                await session.execute(_BEGIN_READING)
                 try:
+                    await session.execute(_BEGIN_READING)
                     yield ServerConnection(session, self._months)
-                finally:
-                    with suppress(*LOST):  # the session is gone, and its transaction with it
-                        await session.execute("ROLLBACK")
+                except (*LOST, asyncio.CancelledError):
+                    session.terminate()  # it may not answer a ROLLBACK either
+                    raise
+                except BaseException:
+                    await _roll_back(session)
+                    raise
+                await _roll_back(session)
+        except TROUBLE as error:
+            raise StoreError(f"{self.place}: the store could not be read: {told(error)}") from None
+
+    @asynccontextmanager
+    async def reading_at_length(self) -> AsyncIterator[ServerConnection]:
+        """The same in a session of its own, for statements that go through whole tables, however long they take."""
+        try:
+            session = await connect(self._address)
+            try:
+                await session.execute(_BEGIN_READING)
+                yield ServerConnection(session, self._months)
+            finally:
+                session.terminate()
         except TROUBLE as error:
             raise StoreError(f"{self.place}: the store could not be read: {told(error)}") from None
 
     async def _commit(self, works: list[Queued]) -> None:
         try:
             if self._writer is None or self._writer.is_closed():
-                self._writer = await connect(self._address)
+                self._writer = await _connect_bounded(self._address)
             await self._write_all(self._writer, works)
         except TROUBLE as error:
             # The next commit begins with a session of its own: what this one's transaction was is the server's matter.
@@ -152,6 +171,19 @@ class PostgresConnections(Transactions):
         if self._writer is not None:
             self._writer.terminate()
             self._writer = None
+
+
+async def _roll_back(session: Session) -> None:
+    with suppress(*LOST):  # the session is gone, and its transaction with it
+        await session.execute("ROLLBACK")
+
+
+async def _connect_bounded(address: StoreAddress) -> Session:
+    return await connected(address.dsn, _bounded(address))
+
+
+def _bounded(address: StoreAddress) -> dict[str, Any]:
+    return {**session_settings(address), "command_timeout": STATEMENT_S}
 
 
 async def connect(address: StoreAddress) -> Session:
@@ -195,8 +227,8 @@ def told(error: BaseException) -> str:
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
         return "no server there takes writes: it is a standby, or was made read-only"
     first = (str(error) or type(error).__name__).strip().splitlines()[0]
-    if isinstance(error, TimeoutError | asyncio.TimeoutError):
-        return f"no answer within {CONNECT_S:.0f} s"
+    if isinstance(error, TimeoutError):
+        return f"no answer in time ({CONNECT_S:.0f} s for a session, {STATEMENT_S:.0f} s for a statement)"
     return first[:300]
 
 

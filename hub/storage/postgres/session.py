@@ -1,5 +1,7 @@
 """What the store uses of asyncpg, which says nothing of its types: a session with the server, and a few to share."""
 
+import asyncio
+import socket
 from collections.abc import Awaitable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Protocol
@@ -61,6 +63,18 @@ LOST: Final = (
 TROUBLE: Final = (asyncpg.PostgresError, *LOST)
 
 
+SET_UP_S: Final = 10.0
+# A server that lost its power or its network says nothing. Over TCP the kernel asks after it: the
+# session ends after 25 s without an answer, whether something was on its way or the hub waits for a reply.
+_WATCH: Final = (
+    (socket.SOL_SOCKET, "SO_KEEPALIVE", 1),
+    (socket.IPPROTO_TCP, "TCP_KEEPIDLE", 10),
+    (socket.IPPROTO_TCP, "TCP_KEEPINTVL", 5),
+    (socket.IPPROTO_TCP, "TCP_KEEPCNT", 3),
+    (socket.IPPROTO_TCP, "TCP_USER_TIMEOUT", 25_000),
+)
+
+
 async def connected(dsn: str, settings: dict[str, Any]) -> Session:
     """A session of its own. Raises: one of TROUBLE."""
     session: Session = await asyncpg.connect(dsn, **settings)
@@ -75,8 +89,22 @@ async def pooled(dsn: str, settings: dict[str, Any], *, most: int) -> Pool:
 
 
 async def _set_up(session: Any) -> None:
-    # A sum of whole numbers is a numeric there, and the store holds no other one.
-    await session.set_type_codec("numeric", schema="pg_catalog", encoder=str, decoder=int, format="text")
+    try:
+        watch(session._transport.get_extra_info("socket"))  # the driver shows it nowhere else
+        async with asyncio.timeout(SET_UP_S):
+            # A sum of whole numbers is a numeric there, and the store holds no other one.
+            await session.set_type_codec("numeric", schema="pg_catalog", encoder=str, decoder=int, format="text")
+    except BaseException:
+        session.terminate()
+        raise
+
+
+def watch(connection: Any) -> None:
+    """Have the kernel notice that the other end of a TCP connection is gone. Some systems lack one of the options."""
+    if connection.family in (socket.AF_INET, socket.AF_INET6):
+        for level, name, value in _WATCH:
+            if (option := getattr(socket, name, None)) is not None:
+                connection.setsockopt(level, option, value)
 
 
 async def _nothing(_session: Any) -> None:

@@ -59,7 +59,7 @@ class PostgresRowLog(PostgresConnections):
     @asynccontextmanager
     async def row_log(self) -> AsyncIterator[RowLogView]:
         """The log and its tables at one moment. Raises: StoreError if a page cannot be read."""
-        async with self.reading() as db:
+        async with self.reading_at_length() as db:
             yield _ServerView(db)
 
     async def quick_check(self, *, within_s: float) -> FileCheck:
