@@ -34,6 +34,11 @@ def test_what_is_shown_of_an_address_holds_no_password(dsn: str, place: str) -> 
         ("postgresql://hub@db.example.org/energy", "street", r"db\.example\.org is another computer"),
         ("postgresql://hub@db.example.org/energy?sslmode=require", "street", "needs sslmode=verify-full"),
         ("postgresql://hub@127.0.0.1,db.example.org/energy", "street", r"db\.example\.org is another computer"),
+        ("postgresql://admin@db.example.org/x?host=/tmp", "street", "names two hosts"),
+        ("postgresql://hub@127.0.0.1/x?host=db.example.org&sslmode=verify-full", "street", "names two hosts"),
+        ("postgresql://hub@/x?host=db.example.org&host=/tmp", "street", "names two hosts"),
+        ("postgresql://hub:a@db.example.org@127.0.0.1/x", "street", "names two hosts"),
+        ("postgresql://hub@127.0.0.1/x?service=elsewhere", "street", "names a service"),
         ("postgresql://hub@/energy?host=192.0.2.7", "street", r"192\.0\.2\.7 is another computer"),
     ],
 )
@@ -46,6 +51,23 @@ def test_another_user_at_the_same_server() -> None:
     there = with_user("postgresql://admin:old@db.example.org:5433/e?sslmode=verify-full", "street_hub", "a/b@c")
     assert there == "postgresql://street_hub:a%2Fb%40c@db.example.org:5433/e?sslmode=verify-full"
     assert not has_password("postgresql://admin@/e")
+
+
+def test_the_environment_leads_to_no_other_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGHOST", "db.example.org")
+    StoreAddress("postgresql://hub@127.0.0.1/energy", "street")
+    StoreAddress("postgresql://hub@/energy?host=/tmp", "street")
+    with pytest.raises(StoreError, match="the environment's PGHOST"):
+        StoreAddress("postgresql://hub@/energy", "street")
+    monkeypatch.setenv("PGSERVICE", "elsewhere")
+    with pytest.raises(StoreError, match="the environment's PGSERVICE"):
+        StoreAddress("postgresql://hub@127.0.0.1/energy", "street")
+
+
+def test_another_user_gets_nothing_of_what_the_first_one_signed_in_with() -> None:
+    query = "user=admin&password=hush&passfile=/hush&sslcert=/hush&sslkey=/hush&sslpassword=hush&host=/run/postgresql"
+    there = with_user(f"postgresql:///e?{query}&port=5433", "street_hub", "new")
+    assert there == "postgresql://street_hub:new@/e?host=/run/postgresql&port=5433"
 
 
 @pytest.mark.parametrize(
