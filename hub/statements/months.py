@@ -55,7 +55,8 @@ from protocols.slots import format_slot, slot_of, slots_of_day
 STATEMENT_ACCESS: Final = Access(actor="job:statement", role="job", purpose="settle.share")
 GRID: Final = (Measure.GRID_EXPORT, Measure.GRID_IMPORT)
 KEPT_CELLS: Final = 4_000_000
-"""A month of 1,300 homes. With less than the month that members look at, every view would make all its days again."""
+"""A month of 1,300 homes, or one of 1,000 and ten days more; a day that a later edition changed takes one to three of
+these. With less than the month that members look at, every view would make all its days again."""
 
 NEXT_RUN: Final = "a newer run that is not published yet"
 HELD_BACK: Final = "a correction of fewer than five homes"
@@ -90,7 +91,7 @@ class StatementService:
         self._store, self._key, self._seals = store, key, seals
         self._publication = RunPublication(store, plants=plants)
         self._hub_key = key.identity.hex()
-        self._kept: OrderedDict[tuple[str, str, int], StatedDay] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, bool, bool, str, int], StatedDay] = OrderedDict()
         self._one = asyncio.Lock()
 
     @property
@@ -228,8 +229,12 @@ class StatementService:
         rules: Mapping[str, bytes],
         alone: bool,
     ) -> StatedDay:
-        """The day as this run settled it, from the cache if it is unchanged; `alone` if it corrects a single home."""
-        place = (f"{edition.kind} {day} {alone}", run_key, len(booked))
+        """The day as this run settled it, from the cache if it is unchanged; `alone` if it corrects a single home.
+
+        A published month's editions share the days that they have in common, each with its own kind. What is booked
+        now is kept apart from them: it may be older than the street totals beside which a published day is shown.
+        """
+        place = (day, bool(edition.month_run), alone, run_key, len(booked))
         if place not in self._kept:
             # One day at a time: it takes long and holds every home's values. Who asks for kept days does not wait.
             async with self._one:
@@ -240,9 +245,9 @@ class StatementService:
                     )  # fmt: skip
                     self._keep(place, stated)
         self._kept.move_to_end(place)
-        return self._kept[place]
+        return _in_edition(self._kept[place], edition.kind)
 
-    def _keep(self, place: tuple[str, str, int], stated: StatedDay) -> None:
+    def _keep(self, place: tuple[str, bool, bool, str, int], stated: StatedDay) -> None:
         """Add the day to the cache, from which those not asked for the longest go; the newest always stays."""
         self._kept[place] = stated
         cells = sum(each.source.settled.surplus_wh.size for each in self._kept.values())
@@ -348,6 +353,11 @@ def editions(books: Books, month: str) -> tuple[StatementEdition, ...]:
         return ()
     made_at = max(run.made_at for run in current.values())
     return (StatementEdition("", DAILY, {day: run.run_key for day, run in current.items()}, None, made_at),)
+
+
+def _in_edition(day: StatedDay, kind: str) -> StatedDay:
+    """The day as a run of this kind has it: its numbers, series and signed root are the same in each."""
+    return replace(day, source=replace(day.source, run=replace(day.source.run, kind=kind)))
 
 
 def _published(run: MonthRun) -> StatementEdition:
