@@ -2,6 +2,8 @@
 
 The devices of these tests live in the same loop as the code that waits for them, and so by the same clock: a time-out
 that is longer than an answer takes stays longer, however long the process was left waiting for the processor.
+
+This clock hides code that waits in the loop's own thread: tests/edge_agent/test_loop_never_waits.py watches its calls.
 """
 
 import asyncio
