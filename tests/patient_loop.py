@@ -10,9 +10,10 @@ import asyncio
 import selectors
 import time
 
-SLICE_S = 0.005
+SLICE_S = 1 / 256
 MOST_AT_ONCE_S = 2 * SLICE_S
-"""No step of the clock is longer. What is waited for is waited for in slices, so that only lost turns are cut off."""
+"""No step of the clock is longer. What is waited for is waited for in slices, so that only lost turns are cut off. As a
+binary fraction it is added to the clock exactly, so that a step is never a rounding longer."""
 
 
 class _Slices(selectors.DefaultSelector):
