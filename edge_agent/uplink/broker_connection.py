@@ -88,3 +88,4 @@ class BrokerConnection:
         self._of, self._at = self._found, self._broker.address
         self._session = self._make(context)
         self._session.start(*self._at)
+        self._broker.note_begun()

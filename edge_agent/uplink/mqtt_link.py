@@ -88,7 +88,9 @@ class Uplink:
         self._revocation = RevocationWatch(outbox, agent=agent)
         self.takers: dict[str, Take] = {self._topics["revoked"]: self._revocation.note}
         self.pace = pace or HubPace(agent)
-        waits = ReconnectWaits(self.pace.uniform, within_s=lambda: self.pace.reconnect_s)
+        waits = ReconnectWaits(
+            self.pace.uniform, within_s=lambda: self.pace.reconnect_s, longest_s=lambda: broker.longest_wait_s
+        )
         down = topics.down_filter(coop, agent)
         self._client = BrokerConnection(
             lambda context: BrokerSession(self, client_id=agent, topic_filter=down, waits=waits, context=context),

@@ -24,7 +24,10 @@ Address = tuple[str, int]
 FILE: Final = "broker-place.json"
 MAX_FILE_BYTES: Final = 4096
 TRIAL_S: Final = 120.0
-"""How long the hub has to answer through a new address before the agent returns to the one before."""
+"""How long the hub has to answer through a new address, once connecting there has begun, before the agent returns."""
+
+TRIAL_WAIT_S: Final = 20.0
+"""What the agent waits at most between two attempts during a trial, so that one that fails does not use it up."""
 
 AGAIN_FIRST_S: Final = 600.0
 AGAIN_MAX_S: Final = 6 * 3600.0
@@ -63,6 +66,11 @@ class BrokerPlace:
         """Where to connect now: the agent's own broker, or the one it is trying."""
         return self._own if self._tried is None else (self._tried.host, self._tried.port)
 
+    @property
+    def longest_wait_s(self) -> float:
+        """What the agent may wait at most before it connects to the address in use once more."""
+        return inf if self._tried is None else TRIAL_WAIT_S
+
     async def note(self, payload: bytes, _sealed: bytes = b"") -> None:
         """Take in a notice whose signature was checked. Raises: WireError if it is none."""
         notice = decode_broker(payload)
@@ -74,9 +82,14 @@ class BrokerPlace:
         if place == self._own:
             self._tried = None
         elif place != self.address and self._monotonic() >= self._failed.get(place, (-inf, 0.0))[0]:
-            self._tried, self._until_s = notice, self._monotonic() + TRIAL_S
+            self._tried, self._until_s = notice, inf
             log.info("the hub sends this agent to the broker at %s:%d: trying it", *place)
         self.moved()
+
+    def note_begun(self) -> None:
+        """Connecting to the address in use begins now: the time of a trial runs from the first time on."""
+        if self._tried is not None and self._until_s == inf:
+            self._until_s = self._monotonic() + TRIAL_S
 
     def look(self) -> None:
         """Give up on an address through which the hub has not answered in time."""

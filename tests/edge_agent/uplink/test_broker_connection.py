@@ -15,9 +15,10 @@ import pytest
 
 from edge_agent.uplink.broker_connection import BrokerConnection
 from edge_agent.uplink.broker_session import BrokerSession
-from edge_agent.uplink.moving.place import BrokerPlace
+from edge_agent.uplink.moving.place import TRIAL_S, BrokerPlace
 from edge_agent.uplink.pace.waits import ReconnectWaits
 from edge_agent.uplink.tls.files import TlsFiles, certificate_request
+from protocols.enrolment.broker_notices import BrokerNotice, encode_broker
 from tests.coop_authority import LIFE_S, TestAuthority
 from tests.edge_agent.uplink.test_mqtt_link import until
 
@@ -97,6 +98,28 @@ async def test_an_expired_certificate_closes_the_session_and_a_new_one_opens_ano
     now[0] = NOW_S - 365 * 86400
     await connection.keep()
     assert "set the clock" in str(heard.down[-1])
+
+
+async def test_a_place_that_the_hub_told_while_the_agent_waited_is_tried_for_the_whole_time(tmp_path: Path) -> None:
+    """As after a power cut: the first connection comes long after the notice."""
+    done, heard, clock_s = list[str](), Listener(), [0.0]
+    place = BrokerPlace(
+        ("hub.example", 8883), agent="a-1", folder=tmp_path, now=lambda: float(NOW_S), monotonic=lambda: clock_s[0]
+    )
+    make: Any = lambda context: Session(context, done)  # noqa: E731
+    connection = BrokerConnection(
+        make, broker=place, tls=files(tmp_path), now=lambda: float(NOW_S), note_down=heard.note_down
+    )
+    await place.note(encode_broker(BrokerNotice("a-1", NOW_S, "b2.example", 8883)))
+    clock_s[0] += 900
+    await connection.keep()
+    assert done == ["made", "start b2.example:8883"]
+    clock_s[0] += TRIAL_S - 1
+    await connection.keep()
+    assert len(done) == 2
+    clock_s[0] += 1
+    await connection.keep()
+    assert done[2:] == ["leave", "made", "start hub.example:8883"]
 
 
 async def test_a_broker_elsewhere_is_not_reached_without_tls() -> None:

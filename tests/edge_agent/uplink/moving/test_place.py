@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from edge_agent.uplink.moving.place import AGAIN_FIRST_S, AHEAD_S, FILE, TRIAL_S, BrokerPlace, kept_notice
+from edge_agent.uplink.moving.place import (
+    AGAIN_FIRST_S,
+    AHEAD_S,
+    FILE,
+    TRIAL_S,
+    TRIAL_WAIT_S,
+    BrokerPlace,
+    kept_notice,
+)
+from edge_agent.uplink.pace.waits import ReconnectWaits
 from protocols.enrolment.broker_notices import BrokerNotice, encode_broker
 from protocols.wire.topics import downlink_topic
 from tests.edge_agent.hand_clock import until
@@ -22,7 +31,7 @@ class At:
     """A place, with the clock and the state of the connection in the test's hand."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.clock_s, self.is_up, self.moves = folder, 0.0, False, 0
+        self.folder, self.clock_s, self.is_up, self.moves, self.is_waiting = folder, 0.0, False, 0, False
         self.place = self.again()
 
     def again(self, agent: str = AGENT) -> BrokerPlace:
@@ -36,6 +45,8 @@ class At:
 
     def _moved(self) -> None:
         self.moves += 1
+        if not self.is_waiting:
+            self.place.note_begun()
 
     async def told(self, address: tuple[str, int], *, at: int = NOW_S, agent: str = AGENT) -> None:
         await self.place.note(encode_broker(BrokerNotice(agent, at, *address)))
@@ -79,6 +90,25 @@ async def test_without_an_answer_it_returns_and_tries_again_later_and_later(at: 
     assert at.place.address == ENROLLED, "the second pause is longer"
     await at.told(THIRD, at=NOW_S + 4)
     assert at.place.address == THIRD, "another address need not wait"
+
+
+async def test_the_time_of_a_trial_begins_with_the_first_attempt(at: At) -> None:
+    at.is_waiting = True
+    await at.told(OTHER)
+    assert at.looks_after(30 * TRIAL_S) == OTHER, "it has not been tried yet: the agent waits before it connects"
+    at.place.note_begun()
+    assert at.looks_after(TRIAL_S - 1) == OTHER
+    at.place.note_begun()
+    assert at.looks_after(1) == ENROLLED, "a second session, with a renewed certificate, gives it no more time"
+
+
+async def test_between_attempts_at_a_tried_place_it_waits_a_part_of_the_trial_only(at: At) -> None:
+    waits = ReconnectWaits(lambda _least, most: most, within_s=lambda: 3600, longest_s=lambda: at.place.longest_wait_s)
+    assert waits.next_s() == 3600
+    await at.told(OTHER)
+    assert [waits.next_s() for _ in range(9)] == [TRIAL_WAIT_S] * 9
+    assert at.looks_after(TRIAL_S) == ENROLLED
+    assert waits.next_s() == 3600, "back at its own place the hub's word counts"
 
 
 async def test_only_a_newer_notice_for_this_agent_is_taken(at: At) -> None:
