@@ -111,6 +111,19 @@ async def test_between_attempts_at_a_tried_place_it_waits_a_part_of_the_trial_on
     assert waits.next_s() == 3600, "back at its own place the hub's word counts"
 
 
+async def test_what_it_took_and_did_not_follow_may_be_taken_once_more_after_a_restart(at: At) -> None:
+    at.is_up = True
+    await at.told(OTHER)
+    at.place.note_answered()
+    await at.told(THIRD, at=NOW_S + 5)
+    assert at.looks_after(TRIAL_S) == OTHER
+    await at.told(ENROLLED, at=NOW_S + 4)
+    assert at.place.address == OTHER, "it is before one that was taken"
+    at.again()
+    await at.told(ENROLLED, at=NOW_S + 4)
+    assert at.place.address == ENROLLED, "it is after the one that was followed"
+
+
 async def test_only_a_newer_notice_for_this_agent_is_taken(at: At) -> None:
     await at.told(OTHER, agent="a-2")
     await at.told(OTHER, at=NOW_S + AHEAD_S + 1)
