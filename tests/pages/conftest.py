@@ -1,7 +1,6 @@
 """A hub's pages on a real port, and a real browser; without Chromium the tests are skipped with a message."""
 
 import asyncio
-import shutil
 import subprocess
 import sys
 import threading
@@ -166,9 +165,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def screenshots() -> Path:
+    """Workers that test side by side share it: each overwrites its own pictures of an earlier run."""
     folder = Path(__file__).parents[2] / "build" / "screenshots"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 

@@ -69,7 +69,8 @@ class SocketLoop:
 
     def wake(self) -> None:
         """Say that there is something to write, or room to read again."""
-        with suppress(BlockingIOError):  # full of calls that were not heard yet: one is enough
+        # Full of calls that were not heard yet: one is enough. Closed: the thread has ended, and nobody is to be woken.
+        with suppress(OSError):
             self._bell.send(b"!")
 
     def note_connected(self) -> None:

@@ -3,8 +3,10 @@
 import asyncio
 from dataclasses import dataclass, field
 
+import paho.mqtt.client as mqtt
+
 from hub.broker.connection import SENDING, WINDOW, BrokerAddress, BrokerLink, Delivery
-from hub.broker.link.socket_loop import PACKETS_AT_ONCE
+from hub.broker.link.socket_loop import PACKETS_AT_ONCE, SocketLoop
 from tests.hub.broker.test_supervisor import until
 
 COUNT = 3 * WINDOW
@@ -83,3 +85,14 @@ async def test_what_the_hub_has_no_room_for_is_left_in_the_socket_and_comes_late
     finally:
         await asyncio.to_thread(link.stop)
         server.close()
+
+
+def test_whoever_wakes_a_thread_that_has_ended_hears_nothing_of_it() -> None:
+    """It may end by itself between the word to stop and the call that is to wake it."""
+    client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2)
+    client.connect_async("127.0.0.1", 1)
+    loop = SocketLoop(client, may_read=lambda: True, feed=lambda: None, failed=lambda: None)
+    loop.start()
+    loop.stop()
+    loop.wake()
+    loop.stop()
