@@ -238,7 +238,7 @@ def session_settings(address: StoreAddress) -> dict[str, Any]:
         "statement_cache_size": CACHED_STATEMENTS,
         "target_session_attrs": "read-write",
         "server_settings": {
-            "search_path": address.schema,
+            "search_path": f"{address.schema}, pg_temp",  # unnamed, pg_temp would be looked at first
             "application_name": "commonwatt-hub",
             "timezone": "UTC",
             "idle_in_transaction_session_timeout": str(IDLE_MS),

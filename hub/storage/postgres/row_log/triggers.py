@@ -38,7 +38,9 @@ def log_statements(form: TableForm) -> dict[str, str]:
 END"""
     call = f"EXECUTE FUNCTION {name}()"
     return {
-        name: f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $body$ {body} $body$",
+        # The session's path ends with pg_temp: the function then looks last at tables that its caller made.
+        name: f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT"
+        f" AS $body$ {body} $body$",
         f"{name}_added": f"CREATE OR REPLACE TRIGGER {name}_added AFTER INSERT ON {table}"
         f" REFERENCING NEW TABLE AS added FOR EACH STATEMENT {call}",
         f"{name}_changed": f"CREATE OR REPLACE TRIGGER {name}_changed AFTER UPDATE ON {table} FOR EACH ROW {call}",

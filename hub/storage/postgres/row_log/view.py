@@ -40,7 +40,8 @@ FROM held AS h JOIN pg_index AS i ON i.indrelid = h.oid JOIN pg_class AS c ON c.
 UNION ALL SELECT 'trigger', h.relname || '.' || t.tgname,
     replace(pg_get_triggerdef(t.oid), current_schema() || '.', '') || ' ' || t.tgenabled::text
 FROM held AS h JOIN pg_trigger AS t ON t.tgrelid = h.oid AND NOT t.tgisinternal
-UNION ALL SELECT 'function', proname || '(' || pg_get_function_identity_arguments(oid) || ')', prosrc
+UNION ALL SELECT 'function', proname || '(' || pg_get_function_identity_arguments(oid) || ')',
+    prosrc || coalesce(' ' || replace(array_to_string(proconfig, ' '), '=' || current_schema(), '='), '')
 FROM pg_proc WHERE pronamespace = {_HERE}"""
 _REFERENCES_SQL: Final = f"""SELECT c.conrelid::regclass::text, c.confrelid::regclass::text,
     (SELECT array_agg(attname ORDER BY number) FROM unnest(c.conkey) WITH ORDINALITY AS k (attnum, number)
