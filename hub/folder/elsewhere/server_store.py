@@ -50,15 +50,16 @@ async def prepare_on_server(folder: Path, *, admin: str, schema: str, clock: Clo
     """
     signer, address = load_signer(folder), StoreAddress(admin, schema)
     path = folder / ADDRESS_NAME
-    password = await prepare_store(address, now=clock.now, signer=signer)
-    if password is None:
-        return None
-    own = with_user(admin, runner_of(schema), password)
-    try:
-        write_durably(path, f"{own}\n".encode(), replace=True)
-    except OSError as error:
-        raise SettingsError(f"{path}: cannot write the hub's address there: {error.strerror}") from None
-    return path
+
+    def keep(password: str) -> None:
+        own = with_user(admin, runner_of(schema), password)
+        try:
+            write_durably(path, f"{own}\n".encode(), replace=True)
+        except OSError as error:
+            raise SettingsError(f"{path}: cannot write the hub's address there: {error.strerror}") from None
+
+    password = await prepare_store(address, now=clock.now, signer=signer, keep=keep)
+    return None if password is None else path
 
 
 async def copy_there(folder: Path, *, admin: str, schema: str, clock: Clock, report: Report) -> Copied:

@@ -31,15 +31,22 @@ WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p'
 GROUP BY c.relname ORDER BY c.relname"""
 
 
-async def prepare_store(admin: StoreAddress, *, now: Callable[[], float], signer: Signer | None) -> str | None:
+async def prepare_store(
+    admin: StoreAddress,
+    *,
+    now: Callable[[], float],
+    signer: Signer | None,
+    keep: Callable[[str], None] = lambda _password: None,
+) -> str | None:
     """Make or update the co-op's place, signed in as somebody who may make roles and schemas.
 
-    Returns the new password of the hub's role if that role was made now, else None. Raises: StoreError.
+    Returns the new password of the hub's role if that role was made now, else None. `keep` is given it before the role
+    is there for good: the server has no role whose password nobody knows, wherever this stops. Raises: StoreError.
     """
     try:
         session = await connect(admin)
         try:
-            password = await _make_roles(session, admin.schema)
+            password = await _make_roles(session, admin.schema, keep)
             await session.execute(f"SET ROLE {owner_of(admin.schema)}")
             applied = await migrate(session, place=admin.place)
             async with session.transaction():
@@ -53,7 +60,7 @@ async def prepare_store(admin: StoreAddress, *, now: Callable[[], float], signer
     return password
 
 
-async def _make_roles(session: Session, schema: str) -> str | None:
+async def _make_roles(session: Session, schema: str, keep: Callable[[str], None]) -> str | None:
     owner, runner = owner_of(schema), runner_of(schema)
     known = {str(row[0]) for row in await session.fetch("SELECT rolname FROM pg_roles")}
     password = None if runner in known else secrets.token_urlsafe(24)
@@ -64,9 +71,11 @@ async def _make_roles(session: Session, schema: str) -> str | None:
         if password is not None:
             await session.execute(f"CREATE ROLE {runner} LOGIN NOINHERIT PASSWORD '{scram_verifier(password)}'")
         await session.execute(f"CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {owner}")
-    held_by = await session.fetchval("SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = $1", schema)
-    if held_by != owner:
-        raise StoreError(f"the schema {schema} belongs to {held_by} already: choose another name")
+        held_by = await session.fetchval("SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = $1", schema)
+        if held_by != owner:
+            raise StoreError(f"the schema {schema} belongs to {held_by} already: choose another name")
+        if password is not None:
+            keep(password)
     return password
 
 

@@ -36,15 +36,24 @@ async def table_forms(db: Connection) -> list[TableForm]:
 async def install_log(db: Connection, applied: range, *, at: int, signer: Signer | None) -> None:
     """Make the triggers, and take over the rows of tables that are not in the log in their present form.
 
-    Rows are taken over only when steps of the schema were applied. A log that was begun and is gone or cut off is not
-    begun again: `verify` names what it then lacks.
+    A log that has all its lines takes over what it lacks, also where whoever applied the steps was interrupted before
+    this. One that was never begun begins where the first step was applied, or nothing is stored yet. A log that was
+    begun and is gone or cut off is not begun again: `verify` names what it then lacks.
     """
-    is_upgrade = bool(applied) and (1 in applied or await is_whole(db))
+    is_upgrade = 1 in applied or await is_whole(db) or await _is_empty(db)
     after = await newest_waiting(db)
     lost = [form.table for form in await table_forms(db) if not await _install(db, form, takes_over=is_upgrade)]
     if lost:
         log.error("the log of rows was begun before and lacks %s: see commonwatt-hub verify", ", ".join(lost))
     await seal_changes(db, after=after, at=at, signer=signer)
+
+
+async def _is_empty(db: Connection) -> bool:
+    """Whether nothing is stored here, and no log of it."""
+    for table in ("row_log", "row_log_head", *(form.table for form in await table_forms(db))):
+        if await db.execute_fetchall(f"SELECT 1 FROM {table} LIMIT 1"):
+            return False
+    return True
 
 
 async def _install(db: Connection, form: TableForm, *, takes_over: bool) -> bool:
