@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from edge_agent.metering.witness import WOBBLE_WH, WitnessMark
+from edge_agent.metering.witness import STARTS_S, WOBBLE_WH, WitnessMark
 from protocols.slots import Slot
 
 LIFETIME_H = 50 * 8766
@@ -130,10 +130,10 @@ class Excursion:
     leap_wh: int = 0
     """The greatest rise from one reading to the next; not kept over a restart."""
 
-    @property
-    def length_s(self) -> float:
-        """How long it has been so."""
-        return self.last.at_s - self.first.at_s
+    def stays_off(self, known: CounterReading) -> bool:
+        """Whether it has been at another number for long; a counter that stands still at its own is only stuck."""
+        is_other = abs(self.last.counter_wh - known.counter_wh) > WOBBLE_WH
+        return is_other and self.last.at_s - self.first.at_s >= STARTS_S
 
     @property
     def is_leap(self) -> bool:

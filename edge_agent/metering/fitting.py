@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edge_agent.metering.counter_records import FITS, CounterLimits, CounterReading, Excursion, Fit
-from edge_agent.metering.witness import OFTEN_S, STARTS_S, WOBBLE_WH, FlowEvidence, PowerWitness
+from edge_agent.metering.witness import OFTEN_S, WOBBLE_WH, FlowEvidence, PowerWitness
 from protocols.slots import SLOT_S
 
 REFRESH_SLACK_S = 300
@@ -284,7 +284,7 @@ class ReadingComparison:
 
     def _may_be_another(self, away: Excursion, known: CounterReading, point: CounterReading) -> bool:
         """Whether this reading, where the counter may be after long away, may be of another register put in since."""
-        if self.is_doubted or not self.witness.has_worked or away.length_s < STARTS_S or self.is_zero(away.last):
+        if self.is_doubted or not self.witness.has_worked or self.is_zero(away.last) or not away.stays_off(known):
             return False
         found, rise_wh = self.evidence_between(known, point), point.counter_wh - known.counter_wh
         is_run = found.is_whole or away.rises > 0

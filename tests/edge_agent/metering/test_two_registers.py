@@ -167,3 +167,12 @@ def test_a_register_established_near_an_older_one_does_not_stand_for_what_the_po
         home.read(minute, 240 if is_day else 0, production_wh=counter_wh)
     assert all(first >= 5 for first, *_ in home.totals(Measure.PV_PRODUCTION))
     assert home.told(Measure.PV_PRODUCTION)[-1] == 60
+
+
+def test_a_counter_that_stood_still_while_a_little_less_was_seen_keeps_its_total() -> None:
+    """It only stood at its own number, so that no other one was put in: what it shows then is its own."""
+    home = Home()
+    for minute in range(121):
+        shown_wh = 2000 + 20 * (20 if 20 <= minute < 80 else minute) + (100 if minute >= 80 else 0)
+        home.read(minute, 1200 + 3 * (minute % 2), import_wh=shown_wh, export_wh=0)
+    assert home.totals() == [(1, 5, 1600)]
