@@ -96,10 +96,14 @@ class FlowEvidence:
         return self.hidden_wh <= HIDDEN_W * OFTEN_S * _WH_PER_WS + WOBBLE_WH
 
     def confirms(self, rise_wh: int, step_wh: int) -> bool:
-        """Whether a counter rose by what the power saw nearly all of, if it changed once between two readings."""
+        """Whether a counter rose by what the power saw nearly all of, if it changed once between two readings.
+
+        One load that no reading saw may have come on top.
+        """
+        over_wh = rise_wh - self.energy_wh
         allowed_wh = step_wh + WOBBLE_WH + 0.05 * self.energy_wh + self.spread_wh + self.seldom_wh
         allowed_wh += self.frozen_wh + self.bridged_wh
-        return self.unseen_s + self.frozen_s <= CLOUDED_S and abs(rise_wh - self.energy_wh) <= allowed_wh
+        return self.unseen_s + self.frozen_s <= CLOUDED_S and -allowed_wh <= over_wh <= allowed_wh + self.hidden_wh
 
     @property
     def seldom_wh(self) -> float:

@@ -129,6 +129,7 @@ def test_a_register_a_little_behind_an_older_one_after_another_ran_makes_no_tota
     assert near_an_older_one(100).told()[-2:] == [300, 300]
     assert near_an_older_one(30).totals() == [(1, 5, 1470)], "as near as the power can tell"
     assert near_an_older_one(0).totals() == [(1, 5, 1500)]
+    assert near_an_older_one(-95).totals() == [(1, 5, 1595)], "a load of a minute that no reading saw"
 
 
 def test_a_register_near_an_older_one_after_old_answers_makes_no_total() -> None:
