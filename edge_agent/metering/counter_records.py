@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from edge_agent.metering.witness import STARTS_S, WOBBLE_WH, WitnessMark
+from edge_agent.metering.witness import WOBBLE_WH, WitnessMark
 from protocols.slots import Slot
 
 LIFETIME_H = 50 * 8766
@@ -37,8 +37,6 @@ class NewBase(Enum):
     """Counted from the excursion's first boundary; the way there is no energy."""
     IF_OLDER = "if_older"
     """The counter is back where it was: a base from before it left still holds."""
-    UNKNOWN = "unknown"
-    """It may be another register near where the counter was: what ran since the base is not known."""
 
 
 class Fit(Enum):
@@ -129,11 +127,6 @@ class Excursion:
     base: SlotBase | None = None
     leap_wh: int = 0
     """The greatest rise from one reading to the next; not kept over a restart."""
-
-    def stays_off(self, known: CounterReading) -> bool:
-        """Whether it has been at another number for long; a counter that stands still at its own is only stuck."""
-        is_other = abs(self.last.counter_wh - known.counter_wh) > WOBBLE_WH
-        return is_other and self.last.at_s - self.first.at_s >= STARTS_S
 
     @property
     def is_leap(self) -> bool:

@@ -186,7 +186,7 @@ class ReadingComparison:
         """Whether far more has flowed than a register that is near shows of it: then it is near by chance."""
         found = self.evidence_between(since, point)
         behind_wh = found.least_wh - (point.counter_wh - since.counter_wh)
-        return behind_wh > self.limits.near_wh + found.lost_wh(self.limits.step_wh)
+        return behind_wh > self.limits.near_wh + found.least_loose_wh(self.limits.step_wh)
 
     def _leaps(self, since: CounterReading, point: CounterReading) -> bool:
         """Whether more was counted than can have flowed since the reading before, if both were fresh."""
@@ -281,14 +281,6 @@ class ReadingComparison:
         unseen_wh = self.limits.max_power_w / 15 * (found.unseen_s + found.frozen_s) / 3600
         most_wh = 2 * found.energy_wh + found.loose_wh(self.limits.step_wh) + MORE_UNSEEN_WH + unseen_wh
         return fit in FITS and (fit is not Fit.UNSEEN or point.counter_wh - earlier.counter_wh <= most_wh)
-
-    def _may_be_another(self, away: Excursion, known: CounterReading, point: CounterReading) -> bool:
-        """Whether this reading, where the counter may be after long away, may be of another register put in since."""
-        if self.is_doubted or not self.witness.has_worked or self.is_zero(away.last) or not away.stays_off(known):
-            return False
-        found, rise_wh = self.evidence_between(known, point), point.counter_wh - known.counter_wh
-        is_run = found.is_whole or away.rises > 0
-        return not (found.confirms(rise_wh, self.limits.step_wh) if is_run else self._may_have_run(known, point))
 
     def _distance_wh(self, since: CounterReading, point: CounterReading) -> float:
         return abs(point.counter_wh - since.counter_wh - self.evidence_between(since, point).energy_wh)

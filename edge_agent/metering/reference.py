@@ -150,10 +150,8 @@ class CounterReference(ReadingComparison):
     @property
     def single_look(self) -> CounterReading | None:
         """A first look that may say where the counter is; not if the power has contradicted it only since now."""
-        known, away, look = self.reference, self.excursion, self.awaiting
-        if known is None or look is None or (away is not None and self._may_be_another(away, known, look)):
-            return None
-        return None if self.is_barely and look.at_s - self._barely_s < RIVAL_S else look
+        is_new = self.awaiting is not None and self.awaiting.at_s - self._barely_s < RIVAL_S
+        return None if self.is_barely and is_new else self.awaiting
 
     def surplus_wh(self, at_s: float, counter_wh: int | None) -> float:
         """How far this reading is above the power, at most what one phase can carry.
@@ -216,8 +214,6 @@ class CounterReference(ReadingComparison):
             self._fallback, self._is_proven = known, False
         else:
             self._fallback, self._is_proven = None, True
-        if (away := self.excursion) is not None and self._may_be_another(away, known, point):
-            self.new_base, self.ended = NewBase.UNKNOWN, replace(away, base=None)
         return self._believe(point)
 
     def _is_seconded(self, point: CounterReading) -> bool:

@@ -20,9 +20,6 @@ OFTEN_S = 60.0
 WOBBLE_WH = 5
 """Counters fall by this much when their firmware rounds differently after a restart; no energy, no error."""
 
-CLOUDED_S = 300.0
-"""A power that was old or not seen for longer than this confirms no number that another register may show as well."""
-
 STARTS_S = 600.0
 """A device that goes on showing 0 everywhere for longer than this is not starting."""
 
@@ -95,16 +92,6 @@ class FlowEvidence:
         """Whether the readings were so close that little can hide between them."""
         return self.hidden_wh <= HIDDEN_W * OFTEN_S * _WH_PER_WS + WOBBLE_WH
 
-    def confirms(self, rise_wh: int, step_wh: int) -> bool:
-        """Whether a counter rose by what the power saw nearly all of, if it changed once between two readings.
-
-        One load that no reading saw may have come on top.
-        """
-        over_wh = rise_wh - self.energy_wh
-        allowed_wh = step_wh + WOBBLE_WH + 0.05 * self.energy_wh + self.spread_wh + self.seldom_wh
-        allowed_wh += self.frozen_wh + self.bridged_wh
-        return self.unseen_s + self.frozen_s <= CLOUDED_S and -allowed_wh <= over_wh <= allowed_wh + self.hidden_wh
-
     @property
     def seldom_wh(self) -> float:
         """What may hide between seldom readings and not between close ones."""
@@ -125,10 +112,6 @@ class FlowEvidence:
     def least_loose_wh(self, step_wh: int) -> float:
         """The same for a reading below the power: what pauses between two readings is at most what ran."""
         return self.loose_wh(step_wh) - self.hidden_wh + min(self.hidden_wh, self.pause_wh)
-
-    def lost_wh(self, step_wh: int) -> float:
-        """The same for a register near an old one; where power was not seen more has flowed, which excuses nothing."""
-        return self.least_loose_wh(step_wh) if self.is_whole else 0.1 * self.energy_wh + self.spread_wh
 
     def still_wh(self, step_wh: int) -> float:
         """A counter that has not moved at all while more than this flowed is stuck."""

@@ -2,7 +2,7 @@
 
 from edge_agent.metering.counter_records import CounterReading, SlotBase, read_memory, write_memory
 from edge_agent.metering.home_meter import read_checkpoint
-from protocols.quantities import Gap, Mark, Measure
+from protocols.quantities import Mark, Measure
 from tests.edge_agent.metering.test_excursions import Home
 from tests.edge_agent.metering.test_weak_witness import Shown, measured, steady, told
 
@@ -100,80 +100,3 @@ def test_a_pulse_that_moved_no_counter_is_no_measurement_of_zero() -> None:
     shown: Shown = {at_s: (1_000_000, 2549 if at_s == 1320 else 0) for at_s in range(0, 2701, 60)}
     found = told(shown, 3)
     assert [mark for _, mark in found] == [Mark.MEASURED.name, Mark.DERIVED.name, Mark.MEASURED.name]
-
-
-def test_a_register_that_stands_near_an_older_one_at_night_makes_no_total() -> None:
-    """Two exchanges while nothing flows, the last to a number 75 Wh above the first: told before as 75 Wh of sun."""
-    home = Home("pv")
-    for minute in range(166):
-        counter_wh = 2928 if minute < 20 else 0 if minute < 40 else 420_002 if minute < 130 else 3003
-        home.read(minute, None if 60 <= minute < 78 else 0, production_wh=counter_wh)
-    assert sum_told(home, Measure.PV_PRODUCTION) == 0
-    assert Gap.IMPLAUSIBLE in {each.values[Measure.PV_PRODUCTION].gap for each in home.closed}
-    assert home.told(Measure.PV_PRODUCTION)[-1] == 0, "the register is followed from then on"
-
-
-def near_an_older_one(low_wh: int, *, is_other: bool = True) -> Home:
-    """An hour of another register at 1.2 kW, then a number where the one before may be, so much too low."""
-    home = Home()
-    for minute in range(121):
-        counter_wh = 2000 + 20 * minute - (low_wh if minute >= 80 else 0)
-        shown_wh = 400_000 + 20 * minute if is_other and 20 <= minute < 80 else counter_wh
-        home.read(minute, 1200 + 3 * (minute % 2), import_wh=shown_wh, export_wh=0)
-    return home
-
-
-def test_a_register_a_little_behind_an_older_one_after_another_ran_makes_no_total() -> None:
-    """Told before as a total that lacks 100 Wh; one that is where the power says is the same one, with its total."""
-    assert near_an_older_one(100).totals() == []
-    assert near_an_older_one(100).told()[-2:] == [300, 300]
-    assert near_an_older_one(30).totals() == [(1, 5, 1470)], "as near as the power can tell"
-    assert near_an_older_one(0).totals() == [(1, 5, 1500)]
-    assert near_an_older_one(-95).totals() == [(1, 5, 1595)], "a load of a minute that no reading saw"
-
-
-def test_a_register_near_an_older_one_after_old_answers_makes_no_total() -> None:
-    """Another register ran, then its last answer was repeated for 39 minutes, whose power was long over."""
-    home = Home()
-    for minute in range(121):
-        ran_wh = 20 * min(minute, 60) + 5 * max(0, minute - 60)
-        is_old = 60 <= minute < 99
-        other_wh = 400_000 + (20 * 60 if is_old else ran_wh)
-        counter_wh = 2000 + ran_wh + (250 if minute >= 99 else 0)
-        power_w = 1200 + 3 * (minute % 2) if minute < 60 else 1200 if is_old else 300
-        home.read(minute, power_w, import_wh=other_wh if 20 <= minute < 99 else counter_wh, export_wh=0)
-    assert home.totals() == []
-
-
-def test_a_register_near_an_older_one_after_a_silence_makes_no_total() -> None:
-    """Another register ran and then nothing answered for a while: what the new one shows may be anything."""
-    home = Home()
-    for minute in range(121):
-        if 61 <= minute < 75:
-            continue
-        counter_wh = 2000 + 20 * minute + (-130 if minute >= 75 else 0)
-        shown_wh = 400_000 + 20 * minute if 20 <= minute <= 60 else counter_wh
-        home.read(minute, 1200 + 3 * (minute % 2), import_wh=shown_wh, export_wh=0)
-    assert home.totals() == []
-
-
-def test_a_register_established_near_an_older_one_does_not_stand_for_what_the_power_saw_before() -> None:
-    """It begins at the old number, although 64 Wh were seen and more may have flowed unseen: it is another one."""
-    home = Home("pv")
-    for minute in range(181):
-        if 46 <= minute < 60:
-            continue
-        is_day, ran_wh = minute >= 60, 4 * (minute - 60)
-        counter_wh = (5000 + ran_wh - 64 if minute >= 76 else 3000 + ran_wh) if is_day else 5000 if minute < 20 else 0
-        home.read(minute, 240 if is_day else 0, production_wh=counter_wh)
-    assert all(first >= 5 for first, *_ in home.totals(Measure.PV_PRODUCTION))
-    assert home.told(Measure.PV_PRODUCTION)[-1] == 60
-
-
-def test_a_counter_that_stood_still_while_a_little_less_was_seen_keeps_its_total() -> None:
-    """It only stood at its own number, so that no other one was put in: what it shows then is its own."""
-    home = Home()
-    for minute in range(121):
-        shown_wh = 2000 + 20 * (20 if 20 <= minute < 80 else minute) + (100 if minute >= 80 else 0)
-        home.read(minute, 1200 + 3 * (minute % 2), import_wh=shown_wh, export_wh=0)
-    assert home.totals() == [(1, 5, 1600)]
