@@ -23,7 +23,7 @@ def test_its_clock_goes_on_while_it_waits_and_stands_while_it_has_no_turn(stands
     async def waited_s() -> tuple[float, float]:
         loop = asyncio.get_running_loop()
         began_s = loop.time()
-        time.sleep(stands_still_s)
+        time.sleep(stands_still_s)  # what a busy machine does to the process
         stood_s = loop.time() - began_s
         await asyncio.sleep(0.05)
         return stood_s, loop.time() - began_s - stood_s

@@ -20,7 +20,7 @@ LONG: Final = MAX_GROUP // 2
 """A queue of this many, just after a group was stored, is long: the link lets through few more than two groups."""
 
 WIDEN_AFTER_S: Final = 30.0
-"""A queue that is long for this long is no burst of a slot's end that the next groups take away."""
+"""After so long a queue counts as long: what comes at the end of a slot is gone sooner."""
 
 WIDEN_AGAIN_S: Final = 60.0
 NARROW_AFTER_S: Final = 3600.0

@@ -206,7 +206,7 @@ def _wait_for_unread(terminal: int, count: int) -> None:
     ends = time.monotonic() + ARRIVES_S
     while _unread_bytes(terminal) < count:
         assert time.monotonic() < ends, "a pseudo-terminal lost a frame"
-        time.sleep(0.0001)
+        time.sleep(0.0001)  # between two looks: a terminal says to nobody that bytes have arrived
 
 
 def _tcp_sender(writer: asyncio.StreamWriter, asked: bytes) -> Callable[..., None]:

@@ -168,7 +168,7 @@ def wait_for(server: Server) -> None:
     while not _answers(server.sockets / f".s.PGSQL.{server.port}"):
         assert server.process.poll() is None, (server.sockets / "log").read_text()
         assert time.monotonic() < ends, "the server did not start"
-        time.sleep(0.02)
+        time.sleep(0.02)  # between two looks at its socket
 
 
 def _answers(path: Path) -> bool:

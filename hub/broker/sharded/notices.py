@@ -18,7 +18,7 @@ AGAIN_MAX_S: Final = 600.0
 """A notice may come to nothing, as when a broker has just started: it is repeated, less and less often."""
 
 PACE_S: Final = 0.05
-"""Homes that move connect anew, with TLS: so many a second at most."""
+"""So many homes a second are sent on at most: each of them opens a new TLS connection."""
 
 
 class HomesTeller(Protocol):

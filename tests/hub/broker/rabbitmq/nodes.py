@@ -18,8 +18,8 @@ from hub.broker.supervisor import is_port_taken
 from tests.edge_agent.stub_hub import wait_for
 
 HOME = Path(__file__).resolve().parents[4] / "build" / "rabbitmq"
-ERLANG = HOME / "root" / "usr" / "lib" / "erlang"
-SERVER = next((HOME / "root" / "usr" / "lib" / "rabbitmq" / "lib").glob("rabbitmq_server-*/sbin"), HOME)
+ERLANG = HOME / "unpacked" / "usr" / "lib" / "erlang"
+SERVER = next((HOME / "unpacked" / "usr" / "lib" / "rabbitmq" / "lib").glob("rabbitmq_server-*/sbin"), HOME)
 needs_rabbitmq = pytest.mark.skipif(
     not (HOME / "ready").exists(), reason="RabbitMQ is not here: .ci/rabbitmq unpacks it where Debian's packages are"
 )
