@@ -55,7 +55,7 @@ def open_message(
             raise WireError(
                 RefusalReason.OVERSIZED, f"{len(incoming.sealed)} bytes, at most {MAX_SEALED_BYTES} are allowed"
             )
-        payload = open_sealed(incoming.sealed, incoming.topic, chain.key)
+        payload = open_sealed(incoming.sealed, incoming.topic, chain.key, kid=chain.kid)
         if chain.is_revoked:
             raise WireError(RefusalReason.REVOKED, "the agent's key was revoked")
         is_signed = True

@@ -22,7 +22,6 @@ log = logging.getLogger(__name__)
 GRACE_S: Final = 20.0
 """After each connection the broker hands over what it kept meanwhile: what finds no room then is nobody's fault."""
 
-MOST_TOPICS: Final = 10_000
 _WORDS: Final[Mapping[HubReason, str]] = {
     HubReason.TOO_MANY: "more than the hub takes from one sender at a time; its agent sends it again",
     HubReason.CUT_OFF: "the agent was cut off",
@@ -36,7 +35,6 @@ class Admission:
         self._coop = coop
         self._queues = FairQueues()
         self._conduct = Conduct(limits)
-        self._senders: dict[str, str] = {}
         self._cut_off: frozenset[str] = frozenset()
         self._left: dict[tuple[str, HubReason], int] = {}
         self._to_ask_for: list[Delivery] = []
@@ -166,14 +164,9 @@ class Admission:
         self._left[(sender, reason)] = self._left.get((sender, reason), 0) + 1
 
     def _sender_of(self, topic: str, chains: Mapping[str, AgentChain]) -> str:
-        known = self._senders.get(topic)
-        if known is not None:
-            return known
         try:
             agent = require_uplink_topic(topic, self._coop).agent
         except WireError:
             return UNKNOWN
-        if agent in chains and len(self._senders) < MOST_TOPICS:
-            self._senders[topic] = agent
         # Before the agents are read from the store, each name has a queue: else an agent's messages changed places.
         return agent if agent in chains or not chains else UNKNOWN

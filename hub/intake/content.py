@@ -76,10 +76,10 @@ def _judge_batch(opened: OpenedMessage, batch: Batch, *, home: str, state: Intak
             ]
         ),
         long_intervals=tuple(
-            LongIntervalRow(home, i.measure, i.first_slot, i.slots, i.energy_wh) for i in counted.batch.long_intervals
+            [LongIntervalRow(home, i.measure, i.first_slot, i.slots, i.energy_wh) for i in counted.batch.long_intervals]
         ),
         devices=tuple(
-            DeviceRow(home, d.name, d.state.value, d.age_s, batch.made_at, chain.seat) for d in batch.devices
+            [DeviceRow(home, d.name, d.state.value, d.age_s, batch.made_at, chain.seat) for d in batch.devices]
         ),
         consent=None,
         consent_version=None,

@@ -14,6 +14,7 @@ from protocols.quantities import Measure
 from protocols.slots import Slot
 from protocols.wire.chain import MAX_AHEAD, START, Header, Position
 from protocols.wire.clock_check import ClockQuestion
+from protocols.wire.envelope import key_id
 from protocols.wire.messages import ConsentNotice, PromptAnswer
 from protocols.wire.readings import Batch
 from protocols.wire.receipts import MAX_REFUSED
@@ -128,7 +129,7 @@ IntakeVerdict = Acceptance | DuplicateMessage | EarlyMessage | Rejection | Asked
 class AgentChain:
     """What the hub knows about one agent. `recent`: hashes of its newest messages; `ahead`: messages after a gap.
 
-    `last_slot` is the newest slot it ever sent a batch for; `seat` is its seat in the home.
+    `last_slot` is the newest slot it ever sent a batch for; `seat` is its seat in the home; `kid` names its key.
     """
 
     home: str
@@ -140,6 +141,10 @@ class AgentChain:
     recent: dict[tuple[int, int], bytes] = field(default_factory=dict)
     refused: deque[tuple[int, int, RefusalReason]] = field(default_factory=lambda: deque(maxlen=MAX_REFUSED))
     ahead: dict[tuple[int, int], OpenedMessage] = field(default_factory=dict)
+    kid: bytes = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.kid = key_id(self.key)
 
     def advance(self, opened: OpenedMessage, refused: RefusalReason | None) -> None:
         """Move the position to this accepted message."""

@@ -6,7 +6,7 @@ Ids are short lower-case strings (`m01`, `h01`, `a-4k2f9c1d`); times are UTC uni
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from hub.core.homes.measure_sources import MeterSource
 from protocols.quantities import Gap, Mark, Measure
@@ -95,8 +95,7 @@ class ChainHead:
     hash: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class ReadingRow:
+class ReadingRow(NamedTuple):
     """One energy value of one home, measured or missing, over `span` slots ending with `slot`."""
 
     home: str

@@ -107,16 +107,14 @@ def find_violations(consent: ConsentSet, batch: Batch) -> tuple[str, ...]:
     found = []
     if batch.consent_version != consent.version:
         found.append(f"made under consent {batch.consent_version}, but consent {consent.version} is in force")
-    allowed = finest_spans(consent, batch.slot)
+    slot, allowed = batch.slot, finest_spans(consent, batch.slot)
     for column in batch.columns:
-        least = allowed.get(column.measure)
-        before = range(batch.slot + 1 - column.span, batch.slot)
-        if least is None or column.span % least:
-            found.append(f"{column.measure.code} in values of {column.span} slots is not allowed")
-        elif not _held_before(consent, column.measure, slots=before, span=column.span):
-            found.append(
-                f"{column.measure.code} in values of {column.span} slots was not allowed in all of these slots"
-            )
+        measure, span = column.measure, column.span
+        least = allowed.get(measure)
+        if least is None or span % least:
+            found.append(f"{measure.code} in values of {span} slots is not allowed")
+        elif span > 1 and not _held_before(consent, measure, slots=range(slot + 1 - span, slot), span=span):
+            found.append(f"{measure.code} in values of {span} slots was not allowed in all of these slots")
     found.extend(
         f"a total of {interval.measure.code} over an outage is not allowed"
         for interval in batch.long_intervals

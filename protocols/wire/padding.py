@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import cbor2
@@ -34,11 +35,13 @@ def require_padded(payload: bytes, pad: Any) -> None:
 
     Raises: WireError(GARBAGE).
     """
-    if not isinstance(pad, list) or not all(type(part) is bytes and not any(part) for part in pad):
+    if not isinstance(pad, list) or not all(type(part) is bytes for part in pad):
         raise garbage("the padding is not made of zero bytes")
-    pad_bytes = len(cbor2.dumps(pad)) + 1
-    body_bytes = len(payload) - pad_bytes
+    body_bytes = len(payload) - len(cbor2.dumps(pad)) - 1
+    # What it is compared with is made of zeros: only where the two differ is there a reason to look at each byte.
     if payload[body_bytes:] != _padding(_class_for(body_bytes) - OVERHEAD_BYTES - body_bytes):
+        if any(map(any, pad)):
+            raise garbage("the padding is not made of zero bytes")
         raise garbage("the message is not padded to the smallest size class that holds it")
 
 
@@ -66,6 +69,7 @@ def _class_for(body_bytes: int) -> int:
     raise WireError(RefusalReason.OVERSIZED, f"{body_bytes} bytes do not fit into one message")
 
 
+@lru_cache(maxsize=SIZE_CLASSES[0])
 def _padding(room_bytes: int) -> bytes:
     """Exactly `room_bytes` (3 or more): the key and an array of one string of zeros.
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from itertools import pairwise
-from typing import Any
+from operator import lt
+from typing import Any, NamedTuple
 
 from protocols.quantities import SENT_GAPS, Gap, Mark, Measure
 from protocols.slots import SLOTS_PER_HOUR, SLOTS_PER_UTC_DAY, Slot
@@ -33,6 +33,8 @@ _KEYS = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, PAD_KEY)
 _MEASURES = {int(measure): measure for measure in Measure}
 _MARKS = {int(mark): mark for mark in Mark}
 _GAPS = {int(gap): gap for gap in SENT_GAPS}
+_NO_GAP, _NEVER_ARRIVED, _MISSING, _PARTIAL = Gap.NONE, Gap.NEVER_ARRIVED, Mark.MISSING, Mark.PARTIAL
+_MAX_SCALED = tuple(MAX_ENERGY_WH // 10**scale for scale in range(MAX_SCALE + 1))
 
 
 class ClockTrust(IntEnum):
@@ -56,8 +58,7 @@ class Liveness(StrEnum):
 _LIVENESS = tuple(Liveness)
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """One measure's energy over `span` slots that end with the batch's slot.
 
     Units: energy * 10**scale Wh; None if missing, with the reason in `gap`.
@@ -73,7 +74,7 @@ class Column:
     @property
     def energy_wh(self) -> int | None:
         """The energy in whole Wh."""
-        return None if self.energy is None else int(self.energy * 10**self.scale)
+        return self.energy if self.energy is None or not self.scale else int(self.energy * 10**self.scale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +159,9 @@ def decode_batch(data: bytes) -> Batch:
             consent_version=fields[8],
             made_at=fields[9],
             slot=fields[10],
-            columns=tuple(_column(item) for item in strict_cbor.require_rows(fields[11], 6)),
-            long_intervals=tuple(_long_interval(item) for item in strict_cbor.require_rows(fields[12], 4)),
-            devices=tuple(_device(item) for item in strict_cbor.require_rows(fields[13], 3)),
+            columns=tuple([_column(item) for item in strict_cbor.require_rows(fields[11], 6)]),
+            long_intervals=tuple([_long_interval(item) for item in strict_cbor.require_rows(fields[12], 4)]),
+            devices=tuple([_device(item) for item in strict_cbor.require_rows(fields[13], 3)]),
         )
     except (ValueError, KeyError, TypeError):
         # An unknown code, or an array or map where a code belongs.
@@ -201,26 +202,28 @@ def _check_body(batch: Batch) -> None:
     for column in batch.columns:
         _check_column(column, batch.slot)
     _check_long_intervals(batch)
-    if len(batch.devices) > MAX_DEVICES or not _ascending([device.name for device in batch.devices]):
-        raise garbage(f"more than {MAX_DEVICES} devices, or not in ascending order of name")
     for device in batch.devices:
         require_id(device.name, "a device's")
         require_number(device.age_s, "the age of a device in seconds", most=MAX_NUMBER)
+    # Only names can be put in order: anything else was refused above.
+    if len(batch.devices) > MAX_DEVICES or not _ascending([device.name for device in batch.devices]):
+        raise garbage(f"more than {MAX_DEVICES} devices, or not in ascending order of name")
 
 
 def _check_column(column: Column, slot: Slot) -> None:
-    if column.span not in SPANS or (slot + 1) % column.span:
+    _, span, energy, scale, mark, gap = column
+    if span not in SPANS or (slot + 1) % span:
         raise garbage("a column does not end with a quarter hour, an hour or a day")
-    if type(column.span) is not int or type(column.scale) is not int or not 0 <= column.scale <= MAX_SCALE:
+    if type(span) is not int or type(scale) is not int or not 0 <= scale <= MAX_SCALE:
         raise garbage("a scale is not a number from 0 to 3")
-    if column.gap == Gap.NEVER_ARRIVED:
+    if gap is _NEVER_ARRIVED:
         raise garbage("a gap that only the hub may report")
-    if column.energy is None:
-        if column.mark != Mark.MISSING or column.gap == Gap.NONE:
+    if energy is None:
+        if mark is not _MISSING or gap is _NO_GAP:
             raise garbage("an energy is missing without its mark or reason")
         return
-    require_number(column.energy, "the scaled energy in Wh", most=MAX_ENERGY_WH // 10**column.scale)
-    if column.mark == Mark.MISSING or (column.mark == Mark.PARTIAL) != (column.gap != Gap.NONE):
+    require_number(energy, "the scaled energy in Wh", most=_MAX_SCALED[scale])
+    if mark is _MISSING or (mark is _PARTIAL) is (gap is _NO_GAP):
         raise garbage("an energy's mark and gap contradict each other")
 
 
@@ -238,4 +241,4 @@ def _check_long_intervals(batch: Batch) -> None:
 
 
 def _ascending(keys: Sequence[Any]) -> bool:
-    return all(left < right for left, right in pairwise(keys))
+    return all(map(lt, keys, keys[1:]))

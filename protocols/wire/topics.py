@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 from protocols.wire.refusal_reasons import RefusalReason, WireError
@@ -20,6 +21,8 @@ CHAINED_KINDS = ("batch", "answer", "consent")
 UP_KINDS = (*CHAINED_KINDS, "time", "meter", "maps")
 DOWN_KINDS = ("receipt", "prompt", "revoked", "refused", "time", "keys", "credits", "maps", "broker", "pace")
 MAX_TOPIC_CHARS = 128
+PARSED_KEPT = 4096
+"""How many parsed topics are kept, about 2 MB: a home sends under the same few, several at a time."""
 
 _ID = re.compile(r"[a-z0-9-]{1,32}", re.ASCII)
 _KINDS = {"up": UP_KINDS, "down": DOWN_KINDS}
@@ -75,6 +78,7 @@ def downlink_topic(coop: str, agent: str, *, kind: str) -> str:
     return _build(coop, agent, direction="down", kind=kind)
 
 
+@lru_cache(maxsize=PARSED_KEPT)
 def parse_topic(topic: str) -> Topic:
     """The parts of a topic.
 

@@ -33,7 +33,7 @@ async def told(street: Street, number: int, slot: Slot, gaps: dict[Measure, Gap]
     """A batch in which these measures are missing for these reasons."""
     message = street.message(number, slot)
     readings = tuple(
-        replace(row, energy_wh=None, mark=Mark.MISSING, gap=gaps[row.measure]) if row.measure in gaps else row
+        row._replace(energy_wh=None, mark=Mark.MISSING, gap=gaps[row.measure]) if row.measure in gaps else row
         for row in message.readings
     )
     await street.store.store_messages([replace(message, readings=readings, epoch=epoch)])
@@ -68,8 +68,8 @@ async def test_each_missing_slot_counts_once_with_its_reason_and_what_never_came
 async def test_another_measures_reason_does_not_stand_for_the_grid_meters(street: Street) -> None:
     await street.arrive_days([DAY], without={(1, FIRST)})
     message = street.message(1, FIRST)
-    sun = replace(
-        message.readings[0], measure=Measure.PV_PRODUCTION, energy_wh=None, mark=Mark.MISSING, gap=Gap.DEVICE_SILENT
+    sun = message.readings[0]._replace(
+        measure=Measure.PV_PRODUCTION, energy_wh=None, mark=Mark.MISSING, gap=Gap.DEVICE_SILENT
     )
     await street.store.store_messages([replace(message, readings=(sun,))])
     found = await reported(street, "readings")

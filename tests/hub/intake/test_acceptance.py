@@ -1,7 +1,6 @@
 """What intake accepts: messages may arrive in any order, twice or with holes; the same set is stored, and no more."""
 
 import random
-from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -395,8 +394,8 @@ def test_the_contracts_measures_are_in_every_batch_in_quarter_hours() -> None:
     last_of_hour = FIRST_SLOT // 4 * 4 + 3
     assert hub.content_reason(home.batch(columns=[])) == "outside_consent"
     assert hub.content_reason(home.batch(columns=[grid])) == "outside_consent"
-    assert hub.content_reason(home.batch(last_of_hour, columns=[replace(grid, span=4), supplied])) == "outside_consent"
-    missing = replace(grid, energy=None, mark=Mark.MISSING, gap=Gap.DEVICE_SILENT)
+    assert hub.content_reason(home.batch(last_of_hour, columns=[grid._replace(span=4), supplied])) == "outside_consent"
+    missing = grid._replace(energy=None, mark=Mark.MISSING, gap=Gap.DEVICE_SILENT)
     assert hub.content_reason(home.batch(columns=[missing, supplied])) is None
 
 

@@ -42,7 +42,7 @@ async def opened(folder: Path, rule: Rule) -> Street:
     messages = [street.message(*arrival) for arrival in arrivals_of(DAY, 6)]
     await street.store.store_messages(
         [
-            replace(each, readings=tuple(replace(row, mark=Mark.DERIVED) for row in each.readings))
+            replace(each, readings=tuple(row._replace(mark=Mark.DERIVED) for row in each.readings))
             if each.home == "h01" and each.slot in NOON
             else each
             for each in messages
@@ -176,7 +176,7 @@ async def test_beside_a_gap_only_what_is_missing_is_one(street: Street) -> None:
 async def test_a_derived_reading_that_is_held_has_a_finding_that_the_board_can_decide(street: Street) -> None:
     await tell(street, within_wh=50, percent=10)
     message = street.message(1, SLOTS.stop + 30)
-    rows = tuple(replace(row, mark=Mark.DERIVED, energy_wh=90_000) for row in message.readings)
+    rows = tuple(row._replace(mark=Mark.DERIVED, energy_wh=90_000) for row in message.readings)
     await street.store.store_messages([replace(message, readings=rows)])
     await job_on(street.store)(night(NEXT + timedelta(days=1)))
     run = (await street.store.runs(days=(NEXT.isoformat(), NEXT.isoformat())))[-1]
@@ -191,7 +191,7 @@ def all_derived(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def derived_only(store: SqliteStore, messages: Sequence[AcceptedMessage]) -> None:
         marked = [
-            replace(each, readings=tuple(replace(row, mark=Mark.DERIVED) for row in each.readings)) for each in messages
+            replace(each, readings=tuple(row._replace(mark=Mark.DERIVED) for row in each.readings)) for each in messages
         ]
         await stored(store, marked)
 

@@ -79,6 +79,14 @@ def test_another_key_fails_also_with_a_borrowed_key_id() -> None:
     assert refusal_of(own[:17] + sealed[17:]) is RefusalReason.BAD_SIGNATURE
 
 
+def test_a_key_id_that_is_given_counts_like_the_keys_own() -> None:
+    sealed = envelope.seal(KEY, TOPIC, b"payload")
+    assert envelope.open_sealed(sealed, TOPIC, PUBLIC, kid=envelope.key_id(PUBLIC)) == b"payload"
+    with pytest.raises(WireError) as caught:
+        envelope.open_sealed(sealed, TOPIC, PUBLIC, kid=envelope.key_id(HUB_KEY.public_key()))
+    assert caught.value.reason is RefusalReason.BAD_SIGNATURE
+
+
 def test_both_names_of_the_algorithm_open_and_others_do_not() -> None:
     for alg in (0x27, 0x32):
         protected = b"\xa2\x01" + bytes([alg]) + b"\x04\x48" + envelope.key_id(PUBLIC)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import cbor2
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from protocols.quantities import Gap, Mark, Measure
 from protocols.wire import padding, readings
@@ -15,6 +18,8 @@ from protocols.wire.refusal_reasons import RefusalReason, WireError
 from tests.protocols.wire.wire_samples import BATCH
 
 COLUMN = BATCH.columns[0]
+MISPLACED = st.sampled_from([None, -1, 0, 1, 4, 2**32, 2**64 - 1, b"", bytes(32), "", "meter", [], [[]], [1, "a"], {}])
+"""Everything that the strict form of CBOR can carry, at a place where it may not belong."""
 
 
 @pytest.mark.parametrize(
@@ -22,20 +27,20 @@ COLUMN = BATCH.columns[0]
     [
         replace(BATCH, columns=BATCH.columns[::-1]),
         replace(BATCH, columns=(COLUMN, COLUMN)),
-        replace(BATCH, columns=(replace(COLUMN, energy=-1),)),
-        replace(BATCH, columns=(replace(COLUMN, energy=True),)),
-        replace(BATCH, columns=(replace(COLUMN, energy=1.0),)),
-        replace(BATCH, columns=(replace(COLUMN, energy=None),)),
-        replace(BATCH, columns=(replace(COLUMN, energy=10**9, scale=1),)),
-        replace(BATCH, columns=(replace(COLUMN, scale=4),)),
-        replace(BATCH, columns=(replace(COLUMN, scale=-1),)),
-        replace(BATCH, columns=(replace(COLUMN, span=2),)),
-        replace(BATCH, columns=(replace(COLUMN, span=96),)),
-        replace(BATCH, columns=(replace(COLUMN, mark=Mark.PARTIAL),)),
-        replace(BATCH, columns=(replace(COLUMN, mark=Mark.MISSING, gap=Gap.AGENT_OFF),)),
-        replace(BATCH, columns=(replace(COLUMN, gap=Gap.AGENT_OFF),)),
-        replace(BATCH, columns=(replace(COLUMN, energy=None, mark=Mark.MISSING),)),
-        replace(BATCH, columns=(replace(COLUMN, energy=None, mark=Mark.MISSING, gap=Gap.NEVER_ARRIVED),)),
+        replace(BATCH, columns=(COLUMN._replace(energy=-1),)),
+        replace(BATCH, columns=(COLUMN._replace(energy=True),)),
+        replace(BATCH, columns=(COLUMN._replace(energy=1.0),)),
+        replace(BATCH, columns=(COLUMN._replace(energy=None),)),
+        replace(BATCH, columns=(COLUMN._replace(energy=10**9, scale=1),)),
+        replace(BATCH, columns=(COLUMN._replace(scale=4),)),
+        replace(BATCH, columns=(COLUMN._replace(scale=-1),)),
+        replace(BATCH, columns=(COLUMN._replace(span=2),)),
+        replace(BATCH, columns=(COLUMN._replace(span=96),)),
+        replace(BATCH, columns=(COLUMN._replace(mark=Mark.PARTIAL),)),
+        replace(BATCH, columns=(COLUMN._replace(mark=Mark.MISSING, gap=Gap.AGENT_OFF),)),
+        replace(BATCH, columns=(COLUMN._replace(gap=Gap.AGENT_OFF),)),
+        replace(BATCH, columns=(COLUMN._replace(energy=None, mark=Mark.MISSING),)),
+        replace(BATCH, columns=(COLUMN._replace(energy=None, mark=Mark.MISSING, gap=Gap.NEVER_ARRIVED),)),
         replace(BATCH, seq=1),
         replace(BATCH, previous=bytes(32)),
         replace(BATCH, previous=bytes(31)),
@@ -66,8 +71,28 @@ def test_a_batch_that_contradicts_itself_is_neither_written_nor_read(wrong: Batc
     assert caught.value.reason is RefusalReason.GARBAGE
 
 
+INSIDE = [(key, row, at) for key in (11, 12, 13) for row in (0, 1) for at in range(6)]
+PLACES = st.sampled_from([*((key, None, None) for key in range(1, 14)), *INSIDE])
+
+
+@given(st.lists(st.tuples(PLACES, MISPLACED), min_size=1, max_size=3))
+@example([((13, 0, 0), 1)])  # a number among the names of devices
+def test_a_value_of_the_wrong_kind_is_refused_wherever_it_stands(put: list[tuple[tuple[int, Any, Any], Any]]) -> None:
+    """Whoever may sign can sign anything: each of it is either a batch in its one form, or refused with a reason."""
+    fields = cbor2.loads(readings.encode_batch(BATCH))
+    del fields[padding.PAD_KEY]
+    for (key, row, at), value in put:
+        if row is None:
+            fields[key] = value
+        elif isinstance(fields[key], list) and row < len(fields[key]) and isinstance(fields[key][row], list):
+            fields[key][row][at : at + 1] = [value]
+    payload = padding.encode_padded(fields)
+    with suppress(WireError):
+        assert readings.encode_batch(readings.decode_batch(payload)) == payload
+
+
 def test_energy_with_a_scale() -> None:
-    assert replace(COLUMN, energy=12, scale=2).energy_wh == 1200
+    assert COLUMN._replace(energy=12, scale=2).energy_wh == 1200
     assert BATCH.columns[2].energy_wh is None
 
 
@@ -119,8 +144,8 @@ LAST_SLOT = replace(BATCH, slot=readings.MAX_SLOT, long_intervals=(), columns=()
     [
         replace(BATCH, boot=2**32 - 1, consent_version=2**32 - 1, made_at=2**40, clock=ClockTrust.ESTIMATED),
         replace(BATCH, boot=0, consent_version=0, made_at=0),
-        replace(BATCH, columns=(replace(COLUMN, energy=10**9),)),
-        replace(BATCH, columns=(replace(COLUMN, energy=10**6, scale=3),)),
+        replace(BATCH, columns=(COLUMN._replace(energy=10**9),)),
+        replace(BATCH, columns=(COLUMN._replace(energy=10**6, scale=3),)),
         LAST_SLOT,
         replace(LAST_SLOT, long_intervals=(LongInterval(Measure.SUBMETER, 2**32 - 35_136, 35_136, 10**9),)),
         replace(
@@ -128,7 +153,7 @@ LAST_SLOT = replace(BATCH, slot=readings.MAX_SLOT, long_intervals=(), columns=()
             long_intervals=tuple(LongInterval(Measure.GRID_IMPORT, 1_960_004 - n, n, 0) for n in range(32, 0, -1)),
         ),
         replace(BATCH, devices=tuple(DeviceState(f"d{n:02}", Liveness.OK, 2**32 - 1) for n in range(32))),
-        replace(BATCH, columns=(replace(COLUMN, span=4, mark=Mark.PARTIAL, gap=Gap.NOT_KEPT),)),
+        replace(BATCH, columns=(COLUMN._replace(span=4, mark=Mark.PARTIAL, gap=Gap.NOT_KEPT),)),
     ],
 )
 def test_the_limits_of_a_batch_are_allowed(edge: Batch) -> None:
@@ -141,12 +166,12 @@ def test_the_limits_of_a_batch_are_allowed(edge: Batch) -> None:
         (replace(BATCH, boot=2**32), "boot is not a whole number from 0 to 4294967295"),
         (replace(BATCH, consent_version=2**32), "consent version"),
         (replace(BATCH, made_at=2**40 + 1), "the time made in Unix seconds is not"),
-        (replace(BATCH, columns=(replace(COLUMN, energy=10**9 + 1),)), "energy"),
-        (replace(BATCH, columns=(replace(COLUMN, energy=10**6 + 1, scale=3),)), "energy in Wh is not"),
-        (replace(BATCH, columns=(replace(COLUMN, span=4),), slot=1_960_002), "does not end with"),
-        (replace(BATCH, columns=(replace(COLUMN, span=8),), slot=1_960_007), "does not end with"),
-        (replace(BATCH, columns=(replace(COLUMN, gap=Gap.NEVER_ARRIVED),)), "only the hub may report"),
-        (replace(BATCH, columns=(replace(COLUMN, mark=Mark.DERIVED, gap=Gap.AGENT_OFF),)), "contradict"),
+        (replace(BATCH, columns=(COLUMN._replace(energy=10**9 + 1),)), "energy"),
+        (replace(BATCH, columns=(COLUMN._replace(energy=10**6 + 1, scale=3),)), "energy in Wh is not"),
+        (replace(BATCH, columns=(COLUMN._replace(span=4),), slot=1_960_002), "does not end with"),
+        (replace(BATCH, columns=(COLUMN._replace(span=8),), slot=1_960_007), "does not end with"),
+        (replace(BATCH, columns=(COLUMN._replace(gap=Gap.NEVER_ARRIVED),)), "only the hub may report"),
+        (replace(BATCH, columns=(COLUMN._replace(mark=Mark.DERIVED, gap=Gap.AGENT_OFF),)), "contradict"),
         (replace(LAST_SLOT, long_intervals=(LongInterval(Measure.SUBMETER, 1, 35_137, 1),)), "number of slots"),
         (replace(BATCH, long_intervals=(LongInterval(Measure.SUBMETER, 1, 1, 10**9 + 1),)), "energy"),
         (
