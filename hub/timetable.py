@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from hub.health.facts import JobHealth
 from hub.health.trail import new_id, working
 from hub.storage.contract import JobStore
-from hub.storage.errors import StoreError
+from hub.storage.errors import StoreAwayError, StoreError
 from hub.storage.records import Job
 from protocols.errors import CommonwattError
 from protocols.timeline import Clock
@@ -202,7 +202,8 @@ class Timetable:
         try:
             await self._store.put_job(Job(job.name, due_at=next_try_s, last_run_at=due_s, last_error=problem))
         except StoreError as error:
-            log.error("%s: cannot store that it ran, a restart runs it again: %s", job.name, error)
+            if not error.is_said:
+                log.error("%s: cannot store that it ran, a restart runs it again: %s", job.name, error)
         self._due_s[job.name] = next_s
         self._tallies[job.name].is_running = False
 
@@ -229,6 +230,8 @@ class Timetable:
                 await job.run(due_s)
         except JobError as error:
             problem = str(error)[:ERROR_CHARS_MAX]
+        except StoreAwayError as error:
+            return str(error)[:ERROR_CHARS_MAX]
         except Exception as error:  # one failing job must not stop the others; its traceback is logged
             if isinstance(error, TimeoutError) and limit.expired():
                 problem = f"stopped because it took longer than {job.time_limit_s:g} seconds"

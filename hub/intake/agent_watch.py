@@ -30,7 +30,8 @@ class AgentWatch:
             try:
                 await self.look()
             except StoreError as error:
-                log.error("agents: %s; looking again", error)
+                if not error.is_said:
+                    log.error("agents: %s; looking again", error)
             await asyncio.sleep(WATCH_S)
 
     async def look(self) -> None:

@@ -77,7 +77,8 @@ class BrokerAccess:
             try:
                 await self.look()
             except StoreError as error:
-                log.error("access rules of the broker: %s; trying again", error)
+                if not error.is_said:
+                    log.error("access rules of the broker: %s; trying again", error)
             await asyncio.sleep(LOOK_EACH_S)
 
     async def look(self) -> None:

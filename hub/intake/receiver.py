@@ -153,7 +153,8 @@ class Intake:
             await self._count_left()
         except StoreError as error:
             # Acknowledged to the broker but without a receipt: the agents keep these messages and are asked for them.
-            log.error("intake: %s; trying again", error)
+            if not error.is_said:
+                log.error("intake: %s; trying again", error)
             self.tally.note_store_error(str(error))
             self._asking.note(group, self._state.chains, due_s=_steady_s() + ASK_AFTER_FAILURE_S)
             await asyncio.sleep(STORE_RETRY_S)
@@ -323,7 +324,8 @@ class Intake:
             # The old state may be ahead of the store; an empty one refuses everything until the agents are read again.
             self._state = IntakeState(self._coop)
             self._agents_read_at = float("-inf")
-            log.error("intake: %s", error)
+            if not error.is_said:
+                log.error("intake: %s", error)
 
     async def _reload(self) -> None:
         self._state = IntakeState(self._coop)

@@ -4,7 +4,18 @@ from protocols.errors import CommonwattError
 
 
 class StoreError(CommonwattError):
-    """The store could not do what was asked, and nothing was written: disk full, locked, newer schema, no file."""
+    """The store could not do what was asked, and nothing was written: disk full, locked, newer schema, no file.
+
+    `is_said` says that the log has it already.
+    """
+
+    is_said = False
+
+
+class StoreAwayError(StoreError):
+    """The store's server cannot be reached, or takes no writes. The store itself logs when that begins and ends."""
+
+    is_said = True
 
 
 class StoreConflictError(StoreError):

@@ -105,7 +105,8 @@ class Enrolment:
         try:
             return await self._enrol(request, body)
         except StoreError as error:
-            log.error("enrolment: %s", error)
+            if not error.is_said:
+                log.error("enrolment: %s", error)
             return refusal(503, "the hub cannot store anything at the moment: try again with the same token")
 
     async def _enrol(self, request: EnrolRequest, body: bytes) -> tuple[int, bytes]:

@@ -57,7 +57,8 @@ class Renewal:
         try:
             agents = await self._store.agents()
         except StoreError as error:
-            log.error("renewal: %s", error)
+            if not error.is_said:
+                log.error("renewal: %s", error)
             return refusal(503, "the hub cannot read its store at the moment: try again")
         agent = next((each for each in agents if each.id == request.agent), None)
         if agent is None or not request.is_signed_by(agent.public_key, coop=self._coop.id):

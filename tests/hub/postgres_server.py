@@ -123,13 +123,13 @@ def _start(programs: Path, user: str | None, settings: dict[str, str], files: Ma
         (data / name).chmod(0o600)
         if user is not None:
             os.chown(data / name, pwd.getpwnam(user).pw_uid, pwd.getpwnam(user).pw_gid)
-    return _launch(programs, data, user, settings)
+    return launch(programs, data, user, settings)
 
 
 def start_again(server: Server, **more: str) -> Server:
     """The same server after it ended, however it ended."""
     server.process.wait()
-    return _launch(server.bin, server.data, server.user, {**server.settings, **more})
+    return launch(server.bin, server.data, server.user, {**server.settings, **more})
 
 
 def crash(server: Server) -> None:
@@ -138,7 +138,8 @@ def crash(server: Server) -> None:
     server.process.wait()
 
 
-def _launch(programs: Path, data: Path, user: str | None, settings: dict[str, str]) -> Server:
+def launch(programs: Path, data: Path, user: str | None, settings: dict[str, str]) -> Server:
+    """A server for the files in `data`, which ends with this process."""
     folder = data.parent
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     with (folder / "log").open("ab") as log:

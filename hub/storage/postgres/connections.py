@@ -17,6 +17,7 @@ from hub.core.ledger.signed_document import Signer
 from hub.storage.errors import StoreError
 from hub.storage.postgres.address import StoreAddress
 from hub.storage.postgres.connection import ServerConnection
+from hub.storage.postgres.outage import Outage
 from hub.storage.postgres.schema import refuse_other_schema
 from hub.storage.postgres.session import LOST, TROUBLE, Pool, Session, connected, pooled
 from hub.storage.sql.backends.commit_queue import CommitQueue, Queued
@@ -55,6 +56,7 @@ class PostgresConnections(Transactions):
         self._writer: Session | None = writer
         self._months: set[tuple[int, int]] = set()
         self._is_closing = False
+        self._outage = Outage(address.place)
         self._queue = CommitQueue(self._commit)
 
     @classmethod
@@ -113,7 +115,8 @@ class PostgresConnections(Transactions):
                     raise
                 await _roll_back(session)
         except TROUBLE as error:
-            raise StoreError(f"{self.place}: the store could not be read: {told(error)}") from None
+            raise self._outage.error("be read", error, told=told(error)) from None
+        self._outage.note_done("be read")
 
     @asynccontextmanager
     async def reading_at_length(self) -> AsyncIterator[ServerConnection]:
@@ -126,7 +129,7 @@ class PostgresConnections(Transactions):
             finally:
                 session.terminate()
         except TROUBLE as error:
-            raise StoreError(f"{self.place}: the store could not be read: {told(error)}") from None
+            raise self._outage.error("be read", error, told=told(error)) from None
 
     async def _commit(self, works: list[Queued]) -> None:
         try:
@@ -136,10 +139,11 @@ class PostgresConnections(Transactions):
         except TROUBLE as error:
             # The next commit begins with a session of its own: what this one's transaction was is the server's matter.
             await self._give_up_writer()
-            raise StoreError(f"{self.place}: the store could not write: {told(error)}") from None
+            raise self._outage.error("write", error, told=told(error)) from None
         except BaseException:
             await self._give_up_writer()
             raise
+        self._outage.note_done("write")
 
     async def _write_all(self, session: Session, works: list[Queued]) -> None:
         await session.execute(f"{_BEGIN_WRITING}; SELECT pg_advisory_xact_lock({lock_number(self._address.schema)})")
@@ -150,7 +154,7 @@ class PostgresConnections(Transactions):
         await seal_changes(db, after=waiting, at=int(self._now()), signer=self._signer)
         # If power fails before this line returns, no caller has got a result. The server may have committed even so:
         # then the agent sends its messages again, and they are found to be stored.
-        await session.execute("COMMIT")
+        await _commit_everywhere(session)
 
     async def _run_in_savepoint(self, queued: Queued, db: ServerConnection, session: Session) -> None:
         await session.execute("SAVEPOINT work")
@@ -171,6 +175,22 @@ class PostgresConnections(Transactions):
         if self._writer is not None:
             self._writer.terminate()
             self._writer = None
+
+
+async def _commit_everywhere(session: Session) -> None:
+    """A commit that somebody cancelled while it waited for its standby is called done by the server, with a warning."""
+    warnings: list[Any] = []
+
+    def hear(_session: object, message: Any) -> None:
+        warnings.append(message)
+
+    session.add_log_listener(hear)
+    try:
+        await session.execute("COMMIT")
+    finally:
+        session.remove_log_listener(hear)
+    if warnings:
+        raise asyncpg.InterfaceError(f"a commit may be missing at the standby: {warnings[0].message}")
 
 
 async def _roll_back(session: Session) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Protocol
 
@@ -39,6 +39,8 @@ class Session(Protocol):
     ) -> str: ...
     async def prepare(self, sql: str) -> Prepared: ...
     def cursor(self, sql: str) -> Awaitable[Cursor]: ...
+    def add_log_listener(self, callback: Callable[[object, Any], None]) -> None: ...
+    def remove_log_listener(self, callback: Callable[[object, Any], None]) -> None: ...
     def transaction(self) -> AbstractAsyncContextManager[Any]: ...
     def terminate(self) -> None: ...
     def is_closed(self) -> bool: ...
@@ -84,7 +86,8 @@ async def connected(dsn: str, settings: dict[str, Any]) -> Session:
 
 async def pooled(dsn: str, settings: dict[str, Any], *, most: int) -> Pool:
     """Sessions to share, at most so many. Raises: one of TROUBLE."""
-    pool: Pool = await asyncpg.create_pool(dsn, min_size=1, max_size=most, init=_set_up, reset=_nothing, **settings)
+    # No fewest: the pool would log each of its own vain attempts to have them while the server is away.
+    pool: Pool = await asyncpg.create_pool(dsn, min_size=0, max_size=most, init=_set_up, reset=_nothing, **settings)
     return pool
 
 

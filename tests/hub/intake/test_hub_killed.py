@@ -33,9 +33,12 @@ WINDOW = 20
 
 @asynccontextmanager
 async def running_hub(
-    folder: Path, *, clock: Path, broker_port: int
+    folder: Path, *, clock: Path, broker_port: int, log: int | None = None
 ) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
-    """A hub in a separate process, with the address of its pages; stopped as Ctrl-C would unless it has ended."""
+    """A hub in a separate process, with the address of its pages; stopped as Ctrl-C would unless it has ended.
+
+    Its log goes to the open file `log`, or to that of the tests.
+    """
     arguments = [
         "run",
         "--data",
@@ -48,7 +51,10 @@ async def running_hub(
         str(broker_port),
     ]
     child = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "hub", *arguments), stdout=subprocess.PIPE, env=dict(os.environ, PYTHONPATH=".")
+        *(sys.executable, "-m", "hub", *arguments),
+        stdout=subprocess.PIPE,
+        stderr=log,
+        env=dict(os.environ, PYTHONPATH="."),
     )
     assert child.stdout is not None
     try:
@@ -88,10 +94,10 @@ class Sender:
             self.through = max(self.through, receipt.through_seq)
         self._link.acknowledge(deliveries)
 
-    async def send_until(self, holds: Callable[[], bool]) -> None:
+    async def send_until(self, holds: Callable[[], bool], *, within_s: float = 90) -> None:
         """Keep the window full; when no receipt comes for a second, send the window again."""
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(90):
+        async with asyncio.timeout(within_s):
             moved_at, last = loop.time(), -1
             while not holds():
                 if self.through != last:

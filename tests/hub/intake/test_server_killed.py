@@ -23,6 +23,16 @@ from tests.hub.sending_home import FIRST_SLOT, SendingHome
 CRASHES = (150, 300, 450)
 
 
+async def warnings_of(child: asyncio.subprocess.Process) -> str:
+    """What `run` warns of; the last of these lines is about the server."""
+    assert child.stdout is not None
+    said = ""
+    async with asyncio.timeout(60):
+        while "(docs/postgres.md)" not in said:
+            said += (await child.stdout.readline()).decode()
+    return said
+
+
 async def stored(server: Server) -> list[int]:
     """The numbers of the stored messages, as the server's superuser reads them."""
     session = await connect(server.admin("energy"))
@@ -38,14 +48,18 @@ async def moved(folder: Path, *, clock: Path) -> Server:
     admin = await server.ask()
     await admin.execute("CREATE DATABASE energy")
     admin.terminate()
-    dsn = server.admin("energy").dsn
+    await moved_to(server.admin("energy").dsn, folder, clock=clock)
+    return server
+
+
+async def moved_to(dsn: str, folder: Path, *, clock: Path) -> None:
+    """The hub's store, moved to the server at this address, where somebody signs in who may make roles."""
     for words in (("prepare",), ("copy", "--from", "sqlite")):
         said = ["db", *words, "--data", str(folder), "--clock", str(clock), "--to", dsn, "--schema", SCHEMA]
         assert await asyncio.to_thread(main, said) == 0
     with (folder / "hub.toml").open("a", encoding="utf-8") as file:
         file.write(f'\n[store]\nschema = "{SCHEMA}"\naddress_file = "{ADDRESS_NAME}"\n')
     (folder / "hub.sqlite").unlink()
-    return server
 
 
 async def test_every_message_with_a_receipt_is_stored_whenever_the_server_crashes(
@@ -64,6 +78,7 @@ async def test_every_message_with_a_receipt_is_stored_whenever_the_server_crashe
     token = json.loads(capsys.readouterr().out)["token"]
     port, home = free_port("127.0.0.1"), SendingHome("h01")
     async with running_hub(hub, clock=clock, broker_port=port) as (child, pages):
+        assert "the database server waits for no standby" in await warnings_of(child)
         request = build_request(home.key, token=parse_token(token), coop="street")
         status, body = await asyncio.to_thread(post, f"{pages}/api/enrol", request)
         assert status == 200, body

@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from hub.storage.audit_records import FIRST_LINK, next_link
-from hub.storage.errors import StoreError
+from hub.storage.errors import StoreAwayError, StoreError
 from hub.storage.postgres.address import StoreAddress
 from hub.storage.postgres.connections import connect, failover_warning, lock_number
 from hub.storage.postgres.prepare import prepare_store
@@ -42,23 +42,25 @@ async def store(databases: Databases) -> AsyncIterator[PostgresStore]:
     await opened.close()
 
 
-async def test_an_open_store_outlives_its_server() -> None:
+async def test_an_open_store_outlives_its_server(caplog: pytest.LogCaptureFixture) -> None:
     server, address = await own_server()
     store = await PostgresStore.open(address, now=now)
     await store.set_coop(COOP)
     assert await store.coop() == COOP
     crash(server)
-    for attempt in (lambda: store.put_job(Job("a", 1, None, "")), store.jobs):
-        with pytest.raises(StoreError) as refused:
+    for attempt in 3 * (lambda: store.put_job(Job("a", 1, None, "")), store.jobs):
+        with pytest.raises(StoreAwayError) as refused:
             await attempt()
         assert len(str(refused.value).splitlines()) == 1
         assert address.place in str(refused.value)
+    assert [line.getMessage().count("no receipt is signed") for line in caplog.records] == [1], "it is said once"
     with pytest.raises(StoreError, match="cannot open the store"):
         await PostgresStore.open(address, now=now)
     start_again(server)
     await store.put_job(Job("b", 2, None, ""))
     assert [job.name for job in await store.jobs()] == ["b"]
     assert await store.coop() == COOP
+    assert [line.getMessage() for line in caplog.records[1:]] == [f"{address.place}: the store's server is back"]
     await store.close()
     await store.close()
     with pytest.raises(StoreError, match="the store is closed"):
@@ -227,6 +229,31 @@ async def test_a_commit_whose_answer_is_lost_is_no_success_and_can_be_repeated(s
     assert [each.id for each in await store.members()] == ["m01"], "it was made, and nobody was told"
     with pytest.raises(StoreError, match="already exists"):
         await store.add_member(member, None)
+
+
+async def test_a_commit_that_was_cancelled_while_it_waited_for_its_standby_is_no_success() -> None:
+    server, address = await own_server()
+    store = await PostgresStore.open(address, now=now)
+    admin = await server.ask("energy")
+    await admin.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    await admin.execute("SELECT pg_reload_conf()")
+    writing = asyncio.create_task(store.put_job(Job("a", 1, None, "")))
+    waiting = "SELECT max(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    async with asyncio.timeout(30):
+        while (pid := await admin.fetchval(waiting)) is None:
+            # A setting reaches the server's processes after a moment: a commit before that waits for nobody.
+            if writing.done():
+                writing = asyncio.create_task(store.put_job(Job("a", 1, None, "")))
+            await asyncio.sleep(0.02)
+    await admin.execute("SELECT pg_cancel_backend($1::int)", pid)
+    with pytest.raises(StoreAwayError, match="may be missing at the standby"):
+        await writing
+    await admin.execute("ALTER SYSTEM RESET synchronous_standby_names")
+    await admin.execute("SELECT pg_reload_conf()")
+    await store.put_job(Job("b", 2, None, ""))
+    assert [job.name for job in await store.jobs()] == ["a", "b"], "it goes on"
+    await store.close()
+    admin.terminate()
 
 
 async def test_writers_of_two_processes_take_turns_and_leave_one_chain(databases: Databases) -> None:
