@@ -11,6 +11,7 @@ from typing import Final
 import asyncpg
 
 from hub.storage.errors import StoreError
+from hub.storage.postgres.online import online_indexes
 from hub.storage.postgres.session import Session
 from hub.storage.sql.backends.numbered_steps import Migration, check_applied, steps_in
 
@@ -67,15 +68,31 @@ async def migrate(session: Session, *, place: str, steps: Sequence[Migration] | 
 
 
 async def _apply(session: Session, step: Migration, place: str) -> None:
+    async def briefly(sql: str) -> None:
+        await _briefly(session, sql, name=step.name, place=place)
+
+    # Outside a transaction, and without a line in the ledger before all of them are built.
+    indexes = online_indexes(step.sql, name=step.name)
+    for index in indexes:
+        await index.build(session, briefly=briefly)
+    line = (step.number, step.name, step.checksum)
+    await _briefly(session, "" if indexes else step.sql, name=step.name, place=place, line=line)
+
+
+async def _briefly(
+    session: Session, sql: str, *, name: str, place: str, line: tuple[int, str, str] | None = None
+) -> None:
+    """One transaction with this line of the ledger, if any; it gives way to whoever holds a lock that it needs."""
     for tried in range(TRIES):
         try:
             async with session.transaction():
                 await session.execute(f"SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
-                await session.execute(step.sql)
-                line = (step.number, step.name, step.checksum)
-                await session.execute("INSERT INTO migration VALUES ($1, $2, $3)", *line)
+                if sql:
+                    await session.execute(sql)
+                if line is not None:
+                    await session.execute("INSERT INTO migration VALUES ($1, $2, $3)", *line)
             return
         except asyncpg.LockNotAvailableError:
             # Meanwhile those who wait behind this step go on.
             await pause(2.0**tried)
-    raise StoreError(f"{place}: step {step.name} got no lock in {TRIES} tries: somebody holds a table; try again later")
+    raise StoreError(f"{place}: step {name} got no lock in {TRIES} tries: somebody holds a table; try again later")
