@@ -13,6 +13,7 @@ from hub.board.run_approval import approve_run, publish_run
 from hub.books.billed_entries import last_billed
 from hub.books.billed_meters import BilledMeterStores, uncertified_in_run
 from hub.books.days import SettlementStores
+from hub.books.membership_days import MembershipDays
 from hub.books.runs import (
     PREVIEW_ACCESS,
     StalePreviewError,
@@ -21,6 +22,7 @@ from hub.books.runs import (
     marked_days,
     month_run_key,
     preview_month,
+    read_member_days,
     settle_month,
 )
 from hub.books.view import Books, read_books
@@ -65,12 +67,24 @@ class RunService:
         self._one_decision = asyncio.Lock()
         self._is_booking = False
 
-    async def months(self, *, today: date, most: int) -> tuple[MonthOverview, ...]:
-        """The newest months, newest first."""
-        books = await read_books(self._store)
-        first = await first_day(self._store, books.coop.tz)
+    async def months(self, *, today: date, most: int, before: date | None = None) -> tuple[MonthOverview, ...]:
+        """The newest months, newest first; with `before`, those before that month."""
+        first = await first_day(self._store, (await self._store.coop()).tz)
         months = [] if first is None else list(months_between(first, today))
-        return tuple([await self._overview(books, month, today=today) for month in reversed(months[-most:])])
+        shown = [month for month in months if before is None or month < before][-most:]
+        if not shown:
+            return ()
+        days = (shown[0].isoformat(), days_of(shown[-1])[-1].isoformat())
+        books = await read_books(self._store, days=days)
+        members = await read_member_days(self._store)
+        return tuple(
+            [
+                await overview_of(
+                    self._store, books, month, calendar=self._calendar, today=today, first=first, members=members
+                )
+                for month in reversed(shown)
+            ]
+        )
 
     async def month(self, month: date, *, today: date) -> MonthOverview | None:
         """One month; None if it is before the first reading or after today."""
@@ -79,7 +93,7 @@ class RunService:
         first = await first_day(self._store, books.coop.tz)
         if first is None or not first.replace(day=1) <= month <= today:
             return None
-        return await self._overview(books, month, today=today)
+        return await overview_of(self._store, books, month, calendar=self._calendar, today=today, first=first)
 
     async def preview(self, month: date, *, kind: str, today: date) -> tuple[BoardPreview, str] | str:
         """What a run of this kind would book now and the key it would have, or why the month cannot be settled.
@@ -180,9 +194,6 @@ class RunService:
             except StoreConflictError:
                 return CROSSED
 
-    async def _overview(self, books: Books, month: date, *, today: date) -> MonthOverview:
-        return await overview_of(self._store, books, month, calendar=self._calendar, today=today)
-
 
 def check_closed(month: date, *, today: date) -> None:
     """Raises: RequestError if the month is not over yet."""
@@ -222,10 +233,19 @@ async def book_run(
 
 
 async def overview_of(
-    store: SettlementStores, books: Books, month: date, *, calendar: RunCalendar, today: date
+    store: SettlementStores,
+    books: Books,
+    month: date,
+    *,
+    calendar: RunCalendar,
+    today: date,
+    first: date | None,
+    members: MembershipDays | None = None,
 ) -> MonthOverview:
-    """One month as it is booked now; `books` must hold the runs of all its days. Reads no value of any home."""
-    first = await first_day(store, books.coop.tz)
+    """One month as it is booked now; `books` must hold the runs of all its days, which begin with the books' `first`.
+
+    Reads no value of any home.
+    """
     days = [day for day in days_of(month) if first is not None and first <= day < today]
     current = books.current
     return month_overview(
@@ -233,7 +253,7 @@ async def overview_of(
         runs=books.month_runs,
         days=days,
         settled=[current[day.isoformat()].state for day in days if day.isoformat() in current],
-        marked=await marked_days(store, books, days),
+        marked=await marked_days(store, books, days, members=members),
         calendar=calendar,
         today=today,
         last_booked=await last_billed(store, month) if _is_waiting(books, month) else 0,

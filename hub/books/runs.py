@@ -11,7 +11,6 @@ from datetime import date
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
 from hub.books.billed_entries import last_billed
 from hub.books.days import (
@@ -19,12 +18,11 @@ from hub.books.days import (
     DayInputs,
     SettlementStores,
     book_inputs,
-    counted_errors,
-    digest_members,
     read_day_inputs,
     run_key_of,
 )
 from hub.books.erased_days import erased_spans, touches
+from hub.books.membership_days import MembershipDays
 from hub.books.retry import retry_on_conflict
 from hub.books.settled_readings import reach_of, weeks_back
 from hub.books.signing import as_row, sign_older_runs
@@ -86,45 +84,47 @@ async def first_day(store: ReadingStore, tz: str) -> date | None:
     return None if slot is None else day_of(slot, tz)
 
 
-async def marked_days(store: SettlementStores, heads: BookHeads, days: Sequence[date]) -> tuple[MarkedDay, ...]:
+async def read_member_days(store: SettlementStores) -> MembershipDays:
+    """Who is settled when, as it is now. Reads no home's values."""
+    return MembershipDays(store, await store.settled_people(), await store.told_meters())
+
+
+async def marked_days(
+    store: SettlementStores, heads: BookHeads, days: Sequence[date], *, members: MembershipDays | None = None
+) -> tuple[MarkedDay, ...]:
     """Those of these ordered, closed days whose inputs may have changed since their newest run. Reads no home's values.
 
-    `heads` must have been read with the runs of all these days.
+    `heads` must have been read with the runs of all these days; `members` is read if it is not handed in.
     """
     if not days:
         return ()
+    members = members or await read_member_days(store)
     tz, ends, current = heads.coop.tz, (days[0].isoformat(), days[-1].isoformat()), heads.current
     seen = await store.settled_through(days=ends)
     slots = range(slots_of_day(days[0], tz).start, slots_of_day(days[-1], tz).stop)
-    members, present = await store.settlement_members(slots=slots)
-    held = await store.held_slots(slots=slots)
-    errors = await store.stated_errors(slots=slots)
-    told = await store.told_meters()
     rules = await store.rule_hashes([day.isoformat() for day in days])
     read = await _read_rules(store, rules)
     reach = min((reach_of(rule.estimate, slots) for rule in read.values()), key=lambda each: each.start, default=slots)
     newest = await store.newest_messages(slots=reach)
     decisions = await store.slot_decisions(slots=reach)
     marked = []
-    digests: dict[bytes, str] = {}
     for day in days:
         name, mine = day.isoformat(), slots_of_day(day, tz)
-        place = slice(mine.start - slots.start, mine.stop - slots.start)
-        here, rule = present[place], read.get(rules.get(name, ""))
+        rule = read.get(rules.get(name, ""))
+        has_members, digest = await members.of_day(mine, rule)
         looked_at = [mine]
         if name in current and current[name].state == "provisional" and rule is not None:
             looked_at += [range(mine.start - back, mine.stop - back) for back in weeks_back(rule.estimate)]
-        stated = counted_errors(errors[place], rule)
         why = None
         if name not in current:
             # As long as there are no members yet, a day has nothing to settle.
-            why = NEVER_SETTLED if here.any() else None
+            why = NEVER_SETTLED if has_members else None
         elif name not in seen or _newest(newest, looked_at) > seen[name].message_position:
             why = NEW_READINGS
         elif _newest_decision(decisions, looked_at) > seen[name].decision:
             why = NEW_DECISIONS
-        elif seen[name].members_digest != _digest_once(digests, members, here, held[place], stated):
-            why = NEW_METER if _is_told_since(told, current[name], mine) else NEW_MEMBERS
+        elif seen[name].members_digest != digest:
+            why = NEW_METER if _is_told_since(members.told, current[name], mine) else NEW_MEMBERS
         elif current[name].rule_hash != rules.get(name):
             why = NEW_RULE
         if why is not None:
@@ -155,20 +155,6 @@ def _newest_decision(decisions: Sequence[SlotDecision], looked_at: Sequence[rang
         if any(each.first_slot < slots.stop and each.first_slot + each.slots > slots.start for slots in looked_at)
     )
     return max(touching, default=0)
-
-
-def _digest_once(
-    known: dict[bytes, str],
-    members: Sequence[str],
-    present: npt.NDArray[np.bool_],
-    held: npt.NDArray[np.bool_],
-    errors: npt.NDArray[np.int64],
-) -> str:
-    """digest_members, computed only once for all days that have the same members in the same slots."""
-    cells = present.tobytes() + held.tobytes() + errors.tobytes()
-    if cells not in known:
-        known[cells] = digest_members(members, present, held, errors)
-    return known[cells]
 
 
 async def _days_to_settle(store: SettlementStores, month: date) -> tuple[date, ...]:

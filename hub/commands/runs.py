@@ -11,7 +11,7 @@ from pathlib import Path
 
 from hub.board.run_service import overview_of
 from hub.books.days import SettlementStores
-from hub.books.runs import first_day
+from hub.books.runs import first_day, read_member_days
 from hub.books.view import read_books
 from hub.core.ledger.month_overview import MonthOverview
 from hub.core.ledger.month_preview import MarkedDay
@@ -44,10 +44,11 @@ async def runs_and_marks(store: SettlementStores, *, calendar: RunCalendar, toda
     """The same from an open store. Reads no value of any home."""
     books = await read_books(store)
     first = await first_day(store, books.coop.tz)
+    members = await read_member_days(store)
     due, marked = [], []
     outdated: dict[str, str] = {}
     for month in months_between(first, today) if first is not None else ():
-        overview = await overview_of(store, books, month, calendar=calendar, today=today)
+        overview = await overview_of(store, books, month, calendar=calendar, today=today, first=first, members=members)
         for run in (run for run in overview.runs if run.run_key in overview.outdated):
             later = overview.in_place_of(run)
             outdated[run.run_key] = "make it again" if later is None else f"{later.kind} takes its place"

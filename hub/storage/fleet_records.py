@@ -7,7 +7,7 @@ from typing import Protocol
 from hub.core.homes.consents import AgentConsent
 from hub.core.homes.measure_sources import MeterSource
 from hub.core.homes.meter_trust import MeterSpan, ToldMeter
-from hub.storage.records import DeviceRow
+from hub.storage.records import DeviceRow, RefusalCount
 from protocols.slots import Slot
 from protocols.wire.meter_notices import MeterNotice
 
@@ -93,7 +93,55 @@ class FleetRow:
     is_first: bool = True
 
 
-class HomeAgentStore(Protocol):
+@dataclass(frozen=True, slots=True)
+class FleetSums:
+    """Of the homes whose membership lasts: how many, how many are silent, and how many of their quarter hours came."""
+
+    homes: int
+    silent: int
+    present: int
+
+
+@dataclass(frozen=True, slots=True)
+class FleetPlace:
+    """A home's place in the fleet's order: the worst harm of its alerts (0 the worst, 5 none), then its id."""
+
+    harm: int
+    home: str
+
+
+@dataclass(frozen=True, slots=True)
+class FleetAsked:
+    """Which homes a page of the fleet is about and what counts as harm; times in unix seconds.
+
+    `text` is part of a home's name or id, or of an agent's id; empty for all homes.
+    """
+
+    text: str
+    left_by: int  # whose membership had ended by then is left out
+    silent_before: Slot  # no reading of this slot or a later one
+    clock_off_s: int  # more than this ahead or behind
+    former_since: int  # an agent replaced or refused after this
+    elsewhere_since: int  # sent what another agent of the home brings, after this
+
+
+class FleetListStore(Protocol):
+    """The fleet a page at a time, and its sums. Reads no value of a reading."""
+
+    async def fleet_sums(self, *, slots: range, silent_before: Slot) -> FleetSums:
+        """How many homes there are, how many are silent, and how many of their quarter hours have arrived."""
+        ...
+
+    async def fleet_places(self, asked: FleetAsked, *, after: FleetPlace | None, most: int) -> tuple[FleetPlace, ...]:
+        """The next homes after this place, those that need somebody first."""
+        ...
+
+    async def refusals_of(self, agents: Sequence[str], *, strangers: int) -> tuple[RefusalCount, ...]:
+        """The counts of these agents, and the newest of senders that are nobody's agent, at most `strangers`."""
+        ...
+
+
+class HomeAgentStore(FleetListStore, Protocol):
     """Which agent brings what each meter counts, and the consents, one for each seat of a home."""
 
     async def meter_sources(self) -> tuple[MeterSource, ...]:

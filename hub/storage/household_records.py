@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from hub.storage.records import Home, Member
+from hub.storage.notice_records import Bounce
+from hub.storage.records import Agent, Home, Member
 
 DEFAULT_LANGUAGE: Final = "en"
 
@@ -28,6 +29,49 @@ class HomeAdult:
     home: str
     member: str
     since_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemberPlace:
+    """A member's place in the board's list, then by id.
+
+    `rank`: 0 the address refuses mail, 1 a home is without an agent, 2 neither, 3 the membership has ended.
+    """
+
+    rank: int
+    member: str
+
+
+@dataclass(frozen=True, slots=True)
+class MemberCardRows:
+    """Some members, the homes they hold or live in, the agents of those they hold, and their addresses that refused."""
+
+    members: tuple[Member, ...] = ()
+    homes: tuple[Home, ...] = ()
+    agents: tuple[Agent, ...] = ()
+    adults: tuple[HomeAdult, ...] = ()
+    bounces: tuple[Bounce, ...] = ()
+
+
+class MemberListStore(Protocol):
+    """The board's list of members, a page at a time."""
+
+    async def member_places(
+        self, *, text: str, left_by: int, after: MemberPlace | None, most: int
+    ) -> tuple[MemberPlace, ...]:
+        """The next members after this place, those that need somebody first.
+
+        `text` is part of a name, id or address, or of a home's name; empty for all. Left by `left_by` comes last.
+        """
+        ...
+
+    async def member_cards(self, members: Sequence[str]) -> MemberCardRows:
+        """What the list shows of these members, in their order."""
+        ...
+
+    async def people_and_board(self) -> tuple[int, tuple[str, ...]]:
+        """How many people are members, whichever homes they hold, and who of the members is on the board."""
+        ...
 
 
 def known_together(lives: Iterable[tuple[str, str]]) -> dict[str, str]:
@@ -65,7 +109,7 @@ def _number(member_id: str) -> int:
     return int(member_id[1:]) if member_id[:1] == "m" and member_id[1:].isdecimal() else 0
 
 
-class HouseholdStore(Protocol):
+class HouseholdStore(MemberListStore, Protocol):
     """Members and the homes they live in. A method that refuses returns one line and has written nothing."""
 
     async def add_adult(self, home: str, member: Member, *, by: str, link_by: str = "") -> str | None:

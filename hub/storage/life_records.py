@@ -224,6 +224,17 @@ class NewAgentKey:
         return self.waits or now_s < self.enrolled_at + EVENT_DAYS * 86_400
 
 
+@dataclass(frozen=True, slots=True)
+class SettledPeople:
+    """Members with a home in byte order, from when until when (unix seconds), and the homes whose readings wait.
+
+    A member is (member, home, joined, left); a wait is (home, first second, last second or None while it lasts).
+    """
+
+    members: tuple[tuple[str, str, int, int], ...]
+    held: tuple[tuple[str, int, int | None], ...]
+
+
 class AgentKeyStore(Protocol):
     """New agent keys. A method that refuses returns one line and has written nothing."""
 
@@ -237,6 +248,10 @@ class AgentKeyStore(Protocol):
 
     async def decide_agent(self, agent: str, *, verdict: str, by: str, reason: str, link_by: str = "") -> str | None:
         """The board's word on an objection: the agent counts, or it is refused and shut out."""
+        ...
+
+    async def settled_people(self) -> SettledPeople:
+        """What settlement_members and held_slots are made from, of all time. Reads no home's values."""
         ...
 
     async def held_slots(self, *, slots: range) -> npt.NDArray[np.bool_]:

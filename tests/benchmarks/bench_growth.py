@@ -24,6 +24,12 @@ SMALL: Final = Size(12, 90)
 SIZES: Final = (SMALL, YOUNG, OLD)
 """The young ones are old enough for every check of the night, some of which compare 70 days."""
 
+FEW: Final = Size(12, 31)
+MANY: Final = Size(1000, 31)
+"""A month each, of which only the pages are asked for."""
+
+PAGED: Final = ("/board/fleet", "/board/runs")
+
 OF_THE_STREET: Final = frozenset({"/", "/credits", "/rules", "/changes"})
 """Pages whose content is the whole co-op's, or whose numbers come from every home's."""
 
@@ -33,18 +39,39 @@ BARS = {
     "job_years_exponent": 0.1,
     "job_homes_exponent": 1.05,
     "night_commits": 100,
+    "own_page_1000_homes_ratio": 1.2,
+    "fleet_1000_homes_ratio": 2.0,
+    "runs_1000_homes_ratio": 2.0,
 }
 
 
 def measure(sizes: Sequence[Size] = SIZES) -> dict[str, object]:
     """Milliseconds of every page and job on each store, and how they grow between the stores."""
     found = {size: asyncio.run(_costs(size)) for size in sizes}
+    if set(SIZES) <= set(sizes):
+        found |= {size: asyncio.run(_costs(size, with_jobs=False)) for size in (FEW, MANY) if size not in found}
     figures: dict[str, object] = {
         f"{size.name} {name}": round(value, 1) for size, costs in found.items() for name, value in costs.items()
     }
     if set(SIZES) <= set(sizes):
         figures |= _growth(found[SMALL], found[YOUNG], found[OLD])
-    return figures
+    return figures | _of_many_homes(found)
+
+
+def _of_many_homes(found: Mapping[Size, Mapping[str, float]]) -> dict[str, float]:
+    """Each page at a thousand homes by the same page at twelve, for each number of days of which both were made."""
+    ratios: dict[str, float] = {}
+    for many in (size for size in found if size.homes == MANY.homes):
+        few = found.get(Size(FEW.homes, many.days))
+        if few is None:
+            continue
+        pages = [page for page in found[many] if page.startswith("/")]
+        ratios |= {f"{many.days}_days {page} 1000_homes_ratio": found[many][page] / few[page] for page in pages}
+        ratios["own_page_1000_homes_ratio"] = max(found[many][page] / few[page] for page in OWN_PAGES)
+        ratios["fleet_1000_homes_ratio"], ratios["runs_1000_homes_ratio"] = [
+            found[many][page] / few[page] for page in PAGED
+        ]
+    return ratios
 
 
 def _growth(small: Mapping[str, float], young: Mapping[str, float], old: Mapping[str, float]) -> dict[str, float]:
@@ -60,11 +87,11 @@ def _growth(small: Mapping[str, float], young: Mapping[str, float], old: Mapping
     }
 
 
-async def _costs(size: Size) -> dict[str, float]:
+async def _costs(size: Size, *, with_jobs: bool = True) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         store = await grown_store(Path(folder), size)
         pages = await pages_ms(store)
-        jobs = await jobs_cost(store, homes=size.homes)
+        jobs = await jobs_cost(store, homes=size.homes) if with_jobs else {}
         await store.close()
     gc.collect()
     costs = {f"job {name}": cost.ms for name, cost in jobs.items()}

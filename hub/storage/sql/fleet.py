@@ -11,7 +11,7 @@ from hub.storage.sql.connection import Connection, Row, Transactions
 from hub.storage.sql.people.change_log import log_change
 from hub.storage.sql.people.checks import by_problem
 from hub.storage.sql.short_form import sealed_bytes
-from protocols.quantities import Gap, Mark, Measure
+from protocols.quantities import Gap, Mark
 from protocols.slots import start_of
 
 _PRESENCE: Final = {
@@ -20,7 +20,7 @@ _PRESENCE: Final = {
     Mark.PARTIAL: "partial",
     Mark.MISSING: "missing",
 }
-_GRID: Final = (int(Measure.GRID_IMPORT), int(Measure.GRID_EXPORT))
+_WAITING: Final = "waiting"
 _HOMES_SQL = """SELECT home.id, home.name, agent.id, h.last_slot, h.last_received_at, h.epoch, h.seq,
     coalesce(h.messages, 0), coalesce(agent.seat, 1)
 FROM home LEFT JOIN agent ON agent.home_id = home.id AND agent.revoked_at IS NULL
@@ -31,8 +31,12 @@ _HOME_FIELDS: Final = (
     *("home", "home_name", "agent", "last_slot", "last_received_at", "epoch", "seq", "stored_messages", "seat"),
 )
 _MARKS_SQL = """SELECT home, slot, max(mark) FROM reading
-WHERE home IN (SELECT id FROM home{with_id}) AND measure IN (?, ?) AND slot >= ? AND slot < ? AND span = 1
+WHERE home IN (SELECT id FROM home{with_id}) AND measure IN (1, 2) AND slot >= ? AND slot < ? AND span = 1
 GROUP BY home, slot"""
+# Most homes' strips are of one kind from end to end: their ends say it all, and no row is handed over for each slot.
+_RUNS_SQL = """SELECT home, measure, min(slot), max(slot), count(*), min(mark), max(mark) FROM reading
+WHERE home IN (SELECT id FROM home{with_id}) AND measure IN (1, 2) AND slot >= ? AND slot < ? AND span = 1
+GROUP BY home, measure"""
 # The measures one by one: a range of them would use the key no further, and read every slot ever stored.
 _GAPS_SQL = """SELECT home, gap, count(DISTINCT slot) FROM reading
 WHERE home IN (SELECT id FROM home{with_id}) AND measure IN (1, 2, 3, 4, 5, 6, 7)
@@ -52,48 +56,53 @@ WHERE received_at >= ?"""
 _CLOCKS_SQL = "SELECT agent, told_at, ahead_s, state FROM agent_clock{with_agent}"
 _CUT_OFFS_SQL = "SELECT agent, at, messages FROM cut_off{with_agent} ORDER BY agent"
 _OF_ALL: Final = dict.fromkeys(("and_home", "with_id", "and_agent", "with_home", "with_agent"), "")
-_OF_ONE: Final = {
-    "and_home": "AND home.id = ?",
-    "with_id": " WHERE id = ?",
-    "and_agent": "AND agent.home_id = ?",
-    "with_home": " WHERE home = ?",
-    "with_agent": " WHERE agent IN (SELECT id FROM agent WHERE home_id = ?)",
-}
-"""What the statements above go on with, for all homes or for one."""
+
+
+def _of_some(count: int) -> dict[str, str]:
+    marks = ",".join("?" * count)
+    return {
+        "and_home": f"AND home.id IN ({marks})",
+        "with_id": f" WHERE id IN ({marks})",
+        "and_agent": f"AND agent.home_id IN ({marks})",
+        "with_home": f" WHERE home IN ({marks})",
+        "with_agent": f" WHERE agent IN (SELECT id FROM agent WHERE home_id IN ({marks}))",  # noqa: S608 - question marks
+    }
 
 
 class SqlFleet(Transactions):
     """The fleet's part of the ReadingStore slice."""
 
-    async def fleet(self, *, slots: range, home: str | None = None) -> tuple[FleetRow, ...]:
+    async def fleet(self, *, slots: range, homes: Sequence[str] | None = None) -> tuple[FleetRow, ...]:
         """One row per agent of the homes whose membership lasts into these slots, and one for a home without any.
 
-        With `home`, only that home's; nothing of another one is read.
+        With `homes`, only theirs; nothing of another one is read.
         Presence is the grid meter's, which is settled; it and the gaps are the home's, whichever agent brings them.
         """
-        presence: dict[str, list[str]] = defaultdict(lambda: ["waiting"] * len(slots))
+        if homes is not None and not homes:
+            return ()
         gaps: dict[str, list[tuple[str, int]]] = defaultdict(list)
         place = (slots.start, slots.stop)
 
-        one = () if home is None else (home,)
+        some = () if homes is None else tuple(homes)
+        told = _OF_ALL if homes is None else _of_some(len(homes))
 
         async def rows(db: Connection, sql: str, *values: object) -> list[Row]:
-            return await db.execute_fetchall(sql.format(**(_OF_ALL if home is None else _OF_ONE)), values)
+            return await db.execute_fetchall(sql.format(**told), values)
 
-        async def work(db: Connection) -> tuple[list[Row], ...]:
-            return (
-                await rows(db, _HOMES_SQL, start_of(slots.start), *one),
-                await rows(db, _MARKS_SQL, *one, *_GRID, *place) if slots else [],
-                await rows(db, _GAPS_SQL, *one, *place) if slots else [],
-                await rows(db, _CLOCKS_SQL, *one),
-                await rows(db, _CUT_OFFS_SQL, *one),
-                await rows(db, _FORMER_SQL, *one),
-                await rows(db, _DEVICES_SQL, *one),
+        async def work(db: Connection) -> tuple[dict[str, tuple[str, ...]], tuple[list[Row], ...]]:
+            runs = await rows(db, _RUNS_SQL, *some, *place) if slots else []
+            return await _presence(db, runs, slots), (
+                await rows(db, _HOMES_SQL, start_of(slots.start), *some),
+                await rows(db, _GAPS_SQL, *some, *place) if slots else [],
+                await rows(db, _CLOCKS_SQL, *some),
+                await rows(db, _CUT_OFFS_SQL, *some),
+                await rows(db, _FORMER_SQL, *some),
+                await rows(db, _DEVICES_SQL, *some),
             )
 
-        homes, mark_rows, gap_rows, clock_rows, cut_rows, former_rows, device_rows = await self.read(work)
-        for at, slot, mark in mark_rows:
-            presence[at][slot - slots.start] = _PRESENCE[Mark(mark)]
+        presence, found = await self.read(work)
+        home_rows, gap_rows, clock_rows, cut_rows, former_rows, device_rows = found
+        nothing = (_WAITING,) * len(slots)
         for at, gap, count in gap_rows:
             gaps[at].append((Gap(gap).label, int(count)))
         clocks = {str(row[0]): AgentClock(*row) for row in clock_rows}
@@ -105,20 +114,20 @@ class SqlFleet(Transactions):
         for device in device_rows:
             devices[device[0], device[5]].append(DeviceRow(*device))
         seats: dict[str, list[int]] = defaultdict(list)
-        for row in homes:
+        for row in home_rows:
             seats[row[0]].append(row[8])
         return tuple(
             FleetRow(
                 **dict(zip(_HOME_FIELDS, row, strict=True)),
                 is_first=row[8] == seats[row[0]][0],
                 devices=tuple(devices[row[0], row[8]]),
-                presence=tuple(presence[row[0]]),
+                presence=presence.get(row[0], nothing),
                 gaps=tuple(gaps[row[0]]) if row[8] == seats[row[0]][0] else (),
                 clock=clocks.get(row[2]),
                 former=_former_with(row[8], seats[row[0]], former[row[0]]),
                 cut_off=cuts.get(row[2]),
             )
-            for row in homes
+            for row in home_rows
         )
 
     async def cut_off_agents(self, found: Sequence[CutOff]) -> None:
@@ -169,6 +178,27 @@ class SqlFleet(Transactions):
                         epochs=sum(seq == 1 for _, seq, *_ in rows),
                     )
         return found
+
+
+async def _presence(db: Connection, runs: Sequence[Row], slots: range) -> dict[str, tuple[str, ...]]:
+    """What became of each slot, for each home with a reading in them."""
+    of_home: dict[str, list[Row]] = defaultdict(list)
+    for home, _, *run in runs:
+        of_home[str(home)].append(tuple(run))
+    found: dict[str, list[str]] = {}
+    mixed: list[str] = []
+    for home, both in of_home.items():
+        (first, last, count, best, worst), *others = both
+        found[home] = states = [_WAITING] * len(slots)
+        if count == last - first + 1 and best == worst and all(each == both[0] for each in others):
+            states[first - slots.start : last + 1 - slots.start] = [_PRESENCE[Mark(worst)]] * count
+        else:
+            mixed.append(home)
+    if mixed:
+        sql = _MARKS_SQL.format(**_of_some(len(mixed)))
+        for home, slot, mark in await db.execute_fetchall(sql, (*mixed, slots.start, slots.stop)):
+            found[str(home)][slot - slots.start] = _PRESENCE[Mark(mark)]
+    return {home: tuple(states) for home, states in found.items()}
 
 
 def _former_with(seat: int, seats: Sequence[int], former: Sequence[FormerAgent]) -> tuple[FormerAgent, ...]:

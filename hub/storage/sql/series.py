@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from hub.core.homes.meter_trust import meter_spans
 from hub.core.rules.derived_energy import NO_DERIVED, DerivedRule
+from hub.storage.life_records import SettledPeople
 from hub.storage.records import (
     MAX_SPAN,
     Access,
@@ -133,6 +134,14 @@ class SqlSeries(SqlAccessLog):
 
         rows = await self.read(_member_rows)
         return tuple(member for member, _, _, _ in rows), membership(rows, slots)
+
+    async def settled_people(self) -> SettledPeople:
+        """What settlement_members and held_slots are made from, of all time."""
+
+        async def work(db: Connection) -> SettledPeople:
+            return SettledPeople(tuple(await _member_rows(db)), tuple(await held_spans(db, now_s=self._now())))
+
+        return await self.read(work)
 
     async def held_slots(self, *, slots: range) -> npt.NDArray[np.bool_]:
         """Where a home's readings wait for a new agent to count: (slots, members)."""

@@ -10,6 +10,7 @@ from hub.storage.sql.members import SqlMembers
 from hub.storage.sql.messages import SqlMessages
 from hub.storage.sql.objections import SqlObjections
 from hub.storage.sql.people.agent_keys import SqlAgentKeys
+from hub.storage.sql.people.board_lists import SqlBoardLists
 from hub.storage.sql.people.erasures import SqlErasures
 from hub.storage.sql.people.home_agents import SqlHomeAgents
 from hub.storage.sql.people.households import SqlHouseholds
@@ -29,6 +30,7 @@ class SqlSlices(
     SqlMembers,
     SqlLife,
     SqlHouseholds,
+    SqlBoardLists,
     SqlErasures,
     SqlNotices,
     SqlAgentKeys,

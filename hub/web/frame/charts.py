@@ -130,7 +130,7 @@ def draw_bars(
 PRESENCE_HEIGHT: Final = {"present": 14, "derived": 9, "partial": 9, "missing": 4, "waiting": 1}
 
 
-def draw_presence(name: str, title: str, *, states: Sequence[str], sentence: str, table: ChartTable) -> Chart:
+def draw_presence(name: str, title: str, *, states: Sequence[str], sentence: str) -> Markup:
     """A strip of slots: full height if present, lower if estimated, a stub if missing; colour shows it too.
 
     Neighbouring slots in the same state become one rectangle, so no hairline appears between them.
@@ -144,8 +144,7 @@ def draw_presence(name: str, title: str, *, states: Sequence[str], sentence: str
         css = escape(state if state in PRESENCE_HEIGHT else "missing")
         parts.append(f'<rect class="is-{css}" x="{x}" y="{15 - height}" width="{width}" height="{height}"/>')
         at += length
-    svg = _svg(name, title, sentence=sentence, height=16, parts=parts, css="strip")
-    return Chart(title, svg, sentence, table)
+    return _svg(name, title, sentence=sentence, height=16, parts=parts, css="strip")
 
 
 def draw_balance(

@@ -3,10 +3,12 @@
 from fastapi import FastAPI, Request, Response
 
 from hub.core.ledger.approvals import lone_board
-from hub.storage.contract import MemberStore
+from hub.storage.contract import MemberStore, ReadingStore
+from hub.storage.fleet_records import FleetPlace
+from hub.web.frame.asked_pages import PAGE_ROWS, AskedPage, PageLinks, asked_page, page_links
 from hub.web.frame.sign_in import Visit, require_board, visit_of
 from hub.web.rendering import PageContext, as_json
-from hub.web.views.board import fleet_json, fleet_page, fleet_slots
+from hub.web.views.board import FleetPage, fleet_asked, fleet_json, fleet_page, fleet_slots
 from hub.web.views.health import health_json, health_page, message_lines
 
 
@@ -17,11 +19,11 @@ def add_board_pages(app: FastAPI, site: PageContext) -> None:
     @app.get("/board/fleet")
     async def fleet(request: Request) -> Response:
         visit = await require_board_visit(site, request)
-        rows = await store.fleet(slots=fleet_slots(visit.now_s))
-        view = fleet_page(rows, await store.refusals(), visit.words, now_s=visit.now_s)
-        intake = (await site.parts.health()).intake
+        asked = asked_page(request, visit.words)
+        view, links = await _fleet_of(store, visit, asked)
+        intake = (await site.parts.health()).intake if links.is_first else None
         messages = () if intake is None else message_lines(intake, visit.words)
-        return await site.page(visit, "fleet.html", place="more", view=view, messages=messages)
+        return await site.page(visit, "fleet.html", place="more", view=view, messages=messages, links=links)
 
     @app.get("/board/fleet.json")
     async def fleet_as_json(request: Request) -> Response:
@@ -41,11 +43,25 @@ def add_board_pages(app: FastAPI, site: PageContext) -> None:
         return as_json(health_json(await site.parts.health()))
 
 
+async def _fleet_of(store: ReadingStore, visit: Visit, asked: AskedPage) -> tuple[FleetPage, PageLinks]:
+    """One page of homes under the sums of all; the first also has the senders that nobody knows."""
+    fleet, slots = fleet_asked(asked.text, now_s=visit.now_s), fleet_slots(visit.now_s)
+    after = None if asked.after is None else FleetPlace(*asked.after)
+    places = await store.fleet_places(fleet, after=after, most=PAGE_ROWS + 1)
+    order = {place.home: number for number, place in enumerate(places[:PAGE_ROWS])}
+    rows = sorted(await store.fleet(slots=slots, homes=list(order)), key=lambda row: (order[row.home], row.seat))
+    last = places[PAGE_ROWS - 1] if len(places) > PAGE_ROWS else None
+    links = page_links(asked, None if last is None else (last.harm, last.home))
+    agents = {row.agent for row in rows if row.agent} | {former.agent for row in rows for former in row.former}
+    refused = await store.refusals_of(sorted(agents), strangers=PAGE_ROWS if links.is_first else 0)
+    sums = await store.fleet_sums(slots=slots, silent_before=fleet.silent_before)
+    return fleet_page(rows, refused, visit.words, now_s=visit.now_s, sums=sums), links
+
+
 async def board_warning(store: MemberStore) -> str | None:
     """That the board has too few members to publish anything, and what to do; None if it has enough."""
-    everybody = await store.members()
-    people = sum(each.held_by is None for each in everybody)
-    return lone_board([each.id for each in everybody if each.is_board], members=people)
+    people, board = await store.people_and_board()
+    return lone_board(board, members=people)
 
 
 async def require_board_visit(site: PageContext, request: Request) -> Visit:

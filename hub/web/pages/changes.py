@@ -5,6 +5,8 @@ from io import StringIO
 
 from fastapi import FastAPI, Request, Response
 
+from hub.storage.household_records import MemberPlace
+from hub.web.frame.asked_pages import PAGE_ROWS, asked_page, page_links
 from hub.web.frame.sign_in import visit_of
 from hub.web.pages.board import board_warning, require_board_visit
 from hub.web.rendering import PageContext, as_json
@@ -49,16 +51,12 @@ def add_change_pages(app: FastAPI, site: PageContext) -> None:
     @app.get("/board/members")
     async def members(request: Request) -> Response:
         visit = await require_board_visit(site, request)
-        everybody, holders = await store.members(), await store.role_holders()
-        cards = member_cards(
-            everybody,
-            holders,
-            visit.words,
-            homes=await store.homes(),
-            agents=await store.agents(),
-            adults=await store.adults(),
-            bounces=await store.bounces(),
-        )
-        return await site.page(
-            visit, "board_members.html", place="more", cards=cards, warning=await board_warning(store)
-        )
+        asked, now = asked_page(request, visit.words), int(visit.now_s)
+        after = None if asked.after is None else MemberPlace(*asked.after)
+        places = await store.member_places(text=asked.text, left_by=now, after=after, most=PAGE_ROWS + 1)
+        rows = await store.member_cards([place.member for place in places[:PAGE_ROWS]])
+        cards = member_cards(rows, await store.role_holders(), visit.words)
+        last = places[PAGE_ROWS - 1] if len(places) > PAGE_ROWS else None
+        links = page_links(asked, None if last is None else (last.rank, last.member))
+        warning = await board_warning(store)
+        return await site.page(visit, "board_members.html", place="more", cards=cards, links=links, warning=warning)

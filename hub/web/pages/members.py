@@ -268,7 +268,7 @@ async def _new_agents(site: PageContext, visit: Visit) -> tuple[NewAgentNote, ..
 
 async def _home_agents(site: PageContext, visit: Visit) -> tuple[HomeAgentNote, ...]:
     store, now, home = site.parts.store, slot_of(visit.now_s), visit.own_home().id
-    rows = await store.fleet(slots=range(now, now), home=home)
+    rows = await store.fleet(slots=range(now, now), homes=[home])
     if len(rows) < 2:
         return ()  # the home's only agent brings everything
     sources, refusals = await store.meter_sources(), await store.refusals()

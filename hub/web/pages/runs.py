@@ -3,25 +3,31 @@
 They show sums only, never a member's energy. The run service applies the rules; a refusal is one sentence.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 
 from hub.core.ledger.month_overview import MonthOverview
 from hub.core.ledger.month_runs import DECISION_CHARS_MAX, MonthRun
-from hub.core.ledger.run_calendar import DISPUTE, MONTH_KINDS
+from hub.core.ledger.run_calendar import DISPUTE, MONTH_KINDS, month_name
+from hub.storage.contract import Store
+from hub.web.frame.asked_pages import PAGE_ROWS
 from hub.web.frame.guard import PageError, read_form
-from hub.web.frame.request_dates import asked_month
+from hub.web.frame.request_dates import asked_day, asked_month
 from hub.web.frame.sign_in import Visit
 from hub.web.pages.board import board_warning, require_board_visit
 from hub.web.rendering import PageContext, as_json
-from hub.web.views.board import RUNS_SHOWN_DAYS, run_json, run_lines
+from hub.web.views.settlement.day_runs import run_json, run_lines
 from hub.web.views.settlement.run_files import month_json, month_run_json, preview_json
 from hub.web.views.settlement.runs import booked_page, month_line, month_page, preview_page, uncertified_words
+from protocols.slots import day_of
 
-MONTHS_SHOWN: Final = 18
+MONTHS_SHOWN: Final = 12
 KINDS: Final = (*MONTH_KINDS, DISPUTE)
 
 
@@ -39,30 +45,76 @@ def _add_lists(app: FastAPI, site: PageContext) -> None:
     @app.get("/board/runs")
     async def runs(request: Request) -> Response:
         visit = await require_board_visit(site, request)
-        months = await service.months(today=_today(visit), most=MONTHS_SHOWN)
-        rows = await store.runs(days=_shown_days(visit), allocations=False)
+        asked = _asked_lists(request, visit)
+        months = await service.months(today=_today(visit), most=MONTHS_SHOWN + 1, before=asked.months_before)
+        rows = await store.runs(days=asked.days, allocations=False)
+        shown = months[:MONTHS_SHOWN]
         return await site.page(
             visit,
             "runs.html",
             place="more",
             warning=await board_warning(store),
-            months=[month_line(month, visit.words) for month in months],
-            most=MONTHS_SHOWN,
+            months=[month_line(month, visit.words) for month in shown],
             lines=run_lines(rows, visit.words, seals=site.parts.statements.seals),
-            days=RUNS_SHOWN_DAYS,
+            last_day=visit.words.full_day(asked.last_day),
+            links=await _links(store, asked, shown if len(months) > MONTHS_SHOWN else (), tz=visit.words.tz),
         )
 
     @app.get("/board/runs.json")
     async def runs_as_json(request: Request) -> Response:
         visit = await require_board_visit(site, request)
-        months = await service.months(today=_today(visit), most=MONTHS_SHOWN)
-        rows = await store.runs(days=_shown_days(visit), allocations=False)
+        asked = _asked_lists(request, visit)
+        months = await service.months(today=_today(visit), most=MONTHS_SHOWN, before=asked.months_before)
+        rows = await store.runs(days=asked.days, allocations=False)
         return as_json(
             {
                 "months": [month_json(month) for month in months],
                 "runs": [run_json(row, site.parts.statements.seals) for row in rows],
             }
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _AskedLists:
+    """Which part of the months and of the days the page shows; None for the newest months."""
+
+    months_before: date | None
+    last_day: date
+    is_newest_days: bool
+
+    @property
+    def days(self) -> tuple[str, str]:
+        return ((self.last_day - timedelta(days=PAGE_ROWS - 1)).isoformat(), self.last_day.isoformat())
+
+
+def _asked_lists(request: Request, visit: Visit) -> _AskedLists:
+    """Raises: PageError(404)."""
+    months, days = request.query_params.get("months_before", ""), request.query_params.get("days_before", "")
+    before = asked_month(months, visit.words) if months else None
+    if not days:
+        return _AskedLists(before, _today(visit), is_newest_days=True)
+    return _AskedLists(before, asked_day(days, visit.words) - timedelta(days=1), is_newest_days=False)
+
+
+async def _links(store: Store, asked: _AskedLists, shown: Sequence[MonthOverview], *, tz: str) -> dict[str, str]:
+    """The addresses of older and of the newest months and days; each link leaves the other list where it is."""
+    months = {} if asked.months_before is None else {"months_before": month_name(asked.months_before)}
+    days = {} if asked.is_newest_days else {"days_before": (asked.last_day + timedelta(days=1)).isoformat()}
+    links = dict.fromkeys(("older_months", "newest_months", "older_days", "newest_days"), "")
+    if shown:
+        links["older_months"] = _address({"months_before": shown[-1].name, **days}, "months")
+    if months:
+        links["newest_months"] = _address(days, "months")
+    begun = await store.first_slot()
+    if begun is not None and day_of(begun, tz).isoformat() < asked.days[0]:
+        links["older_days"] = _address({**months, "days_before": asked.days[0]}, "days")
+    if days:
+        links["newest_days"] = _address(months, "days")
+    return links
+
+
+def _address(query: Mapping[str, str], part: str) -> str:
+    return f"/board/runs?{urlencode(query)}#{part}" if query else f"/board/runs#{part}"
 
 
 def _add_month(app: FastAPI, site: PageContext) -> None:
@@ -171,11 +223,6 @@ def _refused(why: str, visit: Visit) -> PageError:
 
 def _today(visit: Visit) -> date:
     return visit.words.local(visit.now_s).date()
-
-
-def _shown_days(visit: Visit) -> tuple[str, str]:
-    today = _today(visit)
-    return ((today - timedelta(days=RUNS_SHOWN_DAYS)).isoformat(), today.isoformat())
 
 
 async def _month(site: PageContext, visit: Visit, text: str) -> MonthOverview:

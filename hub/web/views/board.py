@@ -1,22 +1,23 @@
-"""What the board sees: problems by severity, which readings arrived, and settlement runs. No home's consumption."""
+"""What the board sees of homes and agents: problems by severity, which readings arrived. No home's consumption."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hub.core.statements.seals import Seals
+from markupsafe import Markup
+
 from hub.health.facts import SILENT_AFTER_S
-from hub.storage.fleet_records import FleetRow, FormerAgent
-from hub.storage.records import RefusalCount, RunRow
-from hub.web.frame.charts import Chart, ChartTable, draw_presence
+from hub.storage.fleet_records import FleetAsked, FleetRow, FleetSums, FormerAgent
+from hub.storage.records import RefusalCount
+from hub.web.frame.charts import draw_presence
 from hub.web.frame.translation import Localizer
 from hub.web.views.home.own_day import device_state_words, gap_words
-from hub.web.views.home.several_agents import ELSEWHERE, by_agent, is_elsewhere
+from hub.web.views.home.several_agents import ELSEWHERE, ELSEWHERE_SHOWN_S, by_agent, is_elsewhere
 from protocols.quantities import Gap
-from protocols.slots import SLOT_S, SLOTS_PER_UTC_DAY, Slot, slot_of
+from protocols.slots import SLOT_S, SLOTS_PER_UTC_DAY, Slot, slot_of, start_of
 from protocols.wire.refusal_reasons import RefusalReason
 
-RUNS_SHOWN_DAYS: Final = 62
 FORMER_SHOWN_S: Final = 30 * 86_400
 
 
@@ -43,7 +44,7 @@ class FleetLine:
     contact: str
     is_silent: bool
     messages: str
-    strip: Chart
+    strip: Markup
     devices: tuple[tuple[str, str, bool], ...]
 
 
@@ -63,10 +64,22 @@ def fleet_slots(now_s: float) -> range:
     return range(now - SLOTS_PER_UTC_DAY, now)
 
 
+def fleet_asked(text: str, *, now_s: float) -> FleetAsked:
+    """The homes with this text in a name, in the order of their alerts."""
+    return FleetAsked(
+        text=text,
+        left_by=start_of(fleet_slots(now_s).start),
+        silent_before=_silent_before(now_s),
+        clock_off_s=CLOCK_OFF_MAX_S,
+        former_since=int(now_s) - FORMER_SHOWN_S,
+        elsewhere_since=int(now_s) - ELSEWHERE_SHOWN_S,
+    )
+
+
 def fleet_page(
-    rows: Sequence[FleetRow], refusals: Sequence[RefusalCount], words: Localizer, *, now_s: float
+    rows: Sequence[FleetRow], refusals: Sequence[RefusalCount], words: Localizer, *, now_s: float, sums: FleetSums
 ) -> FleetPage:
-    """The page about the last 24 hours of all homes; a home with several agents has a line for each of them."""
+    """The page about the last 24 hours of these homes, under the sums of all; each agent of a home has a line."""
     rows = by_agent(rows)
     findings = [finding for row in rows for finding in _home_findings(row, words, now_s=now_s)]
     names = {row.agent: row.home_name for row in rows if row.agent}
@@ -75,18 +88,14 @@ def fleet_page(
     refused = [each for each in refusals if each.agent not in former and _is_shown(each, now_s=now_s)]
     findings += [_refusal_finding(refusal, names, words) for refusal in refused]
     findings.sort(key=lambda finding: (finding.harm, finding.home, finding.what))
-    silent = len({row.home for row in rows if _is_silent(row, now_s=now_s)})
-    homes = sum(1 for row in rows if row.is_first)
     headline = (
-        words.plural("%(n)s home is silent", "%(n)s homes are silent", silent)
-        if silent
-        else words.plural("The only home is connected", "All %(n)s homes are connected", homes)
-        if rows
+        words.plural("%(n)s home is silent", "%(n)s homes are silent", sums.silent)
+        if sums.silent
+        else words.plural("The only home is connected", "All %(n)s homes are connected", sums.homes)
+        if sums.homes
         else words.text("No homes yet")
     )
-    slots = [state for row in rows if row.is_first for state in row.presence]
-    present = sum(1 for state in slots if state in ("present", "derived"))
-    share = words.percent(present / len(slots)) if slots else words.percent(0)
+    share = words.percent(sums.present / (sums.homes * SLOTS_PER_UTC_DAY) if sums.homes else 0)
     lede = words.text("%(share)s of all quarter hours of the last 24 hours have arrived.", share=share)
     first = fleet_slots(now_s).start
     return FleetPage(
@@ -99,8 +108,13 @@ def fleet_page(
     )
 
 
+def _silent_before(now_s: float) -> Slot:
+    """A home whose newest slot is before this one is silent."""
+    return math.ceil((now_s - SILENT_AFTER_S) / SLOT_S) - 1
+
+
 def _is_silent(row: FleetRow, *, now_s: float) -> bool:
-    return row.last_slot is None or now_s - (row.last_slot + 1) * SLOT_S > SILENT_AFTER_S
+    return row.last_slot is None or row.last_slot < _silent_before(now_s)
 
 
 def _home_findings(row: FleetRow, words: Localizer, *, now_s: float) -> list[FleetAlert]:
@@ -278,7 +292,7 @@ def _line(row: FleetRow, words: Localizer, *, now_s: float) -> FleetLine:
         contact=contact,
         is_silent=_is_silent(row, now_s=now_s),
         messages=words.plural("%(n)s message", "%(n)s messages", row.stored_messages),
-        strip=_strip(row, words, first=fleet_slots(now_s).start),
+        strip=_strip(row, words),
         devices=tuple(
             (device.name, device_state_words(device.state, words), device.state in ("ok", "asleep"))
             for device in row.devices
@@ -286,7 +300,7 @@ def _line(row: FleetRow, words: Localizer, *, now_s: float) -> FleetLine:
     )
 
 
-def _strip(row: FleetRow, words: Localizer, *, first: Slot) -> Chart:
+def _strip(row: FleetRow, words: Localizer) -> Markup:
     counts = {state: row.presence.count(state) for state in ("present", "derived", "partial", "missing", "waiting")}
     estimated = counts["derived"] + counts["partial"]
     sentence = words.text(
@@ -296,49 +310,9 @@ def _strip(row: FleetRow, words: Localizer, *, first: Slot) -> Chart:
         missing=words.number(counts["missing"]),
         waiting=words.number(counts["waiting"]),
     )
-    table = ChartTable(
-        (words.text("Time"), words.text("State")),
-        tuple((words.clock(first + i), state) for i, state in enumerate(row.presence)),
-    )
     title = words.text("The last 24 hours of %(home)s", home=row.home_name)
     mark = f"strip-{row.home}" if row.is_first else f"strip-{row.home}-{row.seat}"
-    return draw_presence(mark, title, states=row.presence, sentence=sentence, table=table)
-
-
-@dataclass(frozen=True, slots=True)
-class RunLine:
-    """One settlement run, with the names under which members know the run and its result."""
-
-    day: str
-    kind: str
-    state: str
-    is_complete: bool
-    booked: str
-    run_key: str
-    rule: str
-    result: str
-
-
-def run_lines(rows: Sequence[RunRow], words: Localizer, *, seals: Seals) -> tuple[RunLine, ...]:
-    """The runs, newest first."""
-    return tuple(
-        RunLine(
-            day=row.day,
-            kind=row.kind,
-            state=words.text("complete") if row.state == "complete" else words.text("provisional"),
-            is_complete=row.state == "complete",
-            booked=words.plural(
-                "%(n)s entry, booked %(moment)s",
-                "%(n)s entries, booked %(moment)s",
-                row.entries,
-                moment=words.moment(row.made_at),
-            ),
-            run_key=seals.run(row.run_key),
-            rule=row.rule_hash,
-            result=seals.record(row.result_hash),
-        )
-        for row in reversed(rows)
-    )
+    return draw_presence(mark, title, states=row.presence, sentence=sentence)
 
 
 def fleet_json(rows: Sequence[FleetRow], refusals: Sequence[RefusalCount], *, slots: range) -> dict[str, object]:
@@ -373,18 +347,4 @@ def fleet_json(rows: Sequence[FleetRow], refusals: Sequence[RefusalCount], *, sl
             {"agent": r.agent, "reason": r.reason, "count": r.count, "last_at": r.last_at, "detail": r.detail}
             for r in refusals
         ],
-    }
-
-
-def run_json(row: RunRow, seals: Seals) -> dict[str, object]:
-    """One run for programs, without its packed record."""
-    return {
-        "run_key": seals.run(row.run_key),
-        "kind": row.kind,
-        "day": row.day,
-        "rule_hash": row.rule_hash,
-        "result": seals.record(row.result_hash),
-        "state": row.state,
-        "made_at": row.made_at,
-        "entries": row.entries,
     }

@@ -4,9 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from hub.storage.household_records import HomeAdult
+from hub.storage.household_records import MemberCardRows
 from hub.storage.life_records import ROLES, ChangeKind, LoggedChange
-from hub.storage.notice_records import Bounce
 from hub.storage.records import Agent, Home, Member
 from hub.web.frame.translation import Localizer
 
@@ -63,25 +62,19 @@ def plain_changes(changes: Sequence[LoggedChange]) -> list[dict[str, object]]:
 
 
 def member_cards(
-    members: Sequence[Member],
-    holders: Mapping[str, Sequence[str]],
-    words: Localizer,
-    *,
-    homes: Sequence[Home],
-    agents: Sequence[Agent],
-    adults: Sequence[HomeAdult] = (),
-    bounces: Sequence[Bounce] = (),
+    rows: MemberCardRows, holders: Mapping[str, Sequence[str]], words: Localizer
 ) -> tuple[MemberCard, ...]:
-    """Every member for the board, each with the homes they hold or live in."""
-    by_id = {home.id: home for home in homes}
-    refused = {each.address: each.answer for each in bounces}
+    """These members for the board, each with the homes they hold or live in."""
+    by_id = {home.id: home for home in rows.homes}
+    refused = {each.address: each.answer for each in rows.bounces}
     return tuple(
         _card(
-            each, holders, words, homes=homes, agents=agents,
-            lived=[by_id[adult.home] for adult in adults if adult.member == each.id],
+            each, holders, words, agents=rows.agents,
+            homes=[home for home in rows.homes if home.member_id == each.id],
+            lived=[by_id[adult.home] for adult in rows.adults if adult.member == each.id],
             refusal=refused.get(each.email.casefold()),
         )
-        for each in members
+        for each in rows.members
     )  # fmt: skip
 
 
@@ -106,11 +99,10 @@ def _card(
     if held:
         lines.append((words.text("Roles"), words.listed(held)))
     for home in homes:
-        if home.member_id == member.id:
-            live = [agent.id for agent in agents if agent.home_id == home.id and agent.revoked_at is None]
-            agent = words.listed(live) if live else words.text("no agent")
-            place = words.text("%(name)s (%(home)s), %(agent)s", name=home.name, home=home.id, agent=agent)
-            lines.append((words.text("Home"), place))
+        live = [agent.id for agent in agents if agent.home_id == home.id and agent.revoked_at is None]
+        agent = words.listed(live) if live else words.text("no agent")
+        place = words.text("%(name)s (%(home)s), %(agent)s", name=home.name, home=home.id, agent=agent)
+        lines.append((words.text("Home"), place))
     for home in lived:
         place = words.text(
             "%(name)s (%(home)s), whose contract %(member)s holds", name=home.name, home=home.id, member=home.member_id

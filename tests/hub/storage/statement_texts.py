@@ -14,6 +14,8 @@ from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, Final
 
+from hub.storage.sql.people.board_lists import FOUND_HOME, FOUND_MEMBER
+
 ROOT: Final = Path(__file__).parents[3]
 ROOMS: Final = (ROOT / "hub/storage/sql", ROOT / "hub/storage/sqlite")
 """The statements of all databases, and those of SQLite alone."""
@@ -29,11 +31,14 @@ STAND_INS: Final[Mapping[tuple[str, str], Sequence[Any]]] = {
     ("books", "kinds"): ("?",),
     ("books", "wanted"): ("", " AND kind IN (?)"),
     ("made_up", "marks"): ("?",),
-    ("fleet", "and_home"): ("", "AND home.id = ?"),
-    ("fleet", "with_id"): ("", " WHERE id = ?"),
-    ("fleet", "and_agent"): ("", "AND agent.home_id = ?"),
-    ("fleet", "with_home"): ("", " WHERE home = ?"),
-    ("fleet", "with_agent"): ("", " WHERE agent IN (SELECT id FROM agent WHERE home_id = ?)"),
+    ("fleet", "and_home"): ("", "AND home.id IN (?)"),
+    ("fleet", "with_id"): ("", " WHERE id IN (?)"),
+    ("fleet", "and_agent"): ("", "AND agent.home_id IN (?)"),
+    ("fleet", "with_home"): ("", " WHERE home IN (?)"),
+    ("fleet", "with_agent"): ("", " WHERE agent IN (SELECT id FROM agent WHERE home_id IN (?))"),
+    ("board_lists", "marks"): ("?",),
+    ("board_lists", "found_home"): ("", FOUND_HOME),
+    ("board_lists", "found_member"): ("", FOUND_MEMBER),
     ("members", "columns"): ("member.id",),
     ("erasures", "ids"): ("(SELECT id FROM member WHERE ?1 IN (id, held_by))",),
     ("erasures", "agents"): ("agent IN (SELECT id FROM agent WHERE home_id = ?)",),

@@ -53,13 +53,11 @@ async def _page(
     site: PageContext, visit: Visit, member: Member, *, saved: str = "", problem: str = "", status: int = 200
 ) -> Response:
     store, words = site.parts.store, visit.words
-    homes, agents, adults = await store.homes(), await store.agents(), await store.adults()
-    holders = await store.role_holders()
-    bounces = await store.bounces()
-    (card,) = member_cards([member], holders, words, homes=homes, agents=agents, adults=adults, bounces=bounces)
-    own = [home.id for home in homes if home.member_id == member.id]
+    rows, holders = await store.member_cards([member.id]), await store.role_holders()
+    (card,) = member_cards(rows, holders, words)
+    own = [home.id for home in rows.homes if home.member_id == member.id]
     waiting = {key.agent: key.objection for key in await store.new_agent_keys() if key.waits}
-    shown = [each for each in agents if each.home_id in own and (each.revoked_at is None or each.id in waiting)]
+    shown = [each for each in rows.agents if each.revoked_at is None or each.id in waiting]
     return await site.page(
         visit,
         "board_member.html",
@@ -68,9 +66,9 @@ async def _page(
         card=card,
         member=member,
         homes=own,
-        with_agent={each.home_id for each in agents if each.revoked_at is None},
+        with_agent={each.home_id for each in rows.agents if each.revoked_at is None},
         sends_mail=site.parts.sends_mail,
-        lived=[adult.home for adult in adults if adult.member == member.id],
+        lived=[adult.home for adult in rows.adults],
         agents=[(each.id, waiting.get(each.id, ""), each.revoked_at is None, each.home_id) for each in shown],
         roles=[(role, role_name(role, words), member.id in holders[role]) for role in ROLES],
         problem=problem,

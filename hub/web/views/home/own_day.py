@@ -125,7 +125,7 @@ async def read_home_days(store: Store, visit: Visit, home: Home) -> HomeDays:
     access = visit.own_access()
     series = await store.home_series(home.id, MEASURES, slots=slots, access=access)
     totals = await store.long_intervals(home.id, slots=slots, access=access)
-    rows = await store.fleet(slots=range(now, now), home=home.id)
+    rows = await store.fleet(slots=range(now, now), homes=[home.id])
     # Of several agents the one that was heard longest ago: what it brings is still on its way.
     heard = min((row for row in rows if row.last_slot is not None), key=lambda row: row.last_slot or 0, default=None)
     return HomeDays(

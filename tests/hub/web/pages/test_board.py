@@ -1,14 +1,15 @@
 """The board's pages: problems by severity, which readings arrived (no consumption), runs with their hashes."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
-from hub.storage.fleet_records import AgentClock, CutOff, FleetRow, FormerAgent
+from hub.storage.fleet_records import AgentClock, CutOff, FleetRow, FleetSums, FormerAgent
 from hub.storage.records import DeviceRow, RefusalCount
 from hub.storage.sqlite.store import SqliteStore
 from hub.web.frame.translation import Localizer
-from hub.web.views.board import fleet_json, fleet_page, fleet_slots, refusal_words
+from hub.web.views.board import FleetPage, fleet_asked, fleet_json, fleet_page, fleet_slots, refusal_words
 from protocols.wire.refusal_reasons import RefusalReason
 from tests.hub.known_seals import SEALS
 from tests.hub.web.conftest import SignIn
@@ -22,9 +23,18 @@ def home(name: str, *, last: int | None, agent: str | None = "a-1", state: str =
     return FleetRow(name, name, agent, last, None, 1, 2, 3, devices, ("present",) * 96, ())
 
 
+def page_of(rows: Sequence[FleetRow], refusals: Sequence[RefusalCount] = ()) -> FleetPage:
+    """The page of these homes, which are all there are."""
+    homes = {row.home for row in rows}
+    silent = {row.home for row in rows if row.last_slot is None or row.last_slot < NOW_SLOT - 10}
+    return fleet_page(rows, refusals, WORDS, now_s=NOW_S, sums=FleetSums(len(homes), len(silent), 96 * len(homes)))
+
+
 async def test_problems_are_sorted_by_severity_with_the_silent_home_first(store: SqliteStore) -> None:
-    rows = await store.fleet(slots=fleet_slots(NOW_S))
-    view = fleet_page(rows, await store.refusals(), WORDS, now_s=NOW_S)
+    slots = fleet_slots(NOW_S)
+    sums = await store.fleet_sums(slots=slots, silent_before=fleet_asked("", now_s=NOW_S).silent_before)
+    rows = await store.fleet(slots=slots)
+    view = fleet_page(rows, await store.refusals(), WORDS, now_s=NOW_S, sums=sums)
     assert view.headline == "1 home is silent"
     assert (view.findings[0].home, view.findings[0].harm) == ("Lane 11", 0)
     assert [finding.harm for finding in view.findings] == sorted(finding.harm for finding in view.findings)
@@ -40,7 +50,7 @@ def test_every_kind_of_trouble_becomes_a_finding() -> None:
         home("device", last=NOW_SLOT - 1, state="silent"),
     ]
     refused = [RefusalCount("a-stranger", "unknown_agent", 7, int(NOW_S), "no such agent")]
-    view = fleet_page(rows, refused, WORDS, now_s=NOW_S)
+    view = page_of(rows, refused)
     assert {finding.home for finding in view.findings} == {
         "silent", "never", "no-agent", "device", "Unknown sender a-stranger",
     }  # fmt: skip
@@ -49,7 +59,7 @@ def test_every_kind_of_trouble_becomes_a_finding() -> None:
 def test_an_agent_that_was_cut_off_comes_first_with_what_to_do() -> None:
     row = replace(home("heard", last=NOW_SLOT - 1), cut_off=CutOff("a-1", int(NOW_S), 6000))
     left = [RefusalCount("a-1", "too_many", 700, int(NOW_S), ""), RefusalCount("a-1", "day_limit", 7, int(NOW_S), "")]
-    view = fleet_page([row], left, WORDS, now_s=NOW_S)
+    view = page_of([row], left)
     assert (view.findings[0].harm, view.findings[0].home) == (0, "heard")
     assert "was cut off at" in view.findings[0].what
     assert "6,000 messages in vain within a minute" in view.findings[0].what
@@ -65,7 +75,7 @@ def test_a_replaced_agent_is_shown_for_30_days_and_as_long_as_it_still_sends() -
     sending = FormerAgent("a-sending", now - 2 * month_s, now - 60)
     row = replace(home("heard", last=NOW_SLOT - 1), former=(gone, quiet, sending))
     refused = [RefusalCount("a-sending", "revoked", 7, now - 60, "the agent's key was revoked")]
-    view = fleet_page([row], refused, WORDS, now_s=NOW_S)
+    view = page_of([row], refused)
     assert [(finding.harm, finding.home) for finding in view.findings] == [(1, "heard"), (4, "heard")]
     assert view.findings[0].what.startswith("The agent a-sending was replaced or revoked on")
     assert "but still sends" in view.findings[0].what
@@ -81,7 +91,7 @@ def test_a_replaced_agent_is_shown_for_30_days_and_as_long_as_it_still_sends() -
 
 
 def test_a_street_in_order_has_no_findings() -> None:
-    view = fleet_page([home("a", last=NOW_SLOT - 1), home("b", last=NOW_SLOT - 1)], (), WORDS, now_s=NOW_S)
+    view = page_of([home("a", last=NOW_SLOT - 1), home("b", last=NOW_SLOT - 1)], ())
     assert view.headline == "All 2 homes are connected"
     assert view.findings == ()
 
@@ -101,7 +111,7 @@ def test_a_wrong_clock_is_shown_to_the_board(clock: tuple[str, int] | None, said
     row = home("a", last=NOW_SLOT - 1)
     if clock is not None:
         row = replace(row, clock=AgentClock("a-1", int(NOW_S) - 60, clock[1], clock[0]))
-    findings = fleet_page([row], (), WORDS, now_s=NOW_S).findings
+    findings = page_of([row], ()).findings
     assert len(findings) == (said is not None)
     assert said is None or said in findings[0].what
     assert fleet_json([row], (), slots=range(0))["homes"][0]["clock"] == (  # type: ignore[index]
@@ -144,7 +154,7 @@ def test_a_home_with_several_agents_has_a_line_for_each_and_counts_once() -> Non
     sun = replace(home("Lane 1", last=NOW_SLOT - 30, agent="a-sun"), seat=2, is_first=False, former=())
     gone = replace(grid, former=(FormerAgent("a-gone", int(NOW_S) - 60, None, 3),))
     said = [RefusalCount("a-sun", "brought_elsewhere", 9, int(NOW_S) - 60, "grid_import is brought by agent a-grid")]
-    view = fleet_page([gone, sun], said, WORDS, now_s=NOW_S)
+    view = page_of([gone, sun], said)
     assert view.headline == "1 home is silent"
     assert [line.home for line in view.lines] == ["Lane 1 (a-grid)", "Lane 1 (a-sun)"]
     assert view.lede.startswith("100"), "the home's quarter hours are not counted for each of its agents"
@@ -152,5 +162,5 @@ def test_a_home_with_several_agents_has_a_line_for_each_and_counts_once() -> Non
     assert any("another agent of the home brings" in finding.what for finding in view.findings)
     assert any("If the co-op did not intend this" in finding.do for finding in view.findings), "nobody took its seat"
     old = [replace(said[0], last_at=int(NOW_S) - 3 * 86_400)]
-    assert not any("brings" in finding.what for finding in fleet_page([gone, sun], old, WORDS, now_s=NOW_S).findings)
-    assert len({line.strip.svg for line in view.lines}) == 2, "no two drawings have one id"
+    assert not any("brings" in finding.what for finding in page_of([gone, sun], old).findings)
+    assert len({line.strip for line in view.lines}) == 2, "no two drawings have one id"
