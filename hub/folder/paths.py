@@ -20,6 +20,7 @@ STORE_NAME: Final = "hub.sqlite"
 LOCK_NAME: Final = "hub.lock"
 RUNNING_NAME: Final = "running.json"
 BROKER_NAME: Final = "broker"
+CHECKPOINT_NAME: Final = "verified.json"
 EXTERNAL_SIGN_IN_NAME: Final = "external-broker-password"
 KILLED_WAIT_S: Final = 15.0
 

@@ -7,7 +7,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from hub.storage.records import Access
+from hub.core.homes.measure_sources import MeterSource
+from hub.storage.life_records import HomeErasure
+from hub.storage.records import Access, Agent
+from protocols.slots import Slot
 
 HEAD_TAG: Final = b"commonwatt log of rows v1\n"
 FIRST_LINK: Final = bytes(32)
@@ -82,6 +85,8 @@ class StoredMessage:
     first_slot: int | None
     last_slot: int | None
     refused: str | None
+    stored: bytes = b""
+    """The bytes as they lie in the store, in their short form."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +116,54 @@ class StoredHome:
     consents: dict[tuple[int, int], tuple[bytes, int]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class StoredPeople:
+    """Who may have sent what a home has: its agents, what each of them brought, and whether it was erased by rule."""
+
+    agents: tuple[Agent, ...]
+    sources: tuple[MeterSource, ...]
+    erasure: HomeErasure | None
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    """A row of the message table as it lies there; `stored` are the bytes in their short form."""
+
+    position: int
+    agent: str
+    epoch: int
+    seq: int
+    kind: str
+    hash: bytes
+    stored: bytes
+    received_at: int
+    first_slot: int | None
+    last_slot: int | None
+    refused: str | None
+
+
+class StoredRowsView(Protocol):
+    """A home's messages, and what was made of them, at one moment."""
+
+    async def people(self, home: str) -> StoredPeople: ...
+    async def head(self, agent: str) -> StoredHead | None: ...
+    async def messages(self, agent: str, *, after: tuple[int, int], limit: int) -> tuple[StoredMessage, ...]:
+        """In order of (epoch, seq); `sealed` is empty where the content was refused."""
+        ...
+
+    async def home(self, home: str) -> StoredHome:
+        """Everything made of this home's messages."""
+        ...
+
+    async def home_from(self, home: str, *, slot: Slot) -> StoredHome:
+        """The same, of the readings only those from this slot on."""
+        ...
+
+    async def reading_lines(self, home: str, *, before: Slot) -> tuple[tuple[int, str], ...]:
+        """(measure, text) in order: a line `slot,span,energy,mark,gap;` for each reading of an earlier slot."""
+        ...
+
+
 class StoredRows(Protocol):
     """The part of the store that shows messages and what was made of them, as they are."""
 
@@ -118,9 +171,12 @@ class StoredRows(Protocol):
         """In order of (epoch, seq); `sealed` is empty where the content was refused."""
         ...
 
-    async def stored_heads(self) -> dict[str, StoredHead]: ...
-    async def stored_home(self, home: str, *, access: Access) -> StoredHome:
-        """Everything made of this home's messages; the access is logged first (I12)."""
+    async def message_rows(self, *, after: int, limit: int) -> tuple[MessageRow, ...]:
+        """The messages of all agents behind this position, in order."""
+        ...
+
+    def stored_rows(self, home: str, *, access: Access) -> AbstractAsyncContextManager[StoredRowsView]:
+        """One home's rows at one moment; the access is logged first (I12)."""
         ...
 
 

@@ -1,7 +1,7 @@
 """Reads the whole ledger again and recomputes every current run from the readings; changes nothing."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -16,9 +16,10 @@ from hub.core.ledger.entries import GENESIS, UNITS, LedgerUnit
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.allocation_record import read_record
 from hub.core.settlement.period import settle
-from hub.storage.records import SettledThrough
+from hub.storage.records import RunRow, SettledThrough
 from hub.verify.check_result import CheckResult
 from hub.verify.fees import check_fees
+from hub.verify.homes.checkpoints import CheckpointSeals
 from hub.verify.hub_keys import HubKeys
 from hub.verify.journal import ALL_DAYS, check_journal
 from protocols.hub_keys import HubKeyCertificate
@@ -32,12 +33,14 @@ class BookCheck(CheckResult):
     `late_days` have messages, decisions or memberships newer than their run: not wrong, but due to be settled again. A
     day whose inputs changed without any of these is wrong. `sums` must be 0 per unit.
     `erased_days` rest on readings that were erased by the retention rule: their runs are only compared with their own
-    hashes. `unsigned` runs were booked before the hub signed its books: the next settlement signs them.
+    hashes. `taken_over` runs have the inputs and the result of a checkpoint, for which they were computed again.
+    `unsigned` runs were booked before the hub signed its books: the next settlement signs them.
     """
 
     entries: int = 0
     runs: int = 0
     recomputed: int = 0
+    taken_over: int = 0
     attestations: int = 0
     unsigned: int = 0
     sums: dict[LedgerUnit, int] = field(default_factory=lambda: dict.fromkeys(UNITS, 0))
@@ -46,18 +49,36 @@ class BookCheck(CheckResult):
     erased_days: list[str] = field(default_factory=list)
 
 
+class CheckedDays:
+    """The days whose runs were computed again with the same result: in an earlier verification, and in this one."""
+
+    def __init__(self, since: Mapping[str, str] | None = None, *, seals: CheckpointSeals | None = None) -> None:
+        self._since, self._seals = since or {}, seals
+        self.held: dict[str, str] = {}
+
+    def is_known(self, run: RunRow) -> bool:
+        """Whether this very run and result were found to hold."""
+        return self._seals is not None and self._since.get(run.day) == self._seals.run(run)
+
+    def add(self, run: RunRow) -> None:
+        """The run holds."""
+        if self._seals is not None:
+            self.held[run.day] = self._seals.run(run)
+
+
 async def check_books(
     store: SettlementStores,
     key: Ed25519PublicKey | None = None,
     *,
     certificates: Sequence[HubKeyCertificate] = (),
+    checkpoints: CheckedDays | None = None,
     report: ReportProgress = ignore_progress,
 ) -> BookCheck:
     """Check that the journal is intact and sums to zero, and that the same readings give each current run's result.
 
     `key` is the hub's lasting public key, and the `certificates` are those of its hub keys. Without the key it checks
     neither the signatures nor that every run has one. If the journal is not intact, runs are not recomputed, because
-    their inputs are in doubt.
+    their inputs are in doubt. A run that `checkpoints` knows, and whose inputs are as they were, is not computed again.
     """
     check = BookCheck()
     keys = None if key is None else HubKeys(key, certificates)
@@ -67,11 +88,13 @@ async def check_books(
     # Runs are recomputed only where what they rest on is in order.
     if check.wrong == 0:
         await check_fees(store, check)
-        await _recompute(store, check, report=report)
+        await _recompute(store, check, checkpoints or CheckedDays(), report=report)
     return check
 
 
-async def _recompute(store: SettlementStores, check: BookCheck, *, report: ReportProgress) -> None:
+async def _recompute(
+    store: SettlementStores, check: BookCheck, checkpoints: CheckedDays, *, report: ReportProgress
+) -> None:
     with check.reading("days"):
         current = {run.day: run.run_key for run in await store.runs(allocations=False)}
         through = await store.settled_through(days=ALL_DAYS)
@@ -83,7 +106,7 @@ async def _recompute(store: SettlementStores, check: BookCheck, *, report: Repor
                 if touches(erased, day, tz=tz):
                     await _check_kept_result(store, check, day)
                 else:
-                    await _recompute_day(store, check, day, through=through.get(day))
+                    await _recompute_day(store, check, day, through=through.get(day), checkpoints=checkpoints)
 
 
 async def _check_kept_result(store: SettlementStores, check: BookCheck, day: str) -> None:
@@ -98,7 +121,7 @@ async def _check_kept_result(store: SettlementStores, check: BookCheck, day: str
 
 
 async def _recompute_day(
-    store: SettlementStores, check: BookCheck, day: str, *, through: SettledThrough | None
+    store: SettlementStores, check: BookCheck, day: str, *, through: SettledThrough | None, checkpoints: CheckedDays
 ) -> None:
     run = (await store.runs(days=(day, day)))[-1]
     inputs = await read_day_inputs(store, day=date.fromisoformat(day))
@@ -115,6 +138,11 @@ async def _recompute_day(
                 " membership explains it"
             )
         return
+    if checkpoints.is_known(run):
+        # The journal's check has found the record to be the one of the result hash.
+        check.taken_over += 1
+        checkpoints.add(run)
+        return
     try:
         settled = await asyncio.to_thread(settle, inputs.readings, inputs.rule)
     except RejectedInputError as refusal:
@@ -123,6 +151,8 @@ async def _recompute_day(
     check.recomputed += 1
     if settled.result_hash() != run.result_hash or settled.record() != run.allocation:
         check.note(f"recomputing the run of {day} gave a different result")
+        return
+    checkpoints.add(run)
 
 
 async def _has_newer_inputs(store: SettlementStores, inputs: DayInputs, through: SettledThrough | None) -> bool:

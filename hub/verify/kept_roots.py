@@ -41,11 +41,15 @@ class KeptCheck(CheckResult):
 
 @dataclass(frozen=True, slots=True)
 class SignedLogHead:
-    """The head of the log of rows in a day root: how many lines, the last one's link, and which root says so."""
+    """The head of the log of rows in a day root: how many lines, the last one's link, and which root says so.
+
+    With `is_root` False, a checkpoint says so.
+    """
 
     lines: int
     link: bytes
     place: str
+    is_root: bool = True
 
 
 class _SignedRoot(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

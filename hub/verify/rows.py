@@ -50,10 +50,11 @@ class RowCheck(CheckResult):
 class RowHistory:
     """What the log says: the digest each row has now, when each row came, and each member's roles over time.
 
-    `first` maps (table, row key) to the row's first line: its position and when it was written (unix seconds). `roles`
-    lists (position, is on the board).
+    `end` is the last line's position and the chain's hash there. `first` maps (table, row key) to the row's first line:
+    its position and when it was written (unix seconds). `roles` lists (position, is on the board).
     """
 
+    end: tuple[int, bytes] = (0, FIRST_LINK)
     now: dict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
     first: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     roles: dict[str, list[tuple[int, bool]]] = field(default_factory=lambda: defaultdict(list))
@@ -144,6 +145,7 @@ async def _check_chain(
                 continue
             _remember(line, check, history, acts=acts)
         report("lines of the log of rows", check.lines, None)
+    history.end = (position, link)
     _check_heads(heads, links, check)
     if head is None:
         check.note("log of rows: its signed head is missing")
@@ -167,9 +169,10 @@ def _check_signature(head: LogHead, check: RowCheck, *, keys: HubKeys, at: int |
 
 def _check_heads(heads: Sequence[SignedLogHead], links: dict[int, bytes], check: RowCheck) -> None:
     """Check that the log still begins with the lines for which the hub signed with each day root."""
-    check.heads = len(heads)
+    check.heads = sum(head.is_root for head in heads)
     if missed := [head for head in heads if links.get(head.lines) != head.link]:
-        more = f", and so for {len(missed) - 1} more roots" if len(missed) > 1 else ""
+        kind = "more roots" if all(head.is_root for head in missed[1:]) else "more"
+        more = f", and so for {len(missed) - 1} {kind}" if len(missed) > 1 else ""
         check.note(
             f"log of rows: its first {missed[0].lines} lines are not those that the hub signed for with"
             f" {missed[0].place}{more}: the log was removed or rewritten since"

@@ -17,7 +17,7 @@ from protocols.wire import topics
 from protocols.wire.chain import FIRST_PREVIOUS
 from protocols.wire.envelope import batch_hash, seal
 from protocols.wire.messages import AnswerChoice, ConsentNotice, PromptAnswer, encode_answer, encode_consent_notice
-from protocols.wire.readings import Batch, ClockTrust, Column, LongInterval, encode_batch
+from protocols.wire.readings import Batch, ClockTrust, Column, DeviceState, LongInterval, encode_batch
 
 COOP = Coop("street", "The Street", "Europe/Madrid", "EUR")
 FIRST_SLOT = 1_990_000
@@ -53,6 +53,7 @@ class SendingHome:
         columns: Sequence[Column] | None = None,
         made_at: int | None = None,
         long_intervals: tuple[LongInterval, ...] = (),
+        devices: tuple[DeviceState, ...] = (),
     ) -> tuple[str, bytes]:
         slot = FIRST_SLOT + self.seq if slot is None else slot
         batch = Batch(
@@ -64,6 +65,7 @@ class SendingHome:
             slot=slot,
             columns=tuple(columns) if columns is not None else grid_columns(slot),
             long_intervals=long_intervals,
+            devices=devices,
         )
         return self._seal("batch", encode_batch(batch))
 

@@ -1,54 +1,67 @@
-"""`commonwatt-hub verify`: rechecks every message, entry and run of a hub. It works while the hub is running."""
+"""`commonwatt-hub verify`: rechecks every message, entry and run of a hub. It works while the hub is running.
+
+It goes on from the checkpoint that the last verification of the folder left, or from one that somebody kept.
+"""
 
 import argparse
 import asyncio
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
 from hub.backups.restoring import unpack_checked
 from hub.backups.unlocking import add_lock_arguments, lock_for
+from hub.console.output_files import write_new
 from hub.console.progress import Progress, ReportProgress, ignore_progress
 from hub.folder.clock import open_clock
-from hub.folder.keys.salt_key import load_seals
-from hub.folder.keys.signer import load_certificates, load_signer
-from hub.folder.opening import open_store
-from hub.folder.paths import SALT_NAME
+from hub.folder.keys.signer import load_signer
+from hub.folder.paths import CHECKPOINT_NAME
 from hub.folder.settings import load_settings
-from hub.storage.contract import Store
-from hub.storage.errors import StoreError
-from hub.storage.records import Coop
-from hub.verify.books import check_books
-from hub.verify.check_result import CheckResult
-from hub.verify.hub_keys import HubKeys
-from hub.verify.kept_roots import SignedLogHead, check_kept_roots, read_kept_roots, signed_log_heads
-from hub.verify.messages import check_messages
-from hub.verify.people import ACT_TABLES, check_approvers, check_people
-from hub.verify.rows import RowCheck, check_rows
-from hub.verify.rulebook import check_adoptions, check_bundles, check_proposals
+from hub.processes.watching.own_use import own_version
+from hub.verify.folder_check.checking import (
+    BOOKS,
+    KEPT,
+    MESSAGES,
+    PARTS,
+    ROWS,
+    Verified,
+    check_hub,
+    hub_keys_of,
+    taken_over_line,
+)
+from hub.verify.folder_check.checkpoint import Checkpoint, checkpoint_bytes, read_checkpoint, write_checkpoint
+from hub.verify.homes.work import MOST_PROCESSES, process_count
 from protocols.errors import RequestError
-from protocols.hub_keys import HubKeyCertificate
 from protocols.timeline import Clock
 
-MESSAGES: Final = "messages"
-BOOKS: Final = "books"
-ROWS: Final = "rows"
-KEPT: Final = "kept"
 FAILED: Final = 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments, besides --data and --clock."""
-    parser.add_argument(
-        "--only", choices=(MESSAGES, BOOKS, ROWS), help="this part alone, as when several are run at once"
+    parser.add_argument("--only", choices=PARTS, help="this part alone, as when several are run at once")
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument(
+        "--whole",
+        action="store_true",
+        help="open every message and compute every run again, whatever was checked before",
     )
+    which.add_argument(
+        "--since", type=Path, metavar="FILE",
+        help="a checkpoint that you kept of an earlier verification: go on from there (default: the folder's own)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--checkpoint", type=Path, metavar="FILE",
+        help="also write this verification's checkpoint to a new file, to keep elsewhere",
+    )  # fmt: skip
+    parser.add_argument(
+        "--processes", type=_process_number, metavar="N",
+        help="how many processes may open messages at once (default: one for each processor)",
+    )  # fmt: skip
     parser.add_argument(
         "--hub-key", type=_public_key, metavar="HEX", help="the hub's public key as you know it: any other is wrong"
     )
@@ -68,6 +81,10 @@ def run(args: argparse.Namespace) -> int:
     """Print what was found; returns 1 if something is wrong."""
     if (args.data is None) == (args.backup is None):
         raise RequestError("verify: give --data DIR for a hub's folder, or --backup FILE for a backup")
+    if args.only is not None and args.checkpoint is not None:
+        raise RequestError("verify: a checkpoint is of all parts: leave out --only or --checkpoint")
+    if args.checkpoint is not None and args.checkpoint.exists():
+        raise RequestError(f"{args.checkpoint} already exists; nothing checked, choose another name")
     if args.backup is None:
         return _verify(args)
     lock = lock_for(args.backup, key_file=args.key_file, passphrase_file=args.passphrase_file)
@@ -85,14 +102,49 @@ def run(args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace) -> int:
     progress = Progress(sys.stderr)
     clock = open_clock(args.clock)
-    found = asyncio.run(
-        verify_hub(
-            args.data, clock=clock, only=args.only, pinned=args.hub_key, kept=args.kept or (), report=progress.report
+    since = None if args.whole else find_checkpoint(args.data, args.since, clock=clock)
+    verified = asyncio.run(
+        check_hub(
+            args.data,
+            clock=clock,
+            program=own_version(),
+            only=args.only,
+            pinned=args.hub_key,
+            kept=args.kept or (),
+            since=since,
+            processes=args.processes or process_count(),
+            report=progress.report,
         )
     )
     progress.end()
-    sys.stdout.write(json.dumps(found) + "\n" if args.json else verify_lines(found))
+    found = verified.as_json()
+    keep_checkpoint(args.data, verified, copy=args.checkpoint)
+    sys.stdout.write(json.dumps(found) + "\n" if args.json else verify_lines(found, since=since))
     return 0 if found["ok"] else FAILED
+
+
+def find_checkpoint(folder: Path, given: Path | None, *, clock: Clock) -> Checkpoint | None:
+    """The checkpoint that was given, or the folder's own; None if there is none yet. Raises: RequestError."""
+    path = folder / CHECKPOINT_NAME if given is None else given
+    if given is None and not path.exists():
+        return None
+    return read_checkpoint(path, coop=load_settings(folder).coop.id, keys=hub_keys_of(folder), now_s=clock.now())
+
+
+def keep_checkpoint(folder: Path, verified: Verified, *, copy: Path | None = None) -> None:
+    """Put the new checkpoint in the place of the folder's own, and into the file `copy`. Raises: RequestError."""
+    if verified.checkpoint is None:
+        return
+    content = checkpoint_bytes(verified.checkpoint, load_signer(folder))
+    write_checkpoint(folder / CHECKPOINT_NAME, content)
+    if copy is not None:
+        write_new(copy, content)
+
+
+def _process_number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MOST_PROCESSES:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is not a number of processes from 1 to {MOST_PROCESSES}")
+    return int(text)
 
 
 def _public_key(text: str) -> bytes:
@@ -114,93 +166,18 @@ async def verify_hub(
     kept: Sequence[Path] = (),
     report: ReportProgress = ignore_progress,
 ) -> dict[str, object]:
-    """Check every message, entry and run again; `ok` is true if no contradiction was found.
+    """Check everything again, whatever was checked before; `ok` is true if no contradiction was found.
 
-    If `only` is MESSAGES, BOOKS or ROWS, only that part is checked and returned. `pinned` is the public key that the
-    hub's identity must have, and `kept` are files with day roots that it gave away. A store that cannot be opened is a
-    finding.
-    Raises: SettingsError or IdentityError, if the folder holds no hub. RequestError if a kept file has no roots.
+    Raises: as `check_hub`.
     """
-    settings, signer = load_settings(folder), load_signer(folder)
-    certificates = [certificate for _, certificate in load_certificates(folder)]
-    for path in kept:
-        read_kept_roots(path)
-    found: dict[str, CheckResult] = {}
-    if problem := _wrong_keys(signer.identity, certificates, coop=settings.coop.id, pinned=pinned):
-        found[ROWS] = RowCheck()
-        found[ROWS].note(problem)
-        return _result(found)
-    try:
-        store = await open_store(folder, clock=clock, server=settings.store)
-    except StoreError as error:
-        found[ROWS] = RowCheck()
-        found[ROWS].note(f"store: {error}")
-        return _result(found)
-    try:
-        key = Ed25519PublicKey.from_public_bytes(signer.identity)
-        if only in (None, ROWS):
-            found[ROWS] = await _check_rows(store, settings.coop, key, certificates, report=report)
-        if only in (None, MESSAGES):
-            found[MESSAGES] = await check_messages(store, report=report)
-        if only in (None, BOOKS):
-            found[BOOKS] = await check_books(store, key, certificates=certificates, report=report)
-        if kept:
-            seals = load_seals(folder) if (folder / SALT_NAME).exists() else None
-            found[KEPT] = await check_kept_roots(
-                kept, store, coop=settings.coop.id, keys=HubKeys(key, certificates), seals=seals
-            )
-    finally:
-        await store.close()
-    return _result(found)
-
-
-def _result(found: Mapping[str, CheckResult]) -> dict[str, object]:
-    ok = not any(each.wrong for each in found.values())
-    return {"ok": ok, **{name: asdict(each) for name, each in found.items()}}
-
-
-def _wrong_keys(
-    identity: bytes, certificates: Sequence[HubKeyCertificate], *, coop: str, pinned: bytes | None
-) -> str | None:
-    """Why nothing in this folder can be this co-op's; None if its keys are."""
-    if pinned is not None and identity != pinned:
-        return "the folder's key is not the one given with --hub-key: another hub signed what is stored here"
-    others = sorted({certificate.coop for certificate in certificates} - {coop})
-    return f"the certificates of the hub keys are of {others[0]}, hub.toml says {coop}" if others else None
-
-
-async def _check_rows(
-    store: Store,
-    coop: Coop,
-    key: Ed25519PublicKey,
-    certificates: Sequence[HubKeyCertificate],
-    *,
-    report: ReportProgress,
-) -> RowCheck:
-    unread, heads = CheckResult(), list[SignedLogHead]()
-    with unread.reading("day roots"):
-        heads = await signed_log_heads(store)
-    check, history = await check_rows(
-        store, key, certificates=certificates, acts=ACT_TABLES, heads=heads, report=report
+    verified = await check_hub(
+        folder, clock=clock, program=own_version(), only=only, pinned=pinned, kept=kept, report=report
     )
-    for problem in unread.findings:
-        check.note(problem)
-    with check.reading("coop"):
-        held = await store.coop()
-        if (held.id, held.tz) != (coop.id, coop.tz):
-            check.note(f"coop: the store is that of {held.id} in {held.tz}, hub.toml says {coop.id} in {coop.tz}")
-    with check.reading("rules"):
-        await check_adoptions(store, history, check, tz=coop.tz)
-        await check_proposals(store, history, check, tz=coop.tz)
-    with check.reading("device maps"):
-        check.bundles = await check_bundles(store, check, coop=coop.id)
-    with check.reading("who decided what"):
-        check.acts = await check_people(store, history, check) + await check_approvers(store, history, check)
-    return check
+    return verified.as_json()
 
 
-def verify_lines(found: Mapping[str, object]) -> str:
-    """The result of the verification for people."""
+def verify_lines(found: Mapping[str, object], *, since: Checkpoint | None = None) -> str:
+    """The result of the verification for people; `since` is the checkpoint from which it went on."""
     rows, messages, books = found.get(ROWS, {}), found.get(MESSAGES, {}), found.get(BOOKS, {})
     kept = found.get(KEPT, {})
     assert isinstance(rows, dict)
@@ -230,10 +207,10 @@ def verify_lines(found: Mapping[str, object]) -> str:
         lines.append(f"kept roots: {kept['roots']} compared with the books{unnamed}, {kept['wrong']} wrong")
     lines += [f"  {finding}" for half in (rows, messages, books, kept) for finding in half.get("findings", ())]
     if rows.get("taken_over"):
-        since = datetime.fromtimestamp(rows["taken_over_at"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        began = datetime.fromtimestamp(rows["taken_over_at"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         lines.append(
             f"taken over at upgrade: {rows['taken_over']} rows are older than the log of rows and are held by it since"
-            f" {since}; what happened to them before, it cannot say"
+            f" {began}; what happened to them before, it cannot say"
         )
     if books.get("unsigned"):
         lines.append(
@@ -249,5 +226,7 @@ def verify_lines(found: Mapping[str, object]) -> str:
         )
     if books.get("late_days"):
         lines.append(f"to be settled again for late readings or decisions: {', '.join(books['late_days'])}")
+    if since is not None and (messages or books):
+        lines.append(taken_over_line(since, found))
     lines.append("everything holds" if found["ok"] else "something does not hold: see the lines above")
     return "\n".join(lines) + "\n"

@@ -14,8 +14,12 @@ _METERED_SQL: Final = """SELECT string_agg(cell::text, ','), string_agg(energy_w
     JOIN reading ON reading.home = home_list.id
     WHERE measure = ?1 AND slot >= ?2 AND slot < ?3 AND span = 1 AND mark = ?6) AS cells"""
 
+_READING_LINES_SQL: Final = """SELECT measure, string_agg(slot || ',' || span || ',' || coalesce(energy_wh::text, '')
+    || ',' || mark || ',' || gap || ';', '' ORDER BY slot, span)
+FROM reading WHERE home = ?1 AND slot < ?2 GROUP BY measure ORDER BY measure"""
+
 # What was deleted stays in a table's pages until they are vacuumed: docs/postgres.md says so.
-POSTGRES: Final = Dialect(metered_sql=_METERED_SQL, overwrite_sql={})
+POSTGRES: Final = Dialect(metered_sql=_METERED_SQL, reading_lines_sql=_READING_LINES_SQL, overwrite_sql={})
 
 _SPELLINGS: Final = tuple(
     (re.compile(pattern), instead)

@@ -10,7 +10,14 @@ _METERED_SQL: Final = """SELECT group_concat(cell), group_concat(energy_wh) FROM
     FROM json_each(?5) AS home_list CROSS JOIN reading ON home = home_list.value
     WHERE measure = ?1 AND slot >= ?2 AND slot < ?3 AND span = 1 AND mark = ?6)"""
 
+# In the order of the table's key, so that nothing is sorted.
+_READING_LINES_SQL: Final = """SELECT measure, group_concat(line, '') FROM (
+    SELECT measure, slot || ',' || span || ',' || coalesce(energy_wh, '') || ',' || mark || ',' || gap || ';' AS line
+    FROM reading WHERE home = ?1 AND slot < ?2 ORDER BY measure, slot, span)
+GROUP BY measure ORDER BY measure"""
+
 SQLITE: Final = Dialect(
     metered_sql=_METERED_SQL,
+    reading_lines_sql=_READING_LINES_SQL,
     overwrite_sql={True: "PRAGMA secure_delete = ON", False: "PRAGMA secure_delete = OFF"},
 )

@@ -31,6 +31,8 @@ WALKS: Final[Mapping[str, str]] = {
     "install SELECT 1 FROM row_log WHERE source = ?": UPGRADED,
     "view SELECT 'agent ' || id": VERIFIED,
     "view SELECT CAST(said AS BLOB)": VERIFIED,
+    "stored SELECT measure, slot, span, energy_wh, mark, gap FROM reading WHERE home = ? AND slot >= ?": VERIFIED,
+    "dialect SELECT measure, group_concat(line, '')": VERIFIED,
     "erasures DELETE FROM notice WHERE member IN": ERASED,
     "attestations SELECT run_key, kind, day": ONE_A_DAY,
     "books SELECT run_key, kind, day": ONE_A_DAY,

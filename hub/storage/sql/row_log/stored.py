@@ -1,24 +1,46 @@
 """Shows the stored messages and the rows made of them as they are, damaged or not."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
-from hub.storage.audit_records import StoredHead, StoredHome, StoredMessage
-from hub.storage.records import Access
+from hub.core.homes.measure_sources import MeterSource
+from hub.storage.audit_records import (
+    MessageRow,
+    StoredHead,
+    StoredHome,
+    StoredMessage,
+    StoredPeople,
+    StoredRowsView,
+)
+from hub.storage.life_records import HomeErasure
+from hub.storage.records import Access, Agent
 from hub.storage.sql.access_log import SqlAccessLog
 from hub.storage.sql.connection import Connection, Row
 from hub.storage.sql.short_form import whole
+from protocols.quantities import Measure
+from protocols.slots import Slot
 from protocols.wire.chain import FIRST_PREVIOUS
 
 _MESSAGES_SQL: Final = """SELECT position, epoch, seq, CAST(kind AS BLOB), hash, sealed, received_at, first_slot,
 last_slot, CAST(refused AS BLOB),
 (SELECT hash FROM message AS before WHERE before.agent = m.agent AND before.epoch = m.epoch AND before.seq = m.seq - 1)
 FROM message AS m WHERE agent = ? AND (epoch, seq) > (?, ?) ORDER BY epoch, seq LIMIT ?"""
+_ROWS_SQL: Final = """SELECT position, CAST(agent AS BLOB), epoch, seq, CAST(kind AS BLOB), hash, sealed, received_at,
+first_slot, last_slot, CAST(refused AS BLOB) FROM message WHERE position > ? ORDER BY position LIMIT ?"""
 _READINGS_SQL: Final = "SELECT measure, slot, span, energy_wh, mark, gap FROM reading WHERE home = ?"
+_READINGS_FROM_SQL: Final = """SELECT measure, slot, span, energy_wh, mark, gap FROM reading
+WHERE home = ? AND slot >= ?"""
 _LONG_SQL: Final = "SELECT measure, first_slot, slots, energy_wh FROM long_interval WHERE home = ?"
 _DEVICES_SQL: Final = """SELECT CAST(name AS BLOB), CAST(state AS BLOB), age_s, reported_at, seat FROM device
 WHERE home = ?"""
 _CONSENTS_SQL: Final = "SELECT version, document, received_at, seat FROM consent WHERE home = ?"
-_HEADS_SQL: Final = "SELECT agent, epoch, seq, hash, last_slot, last_received_at, messages FROM chain_head"
+_HEAD_SQL: Final = "SELECT epoch, seq, hash, last_slot, last_received_at, messages FROM chain_head WHERE agent = ?"
+_AGENTS_SQL: Final = """SELECT id, home_id, shard, public_key, enrolled_at, revoked_at, seat FROM agent
+WHERE home_id = ? ORDER BY enrolled_at, id"""
+_SOURCES_SQL: Final = """SELECT s.home, s.measure, s.agent, agent.seat, s.first_slot, s.since_at, s.after_position
+FROM measure_source AS s JOIN agent ON agent.id = s.agent WHERE s.home = ? ORDER BY s.id"""
+_ERASURE_SQL: Final = "SELECT home, member, left_at, months, messages, erased_at FROM erasure WHERE home = ?"
 FIELDS: Final = "everything the home sent"
 
 
@@ -28,23 +50,65 @@ class SqlStoredRows(SqlAccessLog):
     async def stored_messages(self, agent: str, *, after: tuple[int, int], limit: int) -> tuple[StoredMessage, ...]:
         """In order of (epoch, seq); `sealed` is empty where the content was refused."""
         async with self.reading() as db:
-            rows = await db.execute_fetchall(_MESSAGES_SQL, (agent, *after, limit))
+            return await _StoredView(db).messages(agent, after=after, limit=limit)
+
+    async def message_rows(self, *, after: int, limit: int) -> tuple[MessageRow, ...]:
+        """The messages of all agents behind this position, in order."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(_ROWS_SQL, (after, limit))
+        return tuple(_message_row(row) for row in rows)
+
+    @asynccontextmanager
+    async def stored_rows(self, home: str, *, access: Access) -> AsyncIterator[StoredRowsView]:
+        """One home's rows at one moment; the access is logged first (I12)."""
+        await self.log_access(access, [home], fields=FIELDS, rows=0)
+        async with self.reading() as db:
+            yield _StoredView(db)
+
+
+class _StoredView:
+    """The view of one connection, in its transaction."""
+
+    def __init__(self, db: Connection) -> None:
+        self._db = db
+
+    async def people(self, home: str) -> StoredPeople:
+        """Agents in the order in which they came, sources in that in which they took over."""
+        agents = await self._db.execute_fetchall(_AGENTS_SQL, (home,))
+        sources = await self._db.execute_fetchall(_SOURCES_SQL, (home,))
+        erasures = await self._db.execute_fetchall(_ERASURE_SQL, (home,))
+        return StoredPeople(
+            tuple(Agent(*row) for row in agents),
+            tuple(MeterSource(row[0], Measure(row[1]), *tuple(row)[2:]) for row in sources),
+            next((HomeErasure(*row) for row in erasures), None),
+        )
+
+    async def head(self, agent: str) -> StoredHead | None:
+        """The row that says how far the agent's messages go."""
+        rows = await self._db.execute_fetchall(_HEAD_SQL, (agent,))
+        return next((StoredHead(*row) for row in rows), None)
+
+    async def messages(self, agent: str, *, after: tuple[int, int], limit: int) -> tuple[StoredMessage, ...]:
+        """In order of (epoch, seq); `sealed` is empty where the content was refused."""
+        rows = await self._db.execute_fetchall(_MESSAGES_SQL, (agent, *after, limit))
         return tuple(_message(agent, row) for row in rows)
 
-    async def stored_heads(self) -> dict[str, StoredHead]:
-        """The row of each agent."""
-        async with self.reading() as db:
-            return {str(row[0]): StoredHead(*tuple(row)[1:]) for row in await db.execute_fetchall(_HEADS_SQL)}
+    async def home(self, home: str) -> StoredHome:
+        """Everything made of this home's messages."""
+        return await self._home(home, await self._db.execute_fetchall(_READINGS_SQL, (home,)))
 
-    async def stored_home(self, home: str, *, access: Access) -> StoredHome:
-        """Everything made of this home's messages; the access is logged first (I12)."""
-        await self.log_access(access, [home], fields=FIELDS, rows=0)
+    async def home_from(self, home: str, *, slot: Slot) -> StoredHome:
+        """The same, of the readings only those from this slot on."""
+        return await self._home(home, await self._db.execute_fetchall(_READINGS_FROM_SQL, (home, slot)))
 
-        async def work(db: Connection) -> list[list[Row]]:
-            statements = (_READINGS_SQL, _LONG_SQL, _DEVICES_SQL, _CONSENTS_SQL)
-            return [await db.execute_fetchall(sql, (home,)) for sql in statements]
+    async def reading_lines(self, home: str, *, before: Slot) -> tuple[tuple[int, str], ...]:
+        """(measure, text) in order: a line `slot,span,energy,mark,gap;` for each reading of an earlier slot."""
+        rows = await self._db.execute_fetchall(self._db.dialect.reading_lines_sql, (home, before))
+        return tuple((int(measure), str(text)) for measure, text in rows)
 
-        readings, longs, devices, consents = await self.read(work)
+    async def _home(self, home: str, readings: list[Row]) -> StoredHome:
+        statements = (_LONG_SQL, _DEVICES_SQL, _CONSENTS_SQL)
+        longs, devices, consents = [await self._db.execute_fetchall(sql, (home,)) for sql in statements]
         return StoredHome(
             readings={(row[0], row[1], row[2]): (row[3], row[4], row[5]) for row in readings},
             long_intervals={(row[0], row[1], row[2]): row[3] for row in longs},
@@ -53,12 +117,21 @@ class SqlStoredRows(SqlAccessLog):
         )
 
 
+def _message_row(row: Row) -> MessageRow:
+    position, agent, epoch, seq, kind, hashed, stored, received_at, first_slot, last_slot, refused = row
+    return MessageRow(
+        *(position, _text(agent), epoch, seq, _text(kind), hashed, stored, received_at, first_slot, last_slot),
+        refused=None if refused is None else _text(refused),
+    )
+
+
 def _message(agent: str, row: Row) -> StoredMessage:
     position, epoch, seq, kind, hashed, stored, received_at, first_slot, last_slot, refused, previous = row
     sealed = whole(stored, agent, previous or FIRST_PREVIOUS)
     return StoredMessage(
         *(position, epoch, seq, _text(kind), hashed, sealed, received_at, first_slot, last_slot),
         refused=None if refused is None else _text(refused),
+        stored=stored,
     )
 
 

@@ -48,6 +48,21 @@ class FirstEnergy:
                 of_meter = found.setdefault(meter, {})
                 of_meter[agent.id] = min(position, of_meter.get(agent.id, position))
 
+    def known(self) -> list[tuple[bool, int, str, int]]:
+        """What is known so far: (is beyond doubt, measure, agent, position)."""
+        return [
+            (is_certain, int(meter), agent, position)
+            for is_certain, found in ((False, self._first), (True, self._beyond_doubt))
+            for meter, sent in sorted(found.items())
+            for agent, position in sorted(sent.items())
+        ]
+
+    def go_on_from(self, known: Iterable[tuple[bool, int, str, int]]) -> None:
+        """Take over what was known of the messages before those that are added from now on."""
+        for is_certain, meter, agent, position in known:
+            found = self._beyond_doubt if is_certain else self._first
+            found.setdefault(Measure(meter), {})[agent] = position
+
     def contradictions(self, home: str, sources: Iterable[MeterSource]) -> Iterator[str]:
         """One sentence for each meter whose first source is another than the first agent that sent energy of it."""
         firsts: dict[Measure, MeterSource] = {}
@@ -168,11 +183,10 @@ class SignedHome:
     def _readings(self, home: str, stored: StoredHome) -> Iterator[str]:
         for place, held in stored.readings.items():
             said = self.readings.get(place)
-            name = f"{home} {_reading(place)}"
             if said is None:
-                yield f"{name}: the table holds a value that nobody signed"
+                yield f"{home} {_reading(place)}: the table holds a value that nobody signed"
             elif held != (said[2], said[0], said[3]):
-                yield f"{name}: the table differs from what the home signed"
+                yield f"{home} {_reading(place)}: the table differs from what the home signed"
         for place in self.readings.keys() - stored.readings.keys():
             yield f"{home} {_reading(place)}: signed by the home and missing from the table"
 

@@ -1,0 +1,199 @@
+"""Who checks the homes: this process, one after the other, or several processes with a share of the homes each.
+
+Processes and not threads: half of the work is Python's own, which threads do not do side by side. A process holds one
+home's rows at a time.
+"""
+
+import asyncio
+import os
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from typing import Final, Protocol, Self
+
+from hub.console.progress import ReportProgress, ignore_progress
+from hub.storage.audit_records import StoredRows
+from hub.storage.contract import Store
+from hub.storage.errors import StoreError
+from hub.verify.homes.checkpoints import AgentCheckpoint, CheckpointSeals, HomeCheckpoint
+from hub.verify.homes.old_messages import OldMessages, read_old_messages
+from hub.verify.homes.one_home import HomeCheck, check_home
+
+LEAST_FOR_PROCESSES: Final = 20_000
+"""Fewer messages are opened sooner than processes are started."""
+MOST_HOMES: Final = 64
+"""In one share: its results come back together."""
+MOST_PROCESSES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class HomeTask:
+    """One home to check, from its checkpoint on if there is one.
+
+    With `trusts_checkpoint` False, from its first message on.
+    """
+
+    home: str
+    since: HomeCheckpoint | None = None
+    trusts_checkpoint: bool = True
+
+
+@dataclass
+class Counter:
+    """How many messages were opened, told as they are."""
+
+    report: ReportProgress = ignore_progress
+    expected: int = 0
+    opened: int = field(default=0, init=False)
+
+    def add(self, more: int) -> None:
+        """So many more."""
+        self.opened += more
+        self.report("messages", self.opened, max(self.expected, self.opened))
+
+
+class HomeWork(Protocol):
+    """Whoever checks homes, for the time of a block."""
+
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(self, *_: object) -> None: ...
+    async def check(
+        self,
+        tasks: Sequence[HomeTask],
+        checkpoints: Mapping[str, AgentCheckpoint],
+        *,
+        coop: str,
+        seals: CheckpointSeals | None,
+        counter: Counter,
+    ) -> tuple[list[HomeCheck], OldMessages]:
+        """Check these homes, and the rows of all messages up to these checkpoints."""
+        ...
+
+
+class InThisProcess:
+    """One after the other, on a store that is open."""
+
+    def __init__(self, store: StoredRows) -> None:
+        self._store = store
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """There is nothing to end."""
+
+    async def check(
+        self,
+        tasks: Sequence[HomeTask],
+        checkpoints: Mapping[str, AgentCheckpoint],
+        *,
+        coop: str,
+        seals: CheckpointSeals | None,
+        counter: Counter,
+    ) -> tuple[list[HomeCheck], OldMessages]:
+        """Check these homes, and the rows of all messages up to these checkpoints."""
+        rows = await _old_messages(self._store, checkpoints, report=counter.report)
+        return [await _checked(self._store, task, coop=coop, seals=seals, counter=counter) for task in tasks], rows
+
+
+class InProcesses:
+    """In processes that open the hub's store for themselves. `open_it` is called in each of them."""
+
+    def __init__(self, opening: "Opening", *, processes: int) -> None:
+        self._opening, self._processes = opening, processes
+        self._pool: Executor | None = None
+
+    async def __aenter__(self) -> Self:
+        # A fresh interpreter: this one has threads, which a fork would copy in the middle of their work.
+        self._pool = ProcessPoolExecutor(self._processes, mp_context=get_context("spawn"))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._pool is not None:
+            await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
+
+    async def check(
+        self,
+        tasks: Sequence[HomeTask],
+        checkpoints: Mapping[str, AgentCheckpoint],
+        *,
+        coop: str,
+        seals: CheckpointSeals | None,
+        counter: Counter,
+    ) -> tuple[list[HomeCheck], OldMessages]:
+        """Check these homes, and the rows of all messages up to these checkpoints.
+
+        Raises: StoreError if a process ends.
+        """
+        loop = asyncio.get_running_loop()
+        rows = loop.run_in_executor(self._pool, _scan, self._opening, dict(checkpoints)) if checkpoints else None
+        size = max(1, min(MOST_HOMES, len(tasks) // (4 * self._processes)))
+        slices = [tasks[at : at + size] for at in range(0, len(tasks), size)]
+        running = [loop.run_in_executor(self._pool, _share, self._opening, each, coop, seals) for each in slices]
+        found: list[HomeCheck] = []
+        try:
+            for share in asyncio.as_completed(running):
+                found += (done := await share)
+                counter.add(sum(each.messages for each in done))
+            return found, OldMessages() if rows is None else await rows
+        except BrokenProcessPool:
+            raise StoreError("a process of the verification ended before its work was done: is memory short?") from None
+        finally:
+            for each in (*running, *(() if rows is None else (rows,))):
+                each.cancel()
+
+
+class Opening(Protocol):
+    """Opens the store in another process; it is sent there, so it has to be picklable."""
+
+    async def __call__(self) -> Store: ...
+
+
+def process_count() -> int:
+    """How many processes may work at once here."""
+    return max(1, min(MOST_PROCESSES, len(os.sched_getaffinity(0))))
+
+
+def _scan(opening: Opening, checkpoints: dict[str, AgentCheckpoint]) -> OldMessages:
+    async def scan() -> OldMessages:
+        store = await opening()
+        try:
+            return await _old_messages(store, checkpoints, report=ignore_progress)
+        finally:
+            await store.close()
+
+    return asyncio.run(scan())
+
+
+def _share(opening: Opening, tasks: Sequence[HomeTask], coop: str, seals: CheckpointSeals | None) -> list[HomeCheck]:
+    async def check() -> list[HomeCheck]:
+        store = await opening()
+        try:
+            return [await _checked(store, task, coop=coop, seals=seals, counter=Counter()) for task in tasks]
+        finally:
+            await store.close()
+
+    return asyncio.run(check())
+
+
+async def _old_messages(
+    store: StoredRows, checkpoints: Mapping[str, AgentCheckpoint], *, report: ReportProgress
+) -> OldMessages:
+    if not checkpoints:
+        return OldMessages()
+    return await read_old_messages(store, checkpoints, expected=None, report=report)
+
+
+async def _checked(
+    store: StoredRows, task: HomeTask, *, coop: str, seals: CheckpointSeals | None, counter: Counter
+) -> HomeCheck:
+    return await check_home(
+        *(store, task.home),
+        coop=coop,
+        seals=seals,
+        since=task.since,
+        trusts_checkpoint=task.trusts_checkpoint,
+        told=counter.add,
+    )
