@@ -101,7 +101,7 @@ class InThisProcess:
 class InProcesses:
     """In processes that open the hub's store for themselves. `open_it` is called in each of them."""
 
-    def __init__(self, opening: "Opening", *, processes: int) -> None:
+    def __init__(self, opening: "StoreOpener", *, processes: int) -> None:
         self._opening, self._processes = opening, processes
         self._pool: Executor | None = None
 
@@ -145,7 +145,7 @@ class InProcesses:
                 each.cancel()
 
 
-class Opening(Protocol):
+class StoreOpener(Protocol):
     """Opens the store in another process; it is sent there, so it has to be picklable."""
 
     async def __call__(self) -> Store: ...
@@ -156,7 +156,7 @@ def process_count() -> int:
     return max(1, min(MOST_PROCESSES, len(os.sched_getaffinity(0))))
 
 
-def _scan(opening: Opening, checkpoints: dict[str, AgentCheckpoint]) -> OldMessages:
+def _scan(opening: StoreOpener, checkpoints: dict[str, AgentCheckpoint]) -> OldMessages:
     async def scan() -> OldMessages:
         store = await opening()
         try:
@@ -167,7 +167,9 @@ def _scan(opening: Opening, checkpoints: dict[str, AgentCheckpoint]) -> OldMessa
     return asyncio.run(scan())
 
 
-def _share(opening: Opening, tasks: Sequence[HomeTask], coop: str, seals: CheckpointSeals | None) -> list[HomeCheck]:
+def _share(
+    opening: StoreOpener, tasks: Sequence[HomeTask], coop: str, seals: CheckpointSeals | None
+) -> list[HomeCheck]:
     async def check() -> list[HomeCheck]:
         store = await opening()
         try:
