@@ -5,7 +5,7 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from hub.core.homes.measure_sources import MeterSource
 from hub.storage.life_records import HomeErasure
@@ -17,10 +17,10 @@ FIRST_LINK: Final = bytes(32)
 TAKEN_OVER: Final = "taken over"
 REMOVED: Final = "removed"
 FORM: Final = "form"
+_JSON: Final = json.JSONEncoder(separators=(",", ":"))
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(NamedTuple):
     """One line: a row of the table `source` was added, changed, removed or taken over at an upgrade.
 
     A line `form` names the form in which the rows of a table are logged from here on; its `row_key` is that form.
@@ -242,8 +242,9 @@ class RowLogStore(Protocol):
 
 def next_link(previous: bytes, line: LogLine) -> bytes:
     """The chain's hash after this line."""
-    parts = [line.position, line.at, line.source, line.row_key, line.change, line.digest.hex(), line.says]
-    return hashlib.sha256(previous + json.dumps(parts, separators=(",", ":")).encode()).digest()
+    position, at, source, row_key, change, digest, says = line
+    text = _JSON.encode((position, at, source, row_key, change, digest.hex(), says))
+    return hashlib.sha256(previous + text.encode()).digest()
 
 
 def head_bytes(position: int, link: bytes) -> bytes:

@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from hub.storage.errors import StoreConflictError
@@ -19,6 +19,11 @@ _READING_SQL = """INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT (home, measure, slot, span) DO UPDATE SET
     energy_wh = excluded.energy_wh, mark = excluded.mark, gap = excluded.gap
 WHERE excluded.mark < reading.mark"""
+_NEWEST_SQL: Final = """SELECT agent.home_id, max(chain_head.last_slot)
+FROM agent JOIN chain_head ON chain_head.agent = agent.id WHERE agent.home_id IN ({marks}) GROUP BY agent.home_id"""
+_READING: Final = ("home", "measure", "slot", "span", "energy_wh", "mark", "gap")
+_Key = tuple[str, int, Slot, int]
+_Reading = tuple[str, int, Slot, int, int | None, int, int]
 _MESSAGE: Final = (
     *("position", "agent", "epoch", "seq", "kind", "hash", "sealed", "received_at", "first_slot", "last_slot"),
     "refused",
@@ -54,8 +59,7 @@ class SqlMessages(Transactions):
         """
 
         async def work(db: Connection) -> None:
-            fresh = await _unheld(db, messages)
-            if fresh:
+            if fresh := await _unheld(db, messages):
                 await _insert(db, fresh)
 
         await self.write(work)
@@ -133,22 +137,28 @@ class SqlMessages(Transactions):
         return int(rows[0][0])
 
 
-async def _unheld(db: Connection, messages: Sequence[AcceptedMessage]) -> dict[AcceptedMessage, bytes]:
-    """Those that are not stored yet, in order, each with the hash of the one before it."""
+Fresh = Sequence[tuple[AcceptedMessage, bytes]]
+"""Messages that are not stored yet, in order, each with the hash of the one before it."""
+
+
+async def _unheld(db: Connection, messages: Sequence[AcceptedMessage]) -> Fresh:
     agents = sorted({message.agent for message in messages})
     marks = ",".join("?" * len(agents))
     rows = await db.execute_fetchall(f"SELECT agent, epoch, seq, hash FROM chain_head WHERE agent IN ({marks})", agents)
     heads = {str(agent): (int(epoch), int(seq)) for agent, epoch, seq, _ in rows}
     hashes = {str(agent): bytes(hashed) for agent, _, _, hashed in rows}
-    fresh: dict[AcceptedMessage, bytes] = {}
+    fresh: list[tuple[AcceptedMessage, bytes]] = []
+    taken: dict[tuple[str, int, int], bytes] = {}
     for message in messages:
         key, head = (message.epoch, message.seq), heads.get(message.agent)
         if head is None or key > head:
             if head is not None and message.epoch == head[0] and message.seq != head[1] + 1:
                 raise StoreConflictError(f"agent {message.agent}: message {key} leaves a hole after {head}")
-            fresh[message] = hashes[message.agent] if message.agent in hashes and message.seq > 1 else FIRST_PREVIOUS
+            before = hashes[message.agent] if message.agent in hashes and message.seq > 1 else FIRST_PREVIOUS
+            fresh.append((message, before))
             heads[message.agent], hashes[message.agent] = key, message.hash
-        elif not any(m.agent == message.agent and (m.epoch, m.seq) == key and m.hash == message.hash for m in fresh):
+            taken[message.agent, *key] = message.hash
+        elif taken.get((message.agent, *key)) != message.hash:
             await _require_same(db, message)
     return fresh
 
@@ -166,14 +176,13 @@ async def _require_same(db: Connection, message: AcceptedMessage) -> None:
         )
 
 
-async def _insert(db: Connection, befores: Mapping[AcceptedMessage, bytes]) -> None:
+async def _insert(db: Connection, fresh: Fresh) -> None:
     """Messages, readings and heads are written together: after a power cut, either all or none of them exist."""
-    messages = list(befores)
+    messages = [message for message, _ in fresh]
     ((newest,),) = await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM message")
-    rows = [(position, *_message_row(*each)) for position, each in enumerate(befores.items(), start=int(newest) + 1)]
+    rows = [(position, *_message_row(*each)) for position, each in enumerate(fresh, start=int(newest) + 1)]
     await db.add_rows("message", _MESSAGE, rows)
-    await db.make_room({r.slot for message in messages for r in message.readings})
-    await db.put_rows(_READING_SQL, _reading_rows(messages))
+    await _put_readings(db, messages)
     await db.put_rows(_HEAD_SQL, _head_rows(messages))
     await _insert_if_any(
         db,
@@ -217,20 +226,37 @@ async def _take_answers(db: Connection, messages: Sequence[AcceptedMessage]) -> 
         await store_answer(db, prompt_id, home=message.home, answer=choice, at=at)
 
 
-def _reading_rows(messages: Sequence[AcceptedMessage]) -> list[tuple[object, ...]]:
+async def _put_readings(db: Connection, messages: Sequence[AcceptedMessage]) -> None:
+    """Of slots behind all that the home has sent, a reading is there for the first time: nothing is looked for then."""
+    rows = _reading_rows(messages)
+    homes = sorted({row[0] for row in rows})
+    marks = ",".join("?" * len(homes))
+    newest = dict(await db.execute_fetchall(_NEWEST_SQL.format(marks=marks), homes))
+    await db.make_room({row[2] for row in rows})
+    first = [row for row in rows if row[2] > (newest.get(row[0]) or 0)]
+    await db.add_rows("reading", _READING, first)
+    if len(first) < len(rows):
+        await db.put_rows(_READING_SQL, [row for row in rows if row[2] <= (newest.get(row[0]) or 0)])
+
+
+def _reading_rows(messages: Sequence[AcceptedMessage]) -> list[_Reading]:
     """One row for each key: of several, the one that would be left if they were stored one after the other."""
-    best: dict[tuple[str, int, Slot, int], ReadingRow] = {}
+    best: dict[_Key, ReadingRow] = {}
     for message in messages:
         for each in message.readings:
-            key = (each.home, int(each.measure), each.slot, each.span)
-            if key not in best or each.mark < best[key].mark:
+            key = each[:4]
+            held = best.get(key)
+            if held is None or each.mark < held.mark:
                 best[key] = each
-    return [(*key, each.energy_wh, int(each.mark), int(each.gap)) for key, each in best.items()]
+    return [
+        (home, int(measure), slot, span, wh, int(mark), int(gap))
+        for home, measure, slot, span, wh, mark, gap in best.values()
+    ]
 
 
 def _message_row(message: AcceptedMessage, previous: bytes) -> tuple[object, ...]:
-    firsts = [r.slot - r.span + 1 for r in message.readings]
-    lasts = [r.slot for r in message.readings]
+    firsts = [row.slot - row.span + 1 for row in message.readings]
+    lasts = [row.slot for row in message.readings]
     return (
         message.agent,
         message.epoch,
@@ -253,7 +279,9 @@ def _head_rows(messages: Iterable[AcceptedMessage]) -> list[tuple[object, ...]]:
         last[message.agent] = message
         counts[message.agent] = counts.get(message.agent, 0) + (message.refused is None)
         if message.slot is not None:
-            slots[message.agent] = max(slots.get(message.agent, message.slot), message.slot)
+            # No reading may be behind it: `_put_readings` takes those for new.
+            newest = max([message.slot, *[row.slot for row in message.readings]])
+            slots[message.agent] = max(slots.get(message.agent, newest), newest)
     return [
         (agent, m.epoch, m.seq, m.hash, slots.get(agent), m.received_at, counts[agent]) for agent, m in last.items()
     ]

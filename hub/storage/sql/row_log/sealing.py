@@ -5,7 +5,7 @@ from typing import Final
 
 from hub.core.ledger.signed_document import Signer
 from hub.storage.audit_records import FIRST_LINK, LogLine, head_bytes, next_link, row_digest
-from hub.storage.sql.connection import Connection
+from hub.storage.sql.connection import Connection, Row
 
 PAGE: Final = 5_000
 HEAD_SQL: Final = "SELECT position, hash FROM row_log_head"
@@ -28,10 +28,10 @@ async def seal_changes(db: Connection, *, after: int, at: int, signer: Signer | 
     It is part of the caller's transaction: a row and its line are on disk together or not at all.
     """
     head: tuple[int, bytes] | None = None
-    while waiting := list(await db.execute_fetchall(_WAITING_SQL, (after, PAGE))):
+    while waiting := await db.execute_fetchall(_WAITING_SQL, (after, PAGE)):
         head = await _head(db) if head is None else head
-        head, lines = _lines([tuple(row) for row in waiting], head=head, at=at)
-        await db.add_rows("row_log", _COLUMNS, [_values(line) for line in lines])
+        head, lines = _lines(waiting, head=head, at=at)
+        await db.add_rows("row_log", _COLUMNS, lines)
         await db.execute("DELETE FROM row_log_waiting WHERE id > ? AND id <= ?", (after, waiting[-1][0]))
     if head is not None:
         signature = signer.sign(head_bytes(*head)) if signer is not None else b""
@@ -45,21 +45,15 @@ async def is_whole(db: Connection) -> bool:
     return bool(lines) and [lines, last] == [last, heads[0][0] if heads else 0]
 
 
-def _lines(
-    waiting: Sequence[tuple[object, ...]], *, head: tuple[int, bytes], at: int
-) -> tuple[tuple[int, bytes], list[LogLine]]:
+def _lines(waiting: Sequence[Row], *, head: tuple[int, bytes], at: int) -> tuple[tuple[int, bytes], list[LogLine]]:
     position, link = head
     lines: list[LogLine] = []
     for _, source, key, change, content, says in waiting:
         position += 1
-        digest = row_digest(str(content).encode())
-        lines.append(LogLine(position, at, str(source), str(key), str(change), digest, str(says)))
-        link = next_link(link, lines[-1])
+        line = LogLine(position, at, source, key, change, row_digest(content.encode()), says)
+        link = next_link(link, line)
+        lines.append(line)
     return (position, link), lines
-
-
-def _values(line: LogLine) -> tuple[object, ...]:
-    return (line.position, line.at, line.source, line.row_key, line.change, line.digest, line.says)
 
 
 async def _head(db: Connection) -> tuple[int, bytes]:
