@@ -229,14 +229,12 @@ async def _take_answers(db: Connection, messages: Sequence[AcceptedMessage]) -> 
 async def _put_readings(db: Connection, messages: Sequence[AcceptedMessage]) -> None:
     """Of slots behind all that the home has sent, a reading is there for the first time: nothing is looked for then."""
     rows = _reading_rows(messages)
-    homes = sorted({row[0] for row in rows})
-    marks = ",".join("?" * len(homes))
-    newest = dict(await db.execute_fetchall(_NEWEST_SQL.format(marks=marks), homes))
-    await db.make_room({row[2] for row in rows})
-    first = [row for row in rows if row[2] > (newest.get(row[0]) or 0)]
-    await db.add_rows("reading", _READING, first)
-    if len(first) < len(rows):
-        await db.put_rows(_READING_SQL, [row for row in rows if row[2] <= (newest.get(row[0]) or 0)])
+    homes = sorted({home for home, *_ in rows})
+    found = await db.execute_fetchall(_NEWEST_SQL.format(marks=",".join("?" * len(homes))), homes)
+    newest = dict.fromkeys(homes, -1) | {str(home): int(slot) for home, slot in found if slot is not None}
+    await db.make_room({slot for _, _, slot, *_ in rows})
+    await db.add_rows("reading", _READING, [row for row in rows if row[2] > newest[row[0]]])
+    await db.put_rows(_READING_SQL, [row for row in rows if row[2] <= newest[row[0]]])
 
 
 def _reading_rows(messages: Sequence[AcceptedMessage]) -> list[_Reading]:
