@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,10 +90,15 @@ def _other_user() -> str | None:
     return "postgres" if "postgres" in known else "nobody"
 
 
-def start_server(files: Mapping[str, bytes] | None = None, **more: str) -> Server:
-    """A new server that ends with this process, with these files among its own. Skips the test where none can run."""
+def start_server(
+    files: Mapping[str, bytes] | None = None, *, found: Sequence[Path] | None = None, **more: str
+) -> Server:
+    """A new server that ends with this process, with these files among its own: the first of those `found` that runs.
+
+    Skips the test where none can.
+    """
     user = _other_user()
-    for programs in candidates():
+    for programs in candidates() if found is None else found:
         told = _run(user, [str(programs / "postgres"), "--version"])
         built = _run(user, [str(programs / "pg_config"), "--configure"])
         if told.returncode == 0 and ("ssl" not in more or "ssl" in built.stdout):

@@ -5,6 +5,7 @@ import json
 import secrets
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import date, datetime
 from pathlib import Path
@@ -85,9 +86,11 @@ def hub(tmp_path: Path) -> Moved:
     return Moved(folder, clock, server, database)
 
 
-def settled(place: list[str], capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+def settled(
+    place: list[str], capsys: pytest.CaptureFixture[str], *, days: Sequence[date] = DAYS
+) -> list[dict[str, object]]:
     capsys.readouterr()
-    assert main(["settle", *place, "--day", *map(str, DAYS), "--json"]) == 0
+    assert main(["settle", *place, "--day", *map(str, days), "--json"]) == 0
     return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
