@@ -11,7 +11,7 @@ from typing import BinaryIO, Final, cast
 
 from hub.backups.last_backup import STATE_NAME
 from hub.backups.sealed_file import SealedFileError, SealedReader, SealedWriter
-from hub.folder.paths import BROKER_NAME, CHECKPOINT_NAME, LOCK_NAME, RUNNING_NAME, STORE_NAME
+from hub.folder.paths import BROKER_NAME, CHECKPOINT_NAME, LOCK_NAME, ROLES_LOCK_NAME, RUNNING_NAME, STORE_NAME
 from protocols.errors import RequestError
 
 WORK_NAME: Final = "backup.part"
@@ -21,7 +21,16 @@ WHOLE_BYTES: Final = "whole_bytes"
 """The word of a backup's header that says how large the hub's files are, unpacked. Unit: byte."""
 
 LEFT_OUT: Final = frozenset(
-    {LOCK_NAME, RUNNING_NAME, STORE_NAME, f"{STORE_NAME}-wal", f"{STORE_NAME}-shm", WORK_NAME, LOCK_OF_BACKUPS}
+    {
+        LOCK_NAME,
+        ROLES_LOCK_NAME,
+        RUNNING_NAME,
+        STORE_NAME,
+        f"{STORE_NAME}-wal",
+        f"{STORE_NAME}-shm",
+        WORK_NAME,
+        LOCK_OF_BACKUPS,
+    }
 ) | {STATE_NAME, CHECKPOINT_NAME}
 KEPT_OF_BROKER: Final = "client-id"
 """The broker's own files are written again at each start; only this name lets an external one keep what is waiting."""

@@ -7,7 +7,7 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -22,6 +22,7 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from hub.broker.access_rules import is_check_topic
 from hub.broker.link.outgoing import Outgoing, Seal
 from hub.broker.link.socket_loop import SocketLoop
+from protocols.wire.topics import SHARDS, up_filters
 
 log = logging.getLogger(__name__)
 
@@ -116,10 +117,22 @@ class BrokerLink:
     """
 
     def __init__(
-        self, *, client_id: str, filters: Sequence[str], deliver: Callable[[list[Delivery]], None], number: int = 0
+        self,
+        *,
+        client_id: str,
+        filters: Sequence[str],
+        deliver: Callable[[list[Delivery]], None],
+        number: int = 0,
+        session_s: int = SESSION_S,
+        coop: str = "",
     ) -> None:
-        """`number` is its broker's, of several."""
+        """`number` is its broker's, of several; the broker keeps the session for `session_s`.
+
+        With `coop` it hears no shard of that co-op until `hear_shards` says which.
+        """
         self._filters = tuple(filters)
+        self._coop = coop
+        self._session_s = session_s
         self._deliver = deliver
         self._number = number
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -172,7 +185,7 @@ class BrokerLink:
         client = self._client = self._new_client("tcp" if address.socket is None else "unix")
         sign_in(client, address)
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
-        properties.SessionExpiryInterval = SESSION_S
+        properties.SessionExpiryInterval = self._session_s
         properties.ReceiveMaximum = WINDOW
         client.connect_async(address.place, address.port or 1, keepalive=30, clean_start=False, properties=properties)
         self._socket_loop = SocketLoop(client, may_read=self._has_room, feed=self._feed, failed=self._on_connect_fail)
@@ -200,6 +213,24 @@ class BrokerLink:
         for delivery in told:
             if self._client is not None and delivery.connection == self._connection:
                 self._client.ack(delivery.packet_id, delivery.qos)
+        self._wake()
+
+    def give_back(self, deliveries: Sequence[Delivery]) -> None:
+        """These are another worker's. MQTT has no way back: their agents send them again, as the next receipt asks."""
+        self.acknowledge(deliveries)
+
+    def hear_shards(self, shards: Collection[int]) -> None:
+        """Hear the messages of exactly these shards from now on, also over later connections."""
+        wanted = up_filters(self._coop, shards)
+        with self._lock:
+            before, self._filters = self._filters, wanted
+        client = self._client
+        if client is None or not self._is_connected:
+            return
+        if new := [name for name in wanted if name not in before]:
+            client.subscribe([(name, SubscribeOptions(qos=1)) for name in new])
+        if old := [name for name in before if name not in wanted]:
+            client.unsubscribe(old)
         self._wake()
 
     def publish(self, topic: str, sealed: bytes, *, is_kept: bool = False) -> None:
@@ -232,9 +263,11 @@ class BrokerLink:
             waiting = self._outgoing.take()
             if waiting is None:
                 return
+            if (sealed := waiting.seal()) is None:
+                continue
             self._sending += 1
             self._sent += 1
-            client.publish(waiting.topic, waiting.seal(), qos=1, retain=waiting.is_kept)
+            client.publish(waiting.topic, sealed, qos=1, retain=waiting.is_kept)
 
     def _new_client(self, transport: Literal["tcp", "unix"]) -> mqtt.Client:
         client = mqtt.Client(
@@ -259,11 +292,16 @@ class BrokerLink:
                 log.warning("the broker refused the hub: %s; trying again until it accepts", reason)
             self._was_lost = True
             return
-        self._connection += 1
-        self._is_connected = True
         if self._socket_loop is not None:
             self._socket_loop.note_connected()
-        client.subscribe([(name, SubscribeOptions(qos=1)) for name in self._filters])
+        with self._lock:
+            self._connection += 1
+            self._is_connected = True
+            wanted = self._filters
+        if self._coop and (old := sorted(set(_all_filters(self._coop)) - set(wanted))):
+            client.unsubscribe(old)  # what an earlier connection of this session heard
+        if wanted:
+            client.subscribe([(name, SubscribeOptions(qos=1)) for name in wanted])
         log.info("connected to the broker%s", " again" if self._was_lost else "")
         self._was_lost = False
 
@@ -317,3 +355,7 @@ class BrokerLink:
             deliveries = list(self._arrived)
             self._arrived.clear()
         self._deliver(deliveries)
+
+
+def _all_filters(coop: str) -> tuple[str, ...]:
+    return (*up_filters(coop), *up_filters(coop, range(SHARDS)))

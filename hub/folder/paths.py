@@ -18,6 +18,7 @@ IDENTITY_NAME: Final = "identity.json"
 SALT_NAME: Final = "salt.key"
 STORE_NAME: Final = "hub.sqlite"
 LOCK_NAME: Final = "hub.lock"
+ROLES_LOCK_NAME: Final = "hub-roles.lock"
 RUNNING_NAME: Final = "running.json"
 BROKER_NAME: Final = "broker"
 CHECKPOINT_NAME: Final = "verified.json"
@@ -38,18 +39,42 @@ def running_alone(folder: Path) -> Iterator[int]:
             if not _was_killed(folder) or time.monotonic() > until_s:
                 raise RequestError(f"{folder}: a hub is already running on this folder")
             time.sleep(0.1)
+        if _has_roles(folder):
+            raise RequestError(f"{folder}: processes of this hub run on this folder with --role: stop them first")
         try:
             yield file.fileno()
         finally:
             (folder / RUNNING_NAME).unlink(missing_ok=True)
 
 
-def _is_locked(descriptor: int) -> bool:
+@contextmanager
+def running_with_others(folder: Path) -> Iterator[int]:
+    """Lock the folder against a whole hub, but not against other processes of one hub; gives the file descriptor.
+
+    Raises: RequestError if a whole hub is running on the folder.
+    """
+    with (folder / ROLES_LOCK_NAME).open("a", encoding="ascii") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        # A whole hub takes its own lock and then looks at this one: of two that start, one at least sees the other.
+        if _is_whole_running(folder):
+            raise RequestError(f"{folder}: a whole hub is running on this folder: stop it first")
+        yield file.fileno()
+
+
+def _is_locked(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except OSError:
         return False
     return True
+
+
+def _has_roles(folder: Path) -> bool:
+    try:
+        with (folder / ROLES_LOCK_NAME).open("r", encoding="ascii") as file:
+            return not _is_locked(file.fileno())
+    except FileNotFoundError:
+        return False
 
 
 def _was_killed(folder: Path) -> bool:
@@ -64,15 +89,16 @@ def _was_killed(folder: Path) -> bool:
 
 
 def is_running(folder: Path) -> bool:
-    """Whether a hub is running on this folder now."""
+    """Whether a hub, or a process of it with a role, is running on this folder now."""
+    return _is_whole_running(folder) or _has_roles(folder)
+
+
+def _is_whole_running(folder: Path) -> bool:
     try:
         with (folder / LOCK_NAME).open("r", encoding="ascii") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return not _is_locked(file.fileno(), fcntl.LOCK_SH)
     except FileNotFoundError:
         return False
-    except OSError:
-        return True
-    return False
 
 
 def write_running(folder: Path, where: Mapping[str, object]) -> None:

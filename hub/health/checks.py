@@ -83,7 +83,7 @@ def _not_running() -> HealthCheck:
 def _parts(health: HubHealth) -> list[HealthCheck]:
     found = []
     for part in health.parts:
-        name, stops = f"part-{part.name}", part.name != "forecast-worker"
+        name, stops = f"part-{part.name}", part.name != "forecast-worker" and not part.is_spare
         ended = part.ended_at is not None
         why: dict[str, str | Moment] = {
             "part": part.name,
@@ -97,7 +97,7 @@ def _parts(health: HubHealth) -> list[HealthCheck]:
         elif not part.is_serving:
             what = said("The process %(part)s does not answer.", part=part.name)
             do = said("After a start this takes some seconds. If it lasts, read the hub's log.")
-            found.append(HealthCheck(name, Level.BAD, what, do, stops))
+            found.append(HealthCheck(name, Level.WARNING if part.is_spare else Level.BAD, what, do, stops))
         elif part.restarts >= RESTARTS_MANY and health.now_s - (part.ended_at or 0) < RECENT_S:
             what = counted(
                 "The process %(part)s was started again %(n)s time, last at %(moment)s (%(why)s).",

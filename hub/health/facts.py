@@ -31,7 +31,8 @@ class ProcessUse:
 class PartHealth:
     """One process that the hub starts. `problem` says why it last ended and `ended_at` when, if it ever did (unix s).
 
-    `is_serving` turns False as soon as it ends, and also if it has not answered for a while.
+    `is_serving` turns False as soon as it ends, and also if it has not answered for a while. `is_spare`: others do what
+    it did.
     """
 
     name: str
@@ -40,6 +41,7 @@ class PartHealth:
     problem: str = ""
     ended_at: int | None = None
     use: ProcessUse | None = None
+    is_spare: bool = False
 
 
 @dataclass(frozen=True, slots=True)

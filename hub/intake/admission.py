@@ -4,7 +4,7 @@ Only cheap looks happen here: the topic, the size of the queues, who was cut off
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 from hub.broker.connection import Delivery
@@ -83,6 +83,11 @@ class Admission:
             elif self._queues.is_slowed(sender):
                 left.append(delivery)
         return left
+
+    def forget(self, is_gone: Callable[[str], bool]) -> list[Delivery]:
+        """Let nothing wait of these agents any more, which others take care of; what waited."""
+        gone = [name for name in self._queues.senders if name and is_gone(name)]
+        return [delivery for _, delivery in self._queues.drop(gone)]
 
     def has_waiting(self, agent: str) -> bool:
         """Whether a delivery of this agent waits."""

@@ -17,11 +17,23 @@ _Known = frozenset[tuple[str, int | None]]
 
 
 class AgentWatch:
-    """Calls `changed` after each change in which agents there are, which are shut out, or when memberships end."""
+    """Calls `changed` after each change in which agents there are, which are shut out, or when memberships end.
 
-    def __init__(self, store: MemberStore, *, changed: Callable[[], Awaitable[None]]) -> None:
+    `looks` is told before each look, and what it gives back is told after it, with whether there was news.
+    """
+
+    def __init__(
+        self,
+        store: MemberStore,
+        *,
+        changed: Callable[[], Awaitable[None]],
+        looks: Callable[[], Callable[[bool], None]] | None = None,
+        each_s: float = WATCH_S,
+    ) -> None:
         self._store = store
         self._changed = changed
+        self._looks = looks
+        self._each_s = each_s
         self._known: _Known | None = None
 
     async def run(self) -> None:
@@ -32,12 +44,16 @@ class AgentWatch:
             except StoreError as error:
                 if not error.is_said:
                     log.error("agents: %s; looking again", error)
-            await asyncio.sleep(WATCH_S)
+            await asyncio.sleep(self._each_s)
 
     async def look(self) -> None:
         """Compare once. A first look only remembers. If `changed` fails, the next look calls it again."""
+        looked = None if self._looks is None else self._looks()
         found = frozenset((agent.id, agent.revoked_at) for agent in await self._store.agents())
         found |= {(member.id, member.left_at) for member in await self._store.members()}
-        if self._known is not None and found != self._known:
+        is_news = self._known is not None and found != self._known
+        if is_news:
             await self._changed()
         self._known = found
+        if looked is not None:
+            looked(is_news)

@@ -79,6 +79,11 @@ class FairQueues:
         """Whether this sender is served seldom: the broker need not wait until its deliveries are handled."""
         return sender in self._slowed
 
+    @property
+    def senders(self) -> tuple[str, ...]:
+        """Those of whom something waits."""
+        return tuple(self._queues)
+
     def has_waiting(self, sender: str) -> bool:
         """Whether a delivery of this sender waits."""
         queue = self._queues.get(sender)

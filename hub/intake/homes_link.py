@@ -16,7 +16,7 @@ class Link(Protocol):
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None: ...
     def publish(self, topic: str, sealed: bytes, *, is_kept: bool = False) -> None: ...
-    def publish_latest(self, topic: str, seal: Callable[[], bytes], *, of: Hashable) -> None: ...
+    def publish_latest(self, topic: str, seal: Callable[[], bytes | None], *, of: Hashable) -> None: ...
 
 
 class HomesLink:
@@ -36,7 +36,7 @@ class HomesLink:
         self._tell(topic)
         self._link.publish(topic, sealed, is_kept=is_kept)
 
-    def publish_latest(self, topic: str, seal: Callable[[], bytes], *, of: Hashable) -> None:
+    def publish_latest(self, topic: str, seal: Callable[[], bytes | None], *, of: Hashable) -> None:
         """The same for a message that takes the place of an earlier one of this topic and `of`, and is sealed later."""
         self._tell(topic)
         self._link.publish_latest(topic, seal, of=of)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Hashable, Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.broker.connection import Delivery
 from hub.folder.intake_settings import IntakeLimits
@@ -21,15 +21,16 @@ from hub.intake.answering import refusals_told, revocations_told, seal_down, sig
 from hub.intake.conduct import DAY_S, Excess, HubReason, outcome_of
 from hub.intake.fair_queues import MAX_GROUP
 from hub.intake.group.asking_again import AskingAgain
-from hub.intake.group.counting import counted
+from hub.intake.group.counting import RefusalLog, counted
 from hub.intake.group.opening import Opened, Opening
+from hub.intake.group.reading import forget_agents, read_agents
 from hub.intake.group.receipts import Receipts, asked_for
+from hub.intake.leases.work import AllAgents
 from hub.intake.map_answers import MapAnswers
 from hub.intake.pace import HomesPace
 from hub.intake.revocations import revocation_notices
 from hub.intake.state import (
     Acceptance,
-    AgentChain,
     AskedPrompt,
     IntakeState,
     IntakeVerdict,
@@ -38,16 +39,11 @@ from hub.intake.state import (
     ToldNotice,
 )
 from hub.storage.contract import MemberStore, PromptStore, ReadingStore
-from hub.storage.errors import StoreError
+from hub.storage.errors import HomesChangedError, LeaseLostError, StoreError
 from hub.storage.fleet_records import CutOffStore, MeterNoticeStore
 from hub.storage.maps.records import MapStore
-from hub.storage.records import ChainHead, RefusalCount, RefusedNumber
-from protocols.consent.rules import decode_consent
-from protocols.public_keys import is_sound_key
 from protocols.slots import slot_of, start_of
 from protocols.timeline import Clock
-from protocols.wire.chain import Position
-from protocols.wire.receipts import MAX_REFUSED
 from protocols.wire.refusal_reasons import RefusalReason
 from protocols.wire.revocations import RevocationNotice
 
@@ -70,6 +66,9 @@ COUNT_EACH_S: Final = 1.0
 
 BEHIND_S: Final = 2 * 3600
 """An agent whose newest batch is older than this catches up, and waits for those that are up to date."""
+JUDGED_MOST: Final = 5
+"""How often a group is judged while other workers change what it is judged by."""
+
 PROMPT_SLOTS: Final = 10 * 96
 """How long ago a prompt may have been issued that is answered now: its day, its deadline, and the grace after it."""
 
@@ -87,7 +86,10 @@ class IntakeStore(MemberStore, ReadingStore, PromptStore, CutOffStore, MeterNoti
 
 
 class Intake:
-    """One worker. `offer` queues deliveries in the event loop; `run` handles them until it is cancelled."""
+    """One worker. `offer` queues deliveries in the event loop; `run` handles them until it is cancelled.
+
+    `work` says which agents' messages it takes: all of them, unless it shares them with other workers.
+    """
 
     def __init__(
         self,
@@ -98,8 +100,10 @@ class Intake:
         clock: Clock,
         broker: BrokerClient,
         limits: IntakeLimits | None = None,
+        work: AllAgents | None = None,
     ) -> None:
         self._store = store
+        self._work = work or AllAgents(store)
         self._coop = coop
         self._key = key
         self._clock = clock
@@ -107,7 +111,7 @@ class Intake:
         self._state = IntakeState(coop)
         self._agents_read_at = float("-inf")
         self._revoked: dict[str, RevocationNotice] = {}
-        self._said: set[tuple[str, str]] = set()
+        self._refusal_log = RefusalLog()
         self._limits = limits or IntakeLimits()
         self._admission = Admission(coop, self._limits)
         self._maps = MapAnswers(store)
@@ -128,6 +132,7 @@ class Intake:
 
     def offer(self, deliveries: Sequence[Delivery]) -> None:
         """Queue deliveries. Those without room are left and counted, and receipts ask the agents for them."""
+        deliveries = self._work.own(deliveries)
         self.tally.received += len(deliveries)
         left = self._admission.arrive(deliveries, self._state.chains, steady_s=_steady_s())
         if left:
@@ -143,14 +148,18 @@ class Intake:
 
     async def work_once(self) -> None:
         """Wait for messages, collect a group, store it and send the receipts; write down what was left for later."""
-        group = await self._collect()
+        group: list[Delivery] = []
         try:
+            await self._follow_shards()
+            group = await self._collect()
             if group:
                 with working("group", group=new_id()) as work:
                     work.note(messages=len(group))
                     await self._handle(group)
             await self._ask_again()
             await self._count_left()
+        except LeaseLostError as error:
+            self._work.note_lost(error)
         except StoreError as error:
             # Acknowledged to the broker but without a receipt: the agents keep these messages and are asked for them.
             if not error.is_said:
@@ -161,6 +170,10 @@ class Intake:
             await self._reload_when_possible()
         self._broker.acknowledge(group)
 
+    def shards_changed(self) -> None:
+        """This worker has other shards: take them up when the group in hand is done."""
+        self._arrived.set()
+
     async def agents_changed(self) -> None:
         """Read newly enrolled and revoked agents from the store now."""
         await self._read_agents()
@@ -168,7 +181,7 @@ class Intake:
     async def _collect(self) -> list[Delivery]:
         """The next group; empty if nothing is ready and it is time to write down what was left."""
         admission = self._admission
-        while (wait_s := admission.ready_in_s(_steady_s())) != 0:
+        while not self._work.is_behind and (wait_s := admission.ready_in_s(_steady_s())) != 0:
             count_s = self._counted_at + COUNT_EACH_S - _steady_s() if admission.has_counts else None
             due_s = [each for each in (count_s, self._asking.due_in_s(steady_s=_steady_s())) if each is not None]
             if due_s and min(due_s) <= 0:
@@ -177,6 +190,8 @@ class Intake:
             self._arrived.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._arrived.wait(), wait_s)
+        if self._work.is_behind:
+            return []
         deadline = _steady_s() + GROUP_WAIT_S
         seen = 0
         while seen < (ready := admission.ready_count(_steady_s())) < MAX_GROUP and _steady_s() < deadline:
@@ -192,7 +207,9 @@ class Intake:
             await self._read_agents()  # after a failure of the store the chains are empty
         due = self._asking.take_due(steady_s=_steady_s())
         known = [each for each in due if each[0] in self._state.chains]
-        await self._receipts.send(known, self._state.chains, self._asking)
+        if known:
+            at = await self._work.confirmed(self._clock.now(), is_proven=False)
+            await self._receipts.send(known, self._state.chains, self._asking, stored_at=at)
 
     async def _count_left(self) -> None:
         """Write down what was left for later and who is cut off, once in a while. Raises: StoreError."""
@@ -204,7 +221,7 @@ class Intake:
             for left in counts:
                 self.tally.note(LEFT, left.reason, steady_s=_steady_s(), count=left.count)
             await self._store.count_refusals(counts)
-            self._log_refusals(counts)
+            self._refusal_log.say(counts)
         if found := self._admission.new_cut_offs(at=at, steady_s=_steady_s()):
             await self._store.cut_off_agents(found)
             for each in found:
@@ -218,10 +235,26 @@ class Intake:
             await self._read_agents()
 
     async def _handle(self, group: Sequence[Delivery]) -> None:
+        for _ in range(JUDGED_MOST):
+            try:
+                await self._handle_once(group)
+                return
+            except LeaseLostError as error:
+                self._work.note_lost(error)
+            except HomesChangedError as error:
+                log.info("a group is judged again: %s (%s)", error, ", ".join(sorted(error.homes)))
+            # What was judged is not stored: the state is read again, without the agents that others have now.
+            await self._follow_shards()
+            await self._reload()
+            group = self._work.own(group)
+        raise StoreError("other workers change the same homes again and again")
+
+    async def _handle_once(self, group: Sequence[Delivery]) -> None:
         now_s, began_s = self._clock.now(), _steady_s()
         await self._look_up(group, now_s=now_s)
         verdicts: list[IntakeVerdict | Excess] = []
         opened = await self._opening.open_all(group, self._state, received_at=int(now_s))
+        before = self._work.before(self._state, (each.agent for each in opened))
         for done, each in enumerate(opened, start=1):
             verdicts.extend(await self._check(each, now_s=now_s))
             if done % AT_ONCE == 0:
@@ -234,11 +267,13 @@ class Intake:
         await _all_ended(
             *([self._store.note_clocks(clocks)] if clocks else []),
             *([self._store.note_meters(meters)] if meters else []),
-            *([self._store.store_messages(accepted)] if accepted else []),
+            *([self._work.store_messages(accepted, before, self._state)] if accepted else []),
         )
+        stored_at = await self._work.confirmed(now_s, is_proven=bool(accepted))
         self._receipts.note_stored(accepted)
         self._note(verdicts, now_s=now_s)
-        await self._receipts.send(asked_for(verdicts, accepted), self._state.chains, self._asking)
+        asked = asked_for(verdicts, accepted)
+        await self._receipts.send(asked, self._state.chains, self._asking, stored_at=stored_at)
         self.tally.groups.note(_steady_s() - began_s)
         maps = await self._maps.told(verdicts, steady_s=_steady_s())
         self._pace.note_queue(self._admission.waiting, steady_s=_steady_s())
@@ -251,7 +286,20 @@ class Intake:
         # Counted after the receipts, so that an honest agent does not wait for what a flood leaves behind.
         if refusals:
             await self._store.count_refusals(refusals)
-            self._log_refusals(refusals)
+            self._refusal_log.say(refusals)
+
+    async def _follow_shards(self) -> None:
+        """Take up the shards that this worker was given and forget those that others have. Raises: StoreError."""
+        if not self._work.is_behind:
+            return
+        has_new = self._work.begin_change()
+        self._work.give_back(self._admission.forget(lambda agent: not self._work.covers(agent)))
+        forget_agents(self._state, covers=self._work.covers)
+        if has_new:
+            await self._reload()
+        else:
+            await self._read_agents()
+        self._work.complete_change()
 
     def _note(self, verdicts: Sequence[IntakeVerdict | Excess], *, now_s: float) -> None:
         self._admission.note_refused(verdicts, steady_s=_steady_s())
@@ -305,18 +353,6 @@ class Intake:
                 p.id: AskedPrompt(p.home, start_of(p.answer_by_slot + 1), p.answer, p.answered_at) for p in prompts
             }
 
-    def _log_refusals(self, refusals: Sequence[RefusalCount]) -> None:
-        """Say each agent's first refusal for each reason; the rest are counted on the fleet page and in `status`."""
-        for refusal in refusals:
-            if (refusal.agent, refusal.reason) not in self._said:
-                self._said.add((refusal.agent, refusal.reason))
-                log.warning(
-                    "a message of %s was refused: %s (%s); more of these are only counted",
-                    f"agent {refusal.agent}" if refusal.agent else "an unknown sender",
-                    refusal.reason,
-                    refusal.detail,
-                )
-
     async def _reload_when_possible(self) -> None:
         try:
             await self._reload()
@@ -334,44 +370,14 @@ class Intake:
         taken = await self._store.taken_since(int(now_s - now_s % DAY_S), newest=self._limits.messages_a_day)
         self._admission.resume(taken, now_s=now_s)
 
-    async def _ends(self) -> dict[str, int]:
-        """The first slot after the membership, for each home whose member moves or has moved out."""
-        left = {member.id: member.left_at for member in await self._store.members() if member.left_at is not None}
-        homes = await self._store.homes() if left else ()
-        return {home.id: slot_of(left[home.member_id]) for home in homes if home.member_id in left}
-
     async def _read_agents(self) -> None:
         """Bring the state up to date with the store; chains that are already known stay as they are."""
-        agents = await self._store.agents()
-        fresh = [agent for agent in agents if agent.id not in self._state.chains]
-        if fresh:
-            heads = await self._store.chain_heads()
-            last_slots = await self._store.received_through()
-            refused: dict[str, list[RefusedNumber]] = {}
-            for row in await self._store.refused_numbers(newest=MAX_REFUSED):
-                refused.setdefault(row.agent, []).append(row)
-            for home, seat, document in await self._store.seat_consents():
-                if (home, seat) not in self._state.consents:
-                    self._state.consents[home, seat] = decode_consent(document)
-            stored = {(each.home, each.meter): each for each in await self._store.meter_sources()}
-            self._state.sources = stored | self._state.sources
-        for agent in fresh:
-            chain = AgentChain(agent.home_id, Ed25519PublicKey.from_public_bytes(agent.public_key), seat=agent.seat)
-            _continue_from(chain, heads.get(agent.id))
-            chain.last_slot = last_slots.get(agent.id)
-            for row in refused.get(agent.id, ()):
-                chain.refused.append((row.epoch, row.seq, RefusalReason(row.reason)))
-            self._state.chains.setdefault(agent.id, chain)
-        self._admission.cut_off_only(frozenset(each.agent for each in await self._store.cut_offs()))
-        self._revoked = revocation_notices(agents)
-        self._state.ends = await self._ends()
-        known = self._state.chains.items()
-        newly_revoked = {name for name, chain in known if name in self._revoked and not chain.is_revoked}
-        for agent in agents:
-            # Anybody can sign under a weak key, so one that an older release enrolled counts as revoked.
-            is_weak = not is_sound_key(agent.public_key)
-            self._state.chains[agent.id].is_revoked = agent.revoked_at is not None or is_weak
-        self._tell_revoked(newly_revoked - {agent.id for agent in fresh})
+        before = {name for name, chain in self._state.chains.items() if chain.is_revoked}
+        read = await read_agents(self._store, self._state, covers=self._work.covers)
+        self._admission.cut_off_only(read.cut_off)
+        notices = revocation_notices(read.agents)
+        self._revoked = {name: notice for name, notice in notices.items() if self._work.covers(name)}
+        self._tell_revoked(self._revoked.keys() - before - read.fresh)
         self._asking.forget_others(self._state.chains)
         self._agents_read_at = asyncio.get_running_loop().time()
 
@@ -388,9 +394,3 @@ async def _all_ended(*writes: Coroutine[object, object, None]) -> None:
     for ended in await asyncio.gather(*writes, return_exceptions=True):
         if ended is not None:
             raise ended
-
-
-def _continue_from(chain: AgentChain, head: ChainHead | None) -> None:
-    if head is not None:
-        chain.position = Position(head.epoch, head.seq, head.hash)
-        chain.recent[(head.epoch, head.seq)] = head.hash

@@ -169,12 +169,23 @@ class AskedPrompt:
     answered_at: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class OtherAgent:
+    """An agent of another worker that shares a home with one of this worker's: what its seat depends on."""
+
+    home: str
+    seat: int
+    is_revoked: bool
+    last_slot: Slot | None
+
+
 @dataclass(slots=True)
 class IntakeState:
     """Everything a verdict depends on. `prompts` are those that can still be answered, by id.
 
     `ends` has, for each home whose member moves out, the first slot after the membership. `consents` are by home and
-    seat, `sources` by home and meter.
+    seat, `sources` by home and meter. `others` are agents of other workers, `shared` the homes that have one, `seats`
+    and `agents_of` the seats and all agents of each home of this worker.
     """
 
     coop: str
@@ -184,6 +195,14 @@ class IntakeState:
     prompts: dict[str, AskedPrompt] = field(default_factory=dict)
     ends: dict[str, Slot] = field(default_factory=dict)
     ahead_bytes: int = 0
+    others: dict[str, OtherAgent] = field(default_factory=dict)
+    shared: frozenset[str] = frozenset()
+    seats: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    agents_of: dict[str, list[str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, chain in self.chains.items():
+            self.agents_of.setdefault(chain.home, []).append(name)
 
     def consent_of(self, home: str, seat: int = 1) -> ConsentSet:
         """The consent in force in this seat; if none was sent, the one its agent was given when it enrolled."""
@@ -191,7 +210,9 @@ class IntakeState:
 
     def vacant_from(self, home: str, seat: int) -> Slot | None:
         """The slot after the last one that the agents of this seat sent; None while one of them works."""
-        held = [chain for chain in self.chains.values() if (chain.home, chain.seat) == (home, seat)]
+        names = self.agents_of.get(home, ())
+        found = [self.chains.get(name) or self.others.get(name) for name in names]
+        held = [each for each in found if each is not None and each.seat == seat]
         if any(not chain.is_revoked for chain in held):
             return None
         return max((chain.last_slot + 1 for chain in held if chain.last_slot is not None), default=0)

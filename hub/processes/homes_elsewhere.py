@@ -12,14 +12,15 @@ from hub.trust.authority_files import certificate_warnings, root_file, server_fi
 from hub.trust.server_certificate import refresh_server_certificate
 
 
-def homes_listener(folder: Path, public: PublicSettings | None) -> HomesListener | None:
+def homes_listener(folder: Path, public: PublicSettings | None, *, is_refreshed: bool = True) -> HomesListener | None:
     """Where homes elsewhere connect, with a certificate that is fresh; None if the hub serves this computer only.
 
-    Raises: AuthorityError.
+    A process that serves no home itself leaves the certificate as it is. Raises: AuthorityError.
     """
     if public is None:
         return None
-    refresh_server_certificate(folder, names=public.all_names, now_s=int(time.time()))
+    if is_refreshed:
+        refresh_server_certificate(folder, names=public.all_names, now_s=int(time.time()))
     served = server_file(folder)
     return HomesListener(public.broker_port, root_file(folder), served, served)
 

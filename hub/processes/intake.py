@@ -9,6 +9,7 @@ from typing import Final
 
 from hub.broker.access_keeper import AccessKeeper, AccessKeepers
 from hub.broker.client_id import hub_client_id
+from hub.broker.connection import SESSION_S as KEPT_SESSION_S
 from hub.broker.connection import BrokerLink, Delivery
 from hub.broker.elsewhere import BrokerElsewhere
 from hub.broker.sharded.directory import Directory, directory_of
@@ -16,7 +17,7 @@ from hub.broker.sharded.links import SeveralLinks
 from hub.broker.sharded.notices import BrokerNotices, Moves
 from hub.folder.paths import BROKER_NAME
 from hub.health.facts import as_facts
-from hub.intake.agent_watch import AgentWatch
+from hub.intake.agent_watch import WATCH_S, AgentWatch
 from hub.intake.broker_access import BrokerAccess
 from hub.intake.fair_queues import MAX_WAITING
 from hub.intake.homes_link import HomesLink
@@ -24,7 +25,12 @@ from hub.intake.receiver import Intake
 from hub.processes.channel import Channel, Facts
 from hub.processes.own_hub import OwnHub, cpu_s
 from hub.processes.rabbitmq import AnyLink, rabbitmq_link
-from protocols.wire.topics import up_filters
+from hub.processes.roles.life import Reporter, own_process
+from hub.processes.roles.sharing import SESSION_S, IntakeSharing, passing_client_id
+from protocols.wire.topics import SHARDS, up_filters
+
+WATCH_SHARED_S: Final = 1.0
+"""How often agents are looked at where nobody else tells this process of a new one."""
 
 NOTE_DROPPED_EACH_S: Final = 60.0
 """How often what the link dropped is counted into the last hour, whether or not anybody asks for the health."""
@@ -40,13 +46,25 @@ class IntakePart:
             BrokerElsewhere.told(facts, reload=partial(channel.tell, "reload broker", number=number))
             for number, facts in enumerate(begin["brokers"])
         ]
-        self._each = self._links(hub)
+        life = begin["life"]
+        self._is_shared = hub.settings.store is not None
+        self._each = self._links(hub, passes=bool(life["is_role"]))
         directory = directory_of(hub.settings)
         self._link = SeveralLinks(self._each, directory)
-        self._homes = HomesLink(self._link, hub.signer.certificate)
+        self._sharing = (
+            IntakeSharing(hub, life=life, link=self._link, changed=self._shards_changed) if self._is_shared else None
+        )
+        certificate = hub.signer.certificate
+        self._homes = HomesLink(self._link, certificate) if self._sharing is None else self._sharing.homes(certificate)
         self._moves = None if directory is None else self._sending_on(hub, directory)
         self._intake = Intake(
-            hub.store, coop=coop, key=hub.signer.key, clock=hub.clock, broker=self._homes, limits=hub.settings.intake
+            hub.store if self._sharing is None else self._sharing.store,
+            coop=coop,
+            key=hub.signer.key,
+            clock=hub.clock,
+            broker=self._homes,
+            limits=hub.settings.intake,
+            work=None if self._sharing is None else self._sharing.work,
         )
         self._access = BrokerAccess(
             hub.store,
@@ -57,7 +75,13 @@ class IntakePart:
             clock=hub.clock,
             intake_changed=self._intake.agents_changed,
         )
-        self._watch = AgentWatch(hub.store, changed=self._access.agents_changed)
+        self._watch = AgentWatch(
+            hub.store,
+            changed=self._access.agents_changed,
+            looks=None if self._sharing is None else self._sharing.shards.looks_at_agents,
+            each_s=WATCH_S if self._sharing is None else WATCH_SHARED_S,
+        )
+        self._reporter = Reporter(hub.store, own_process(life), channel=channel, beats=False)
 
     async def answer(self, what: str, facts: Facts) -> Facts:
         """`agents changed` is answered when intake and broker act on the new list. Raises: StoreError."""
@@ -94,9 +118,16 @@ class IntakePart:
             group.create_task(self._access.run())
             group.create_task(self._watch.run())
             group.create_task(self._note_dropped())
+            if self._sharing is not None:
+                group.create_task(self._sharing.run())
+                group.create_task(self._reporter.run())
+                await self._sharing.settled()
             for broker, link in zip(self._brokers, self._each, strict=True):
                 group.create_task(_connect(broker, link))
             self._channel.tell("serving")
+
+    def _shards_changed(self) -> None:
+        self._intake.shards_changed()
 
     async def _note_dropped(self) -> None:
         """Count what the link dropped near the time at which it did, until cancelled."""
@@ -106,14 +137,23 @@ class IntakePart:
             self._intake.tally.note_dropped(counts.left_unread + counts.dropped, steady_s=steady_s)
             await asyncio.sleep(NOTE_DROPPED_EACH_S)
 
-    def _links(self, hub: OwnHub) -> Sequence[AnyLink]:
-        """One for each broker, not yet connected; a cluster of RabbitMQ is one."""
+    def _links(self, hub: OwnHub, *, passes: bool) -> Sequence[AnyLink]:
+        """One for each broker, not yet connected; a cluster of RabbitMQ is one. With `passes` the worker never comes
+        back under the same name, and its session ends with it.
+        """
         coop, nodes = hub.settings.coop.id, hub.settings.broker.nodes
+        shards = () if self._is_shared else range(SHARDS)
         if nodes:
-            return [rabbitmq_link(hub.folder, coop=coop, nodes=nodes, deliver=self._offer)]
-        client_id, filters = hub_client_id(hub.folder / BROKER_NAME, coop=coop), up_filters(coop)
+            return [rabbitmq_link(hub.folder, coop=coop, nodes=nodes, deliver=self._offer, shards=shards)]
         return [
-            BrokerLink(client_id=client_id, filters=filters, deliver=self._offer, number=number)
+            BrokerLink(
+                client_id=passing_client_id(coop) if passes else hub_client_id(hub.folder / BROKER_NAME, coop=coop),
+                filters=() if self._is_shared else up_filters(coop),
+                deliver=self._offer,
+                number=number,
+                session_s=SESSION_S if passes else KEPT_SESSION_S,
+                coop=coop if self._is_shared else "",
+            )
             for number in range(len(self._brokers))
         ]
 

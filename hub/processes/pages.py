@@ -21,10 +21,13 @@ from hub.money.order_service import PaymentService
 from hub.processes.channel import Channel, ChannelError, Facts
 from hub.processes.enrolment_server import EnrolmentServer
 from hub.processes.own_hub import OwnHub, cpu_s
+from hub.processes.roles.life import Reporter, own_process, workers_know_agents
+from hub.processes.roles.whole_health import OtherProcess, other_processes, whole_figures, with_others
 from hub.processes.watching.stored_health import stored_health
 from hub.quality.decisions import FindingService
 from hub.statements.months import StatementService
 from hub.statements.shown_period import ShownPeriods
+from hub.storage.errors import StoreError
 from hub.trials.fairness_service import FairnessService
 from hub.trials.what_if_service import TrialService
 from hub.trust.authority_files import FolderAuthority
@@ -41,6 +44,7 @@ log = logging.getLogger(__name__)
 HEALTH_WITHIN_S: Final = 7.0
 FIGURES_WITHIN_S: Final = 22.0
 AGENTS_WITHIN_S: Final = 12.0
+WORKERS_WITHIN_S: Final = 6.0
 """How long the hub's own process may take to answer: 2 s more than it waits for the parts that it asks itself.
 
 A page that waits longer would keep one of the few turns that all members' pages share.
@@ -53,6 +57,10 @@ class PagesPart:
     def __init__(self, hub: OwnHub, *, channel: Channel, begin: Facts) -> None:
         self._hub = hub
         self._channel = channel
+        self._life = begin["life"]
+        self._is_whole = not self._life["is_role"]
+        own = own_process(self._life)
+        self._reporter = None if self._is_whole else Reporter(hub.store, own, channel=channel, beats=True)
         self._port = hub.settings.web.port if begin["web_port"] is None else int(begin["web_port"])
         broker, public = begin["brokers"][0], hub.settings.public
         place = (broker["host"], broker["port"]) if public is None else (public.host, public.broker_port)
@@ -116,12 +124,14 @@ class PagesPart:
         )
         async with asyncio.TaskGroup() as group:
             group.create_task(pages)
+            if self._reporter is not None:
+                group.create_task(self._reporter.run())
             if self._elsewhere is not None:
                 group.create_task(self._elsewhere.run())
 
     async def answer(self, what: str, facts: Facts) -> Facts:
-        """The running hub asks nothing of the pages."""
-        return {}
+        """`whole health`: of all processes of the hub, where there may be others."""
+        return as_facts(await self.hub_health()) if what == "whole health" else {}
 
     async def health(self) -> Facts:
         """What was answered since this process was started."""
@@ -135,6 +145,7 @@ class PagesPart:
         except (ChannelError, HealthReportError) as error:
             log.warning("the hub's health is not known: %s", error)
             found = HubHealth(now_s, parts=(PartHealth("hub", is_serving=False),))
+        found = with_others(found, await self._others())
         if found.stored is not None:
             return found
         hub = self._hub
@@ -148,6 +159,8 @@ class PagesPart:
         for row in await store.refusals():
             refused[row.reason] = refused.get(row.reason, 0) + row.count
         others = dict(await self._ask("figures", within_s=FIGURES_WITHIN_S))
+        if self._hub.settings.store is not None:
+            others = whole_figures(others, await self._others())
         now_s = self._hub.clock.now()
         return {
             "now": format_slot(slot_of(now_s)),
@@ -167,10 +180,24 @@ class PagesPart:
         except TimeoutError:
             raise ChannelError(f"the hub did not answer within {within_s:g} s") from None
 
+    async def _others(self) -> list[OtherProcess]:
+        """The processes of the hub that were not started with this one."""
+        if self._hub.settings.store is None:
+            return []
+        try:
+            now_ms, reports = await self._hub.store.process_reports()
+        except StoreError as error:
+            log.warning("the other processes of the hub are not known: %s", error)
+            return []
+        return other_processes(now_ms, reports, own=str(self._life["id"]))
+
     async def _agents_changed(self) -> None:
         try:
-            await self._ask("agents changed", within_s=AGENTS_WITHIN_S)
-        except ChannelError as error:
+            if self._is_whole:
+                await self._ask("agents changed", within_s=AGENTS_WITHIN_S)
+            if self._hub.settings.store is not None:
+                await workers_know_agents(self._hub.store, within_s=WORKERS_WITHIN_S)
+        except (ChannelError, StoreError) as error:
             # Whoever reads the list next sees the agent: intake when it starts again, or within seconds.
             log.warning("intake was not told of a new agent at once: %s", error)
 

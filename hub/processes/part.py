@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +21,7 @@ from hub.health.facts import as_facts
 from hub.health.log_lines import use_log
 from hub.processes.channel import Channel, ChannelError, Facts
 from hub.processes.own_hub import OwnHub, Part
+from hub.processes.roles.waiting import opened_when_there
 from hub.processes.watching.own_use import LoopWatch, own_use, own_version
 from hub.processes.watching.traces import start_traces
 from protocols.errors import CommonwattError
@@ -28,6 +30,8 @@ log = logging.getLogger(__name__)
 
 NAMES: Final = ("pages", "timetable", "intake")
 """In the order in which they are stopped: first requests, then work, then what the work comes from."""
+
+PARTS: Final = (*NAMES, "worker")
 
 
 async def serve_part(name: str, folder: Path, end: socket.socket) -> int:
@@ -51,7 +55,8 @@ async def serve_part(name: str, folder: Path, end: socket.socket) -> int:
     try:
         begin = await channel.ask("begin")
         clock = open_clock(Path(begin["clock"]) if begin["clock"] else None)
-        settings, signer, store = await open_hub(folder, clock=clock, takes_rule=False)
+        opening = partial(open_hub, folder, clock=clock, takes_rule=False)
+        settings, signer, store = await (opened_when_there(opening) if begin["life"]["is_role"] else opening())
         use_log(name, is_json=settings.watch.log.form == JSON, has_trail=settings.watch.log.trail)
         stop_traces = start_traces(settings.watch.traces, part=name, version=own_version())
         try:
@@ -101,10 +106,10 @@ def _made(name: str, hub: OwnHub, *, channel: Channel, begin: Facts) -> Part:
         from hub.processes.intake import IntakePart  # noqa: PLC0415
 
         return IntakePart(hub, channel=channel, begin=begin)
-    if name == "timetable":
+    if name in ("timetable", "worker"):
         from hub.processes.timetable import TimetablePart  # noqa: PLC0415
 
-        return TimetablePart(hub, channel=channel)
+        return TimetablePart(hub, channel=channel, begin=begin)
     from hub.processes.pages import PagesPart  # noqa: PLC0415
 
     return PagesPart(hub, channel=channel, begin=begin)
@@ -114,7 +119,7 @@ def main(arguments: list[str]) -> int:
     """Run one part; its errors go to the hub, which says them."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    if len(arguments) != 2 or arguments[0] not in NAMES or sys.stdin.isatty():
+    if len(arguments) != 2 or arguments[0] not in PARTS or sys.stdin.isatty():
         sys.stderr.write("this is a part of a running hub: start the whole with commonwatt-hub run\n")
         return 2
     try:

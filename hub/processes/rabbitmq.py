@@ -2,7 +2,7 @@
 
 import ssl
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +19,7 @@ from hub.broker.sharded.links import OneLink
 from hub.folder.paths import BROKER_NAME
 from hub.trust.authority_files import FolderAuthority, root_file
 from hub.trust.certificates import key_pem, new_key
+from protocols.wire.topics import SHARDS
 
 
 class AnyLink(OneLink, Protocol):
@@ -51,12 +52,17 @@ def hub_context(folder: Path, *, real_now: Callable[[], float]) -> ssl.SSLContex
 
 
 def rabbitmq_link(
-    folder: Path, *, coop: str, nodes: Sequence[tuple[str, int]], deliver: Callable[[list[Delivery]], None]
+    folder: Path,
+    *,
+    coop: str,
+    nodes: Sequence[tuple[str, int]],
+    deliver: Callable[[list[Delivery]], None],
+    shards: Collection[int] = range(SHARDS),
 ) -> AnyLink:
-    """The link to RabbitMQ. Raises: BrokerError if what speaks AMQP is not installed."""
+    """The link to RabbitMQ, which hears these shards. Raises: BrokerError if what speaks AMQP is not installed."""
     try:
         from hub.broker.rabbitmq.link import AmqpLink  # noqa: PLC0415 - only hubs with RabbitMQ need it
     except ImportError:
         raise BrokerError('broker.kind = "rabbitmq" needs pika: pip install "commonwatt[hub,rabbitmq]"') from None
     context = partial(hub_context, folder, real_now=time.time)
-    return AmqpLink(coop=coop, nodes=nodes, context=context, deliver=deliver)
+    return AmqpLink(coop=coop, nodes=nodes, context=context, deliver=deliver, shards=shards)

@@ -19,13 +19,16 @@ from hub.folder.paths import KEY_NAME, running_alone, write_running
 from hub.folder.settings import HubSettings, load_settings
 from hub.folder.watching.health_settings import read_token
 from hub.folder.watching.log_settings import JSON
-from hub.health.facts import as_facts
+from hub.health.facts import HubHealth, as_facts
 from hub.health.log_lines import use_log
+from hub.health.reported import HealthReportError, read_health
 from hub.processes.channel import ChannelError, Facts
 from hub.processes.homes_elsewhere import homes_listener, public_warnings
 from hub.processes.own_hub import cpu_s
 from hub.processes.part import NAMES
 from hub.processes.part_process import PartProcess
+from hub.processes.roles.life import new_life, own_name
+from hub.processes.roles.names import HubRole
 from hub.processes.watching.health import HubWatch
 from hub.processes.watching.health_server import HealthServer, Keys
 from hub.quality.connections import home_limits, unstated_connections
@@ -115,13 +118,20 @@ async def refuse_damage(folder: Path) -> None:
 
 
 class Hub:
-    """The running hub's own process: it opens no connection to the store, and does no part's work."""
+    """The running hub's own process: it opens no connection to the store, and does no part's work.
 
-    def __init__(self, folder: Path, settings: HubSettings, *, lock: int, clock_file: Path | None) -> None:
-        self._folder, self._settings, self._clock_file = folder, settings, clock_file
+    With `role` it has one part, and other processes of the hub, here or on other machines, have the others.
+    """
+
+    def __init__(
+        self, folder: Path, settings: HubSettings, *, lock: int, clock_file: Path | None, role: HubRole | None = None
+    ) -> None:
+        self._folder, self._settings, self._clock_file, self._role = folder, settings, clock_file, role
         self._clock = open_clock(clock_file)
         self._status_key = secrets.token_urlsafe(24)
-        self._parts = {name: PartProcess(name, folder=folder, lock=lock, asked=self._answer) for name in NAMES}
+        names = NAMES if role is None else (role.part,)
+        self._parts = {name: PartProcess(name, folder=folder, lock=lock, asked=self._answer) for name in names}
+        self._name = own_name(folder, settings) if role is None else secrets.token_hex(8)
         self._for_homes: deque[Facts] = deque(maxlen=MESSAGES_KEPT)
         self._web: tuple[str, int | None] = ("", None)
         self._place: dict[str, object] = {}
@@ -137,19 +147,20 @@ class Hub:
         """Run until a signal arrives or a part cannot start; then stop everything in order."""
         settings, folder = self._settings, self._folder
         self._web = ("", web_port)
-        homes = homes_listener(folder, settings.public)
+        homes = homes_listener(folder, settings.public, is_refreshed=self._serves_pages)
         plans = plan_brokers(settings, folder=folder, port=broker_port, homes=homes)
         self._brokers = Brokers(plans, changed=self._brokers_changed)
         self._watch = HubWatch(tuple(self._parts.values()), self._brokers, clock=self._clock)
         where = settings.watch.health
         keys = Keys(token=read_token(where), own=self._status_key)
-        health = HealthServer(self._watch.health, keys=keys)
+        health = HealthServer(self._whole_health, keys=keys)
 
         async def announced() -> None:
             for part in self._parts.values():
                 await part.serving.wait()
-            self._note_place(web=self._web[0], **self._brokers.place, status_key=self._status_key)
-            announce(f"pages on {self._web[0]}, {self._brokers.words}")
+            if self._serves_pages:
+                self._note_place(web=self._web[0], **self._brokers.place, status_key=self._status_key)
+            announce(self._words)
             for warning in (*warnings, *self._brokers.warnings, *await public_warnings(folder, settings.public)):
                 if warning is not None:
                     announce(warning)
@@ -162,29 +173,51 @@ class Hub:
             *(asyncio.create_task(part.run(), name=name) for name, part in self._parts.items()),
             asyncio.create_task(watch_file(folder / KEY_NAME, self._key_changed), name="hub key"),
             asyncio.create_task(self._watch.run(), name="watch"),
-            asyncio.create_task(
-                health.run(where.host, where.port, is_bound=lambda address: self._note_place(health=address)),
-                name="health port",
-            ),
             asyncio.create_task(self._brokers.run(), name="broker"),
         ]
+        if self._serves_pages:
+            serving = health.run(where.host, where.port, is_bound=lambda address: self._note_place(health=address))
+            tasks.insert(-1, asyncio.create_task(serving, name="health port"))
         await _until_stopped(tasks)
+
+    @property
+    def _serves_pages(self) -> bool:
+        return "pages" in self._parts
+
+    @property
+    def _words(self) -> str:
+        if self._role is None:
+            return f"pages on {self._web[0]}, {self._brokers.words}"
+        if self._serves_pages:
+            return f"role {self._role.name}: pages on {self._web[0]}, {self._brokers.words}"
+        return f"role {self._role.name}: at work, {self._brokers.words}"
+
+    async def _whole_health(self) -> HubHealth:
+        """Of this process, and of every other one where there may be others: the pages put that together."""
+        if self._settings.store is not None:
+            try:
+                said = await self._parts["pages"].ask("whole health", within_s=ASK_WITHIN_S)
+                return read_health(said, HubHealth)
+            except (ChannelError, HealthReportError) as error:
+                log.warning("the health of other processes is not known: %s", error)
+        return await self._watch.health()
 
     async def _answer(self, part: PartProcess, what: str, facts: Facts) -> Facts:
         """What a part asks of the running hub, or through it of another part."""
-        intake = self._parts["intake"]
         if what == "begin":
-            return self._beginning()
+            return self._beginning(part)
         if what == "serving":
             self._note_serving(part, facts)
         elif what == "health":
             return as_facts(await self._watch.health())
         elif what == "figures":
             return await self._figures()
-        elif what == "agents changed":
-            await intake.ask(what, within_s=ASK_WITHIN_S)
         elif what == "reload broker":
             self._brokers.reload(facts["number"])
+        elif (intake := self._parts.get("intake")) is None:
+            raise ChannelError(f"{what}: another process of the hub does this")
+        elif what == "agents changed":
+            await intake.ask(what, within_s=ASK_WITHIN_S)
         elif what == "publish":
             if intake.serving.is_set():
                 intake.tell(what, **facts)
@@ -192,8 +225,11 @@ class Hub:
                 self._for_homes.append(facts)
         return {}
 
-    def _beginning(self) -> Facts:
+    def _beginning(self, part: PartProcess) -> Facts:
+        role = part.name if self._role is None else self._role.name
+        life = new_life(role, name=f"{self._name}.{part.name}")
         return {
+            "life": {**life, "is_role": self._role is not None},
             "clock": None if self._clock_file is None else str(self._clock_file),
             "web_port": self._web[1],
             "status_key": self._status_key,
@@ -223,16 +259,19 @@ class Hub:
             part.start_again("the hub key has changed")
 
     def _brokers_changed(self) -> None:
-        self._parts["intake"].tell("broker", are_ready=self._brokers.are_ready)
+        if (intake := self._parts.get("intake")) is not None:
+            intake.tell("broker", are_ready=self._brokers.are_ready)
 
     def _is_alive(self) -> bool:
         return all(part.is_alive(within_s=ALIVE_WITHIN_S) for part in self._parts.values())
 
     async def _figures(self) -> Mapping[str, object]:
         """What the parts say of themselves; a part that does not answer has not done anything."""
-        found: dict[str, object] = {"broker_connected": False, "jobs_due": 0, "jobs_done_through_s": 0}
+        found: dict[str, object] = {}
+        if self._role is None:
+            found = {"broker_connected": False, "jobs_due": 0, "jobs_done_through_s": 0}
         spent_s = cpu_s()
-        for name in ("intake", "timetable"):
+        for name in sorted(self._parts.keys() - {"pages"}):
             try:
                 said = dict(await self._parts[name].ask("figures", within_s=ASK_WITHIN_S))
             except ChannelError as error:

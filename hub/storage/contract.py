@@ -48,6 +48,7 @@ from hub.storage.records import (
     SettlementInputs,
 )
 from hub.storage.rule_records import RuleStore, StoredRule
+from hub.storage.shared.records import SharedStore
 from hub.storage.street_records import ManyHomesStore, OldOutlookStore, RunGroup, StreetTotal
 from protocols.quantities import Measure
 from protocols.slots import Slot
@@ -152,10 +153,7 @@ class ReadingStore(HomeAgentStore, ManyHomesStore, Protocol):
         """Members with a home, in byte order, and when they were members: (slots, members). Reads no home's values."""
         ...
 
-    async def first_slot(self) -> Slot | None:
-        """The earliest slot with a stored batch."""
-        ...
-
+    async def first_slot(self) -> Slot | None: ...
     async def newest_messages(self, *, slots: range) -> dict[Slot, int]:
         """The position of the newest batch, for each slot that has one stored."""
         ...
@@ -393,6 +391,7 @@ class Store(
     RestoreStore,
     RowLogStore,
     StoredRows,
+    SharedStore,
     Protocol,
 ):
     """All slices together: the interface that a backend implements and that the hub's entry points open."""

@@ -35,3 +35,19 @@ class ConstraintError(Exception):
     def __init__(self, says: str, *, is_taken: bool) -> None:
         super().__init__(says)
         self.is_taken = is_taken
+
+
+class LeaseLostError(StoreError):
+    """Another process has taken over what this one did; nothing was written. `names` are the leases it lost."""
+
+    def __init__(self, names: frozenset[str]) -> None:
+        super().__init__("another process of the hub has taken this work over")
+        self.names = names
+
+
+class HomesChangedError(StoreError):
+    """What was assumed of these homes when their messages were judged does not hold any more; nothing was written."""
+
+    def __init__(self, homes: frozenset[str]) -> None:
+        super().__init__("another agent of a home has changed what its messages were judged by")
+        self.homes = homes

@@ -15,6 +15,7 @@ CONTRACT = (
     "hub.storage.finding_records",
     "hub.storage.fleet_records",
     "hub.storage.maps.records",
+    "hub.storage.shared.records",
     "hub.storage.street_records",
     "hub.storage.audit_records",
     "hub.storage.invite_records",

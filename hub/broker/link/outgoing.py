@@ -15,8 +15,8 @@ MAX_SINGLE: Final = 2000
 MAX_LATEST: Final = 20_000
 """One for each agent and kind; more homes than one hub serves."""
 
-Seal = Callable[[], bytes]
-"""Makes the sealed message when its turn has come: a signature costs more than all the waiting."""
+Seal = Callable[[], bytes | None]
+"""Makes the sealed message when its turn has come: a signature costs more than all the waiting. None: say nothing."""
 
 
 @dataclass(frozen=True, slots=True)

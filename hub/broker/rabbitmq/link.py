@@ -9,7 +9,7 @@ import ssl
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Sequence
 from typing import Any, Final
 
 import pika
@@ -19,8 +19,9 @@ from pika.exceptions import AMQPError
 from hub.broker.access_rules import is_check_topic
 from hub.broker.connection import BrokerAddress, Delivery, LinkCounts
 from hub.broker.link.outgoing import Outgoing, Seal
-from hub.broker.rabbitmq.definitions import EXCHANGE, routing_key, shard_queues, topic_of
+from hub.broker.rabbitmq.definitions import EXCHANGE, routing_key, shard_queue, topic_of
 from protocols.errors import CommonwattError
+from protocols.wire.topics import SHARDS
 
 log = logging.getLogger(__name__)
 # It tells each step of a connection, and each failure several times; what matters is said here, once.
@@ -47,8 +48,11 @@ class AmqpLink:
         nodes: Sequence[tuple[str, int]],
         context: Callable[[], ssl.SSLContext],
         deliver: Callable[[list[Delivery]], None],
+        shards: Collection[int] = range(SHARDS),
     ) -> None:
-        """`nodes` are their hosts and ports; `context` makes what each connection signs in with."""
+        """`nodes` are their hosts and ports; `context` makes what each connection signs in with; `shards` it hears."""
+        self._wanted = frozenset(shard_queue(coop, shard) for shard in shards)
+        self._consumers: dict[str, str] = {}
         self._coop = coop
         self._nodes = tuple(nodes)
         self._context = context
@@ -61,6 +65,7 @@ class AmqpLink:
         self._most_owed = 0
         self._sent = 0
         self._settled: deque[Delivery] = deque()
+        self._returned: deque[Delivery] = deque()
         self._is_waking = False
         self._stops = threading.Event()
         self._thread: threading.Thread | None = None
@@ -112,6 +117,17 @@ class AmqpLink:
         """Tell RabbitMQ not to deliver these again; those of an earlier connection it has put back already."""
         with self._lock:
             self._settled.extend(deliveries)
+        self._wake()
+
+    def give_back(self, deliveries: Sequence[Delivery]) -> None:
+        """These are another worker's: RabbitMQ puts them back into their queues."""
+        with self._lock:
+            self._returned.extend(deliveries)
+        self._wake()
+
+    def hear_shards(self, shards: Collection[int]) -> None:
+        """Hear the messages of exactly these shards from now on, also over later connections."""
+        self._wanted = frozenset(shard_queue(self._coop, shard) for shard in shards)
         self._wake()
 
     def publish(self, topic: str, sealed: bytes, *, is_kept: bool = False) -> None:
@@ -175,13 +191,14 @@ class AmqpLink:
             channel.basic_qos(prefetch_count=AT_ONCE)
             cancelled: list[Any] = []
             channel.add_on_cancel_callback(cancelled.append)
-            for queue in shard_queues(self._coop):
-                channel.basic_consume(queue, self._taker(self._number))
+            self._consumers = {}
+            self._consume(channel)
             self._current, self._is_connected = connection, True
             log.info("connected to the broker on %s:%d%s", host, port, " again" if self._was_lost else "")
             self._was_lost = False
             while not self._stops.is_set():
                 connection.process_data_events(time_limit=LOOK_S)
+                self._consume(channel)
                 self._send(channel)
                 if cancelled:
                     raise AMQPError("a shard's queue is gone")
@@ -190,20 +207,38 @@ class AmqpLink:
             if connection.is_open:
                 connection.close()
 
+    def _consume(self, channel: BlockingChannel) -> None:
+        """Consume exactly the queues that are wanted."""
+        wanted = self._wanted
+        for queue in sorted(self._consumers.keys() - wanted):
+            channel.basic_cancel(self._consumers.pop(queue))
+        for queue in sorted(wanted - self._consumers.keys()):
+            self._consumers[queue] = channel.basic_consume(queue, self._taker(self._number))
+
     def _send(self, channel: BlockingChannel) -> None:
         with self._lock:
             self._is_waking = False
-            told = dict.fromkeys(each.packet_id for each in self._settled if each.connection == self._number)
-            self._settled.clear()
-            # Once each: what a slowed sender has waiting is told when it is put off and when it is handled, and
-            # RabbitMQ closes the channel over a number that it does not wait for.
-            settled = [tag for tag in told if tag in self._owed]
-            self._owed.difference_update(settled)
+            returned, settled = self._still_owed(self._returned), self._still_owed(self._settled)
+        for tag in returned:
+            channel.basic_reject(tag, requeue=True)
         for tag in settled:
             channel.basic_ack(tag)
         while (waiting := self._outgoing.take()) is not None:
-            channel.basic_publish(EXCHANGE, routing_key(waiting.topic), waiting.seal())
-            self._sent += 1
+            if (sealed := waiting.seal()) is not None:
+                channel.basic_publish(EXCHANGE, routing_key(waiting.topic), sealed)
+                self._sent += 1
+
+    def _still_owed(self, waiting: deque[Delivery]) -> list[int]:
+        """The numbers of these deliveries for which RabbitMQ waits.
+
+        Once each: what a slowed sender has waiting is told when it is put off and when it is handled, and RabbitMQ
+        closes the channel over a number that it does not wait for.
+        """
+        told = dict.fromkeys(each.packet_id for each in waiting if each.connection == self._number)
+        waiting.clear()
+        found = [tag for tag in told if tag in self._owed]
+        self._owed.difference_update(found)
+        return found
 
     def _taker(self, number: int) -> Callable[[Any, Any, Any, bytes], None]:
         """Takes what is delivered over this connection."""

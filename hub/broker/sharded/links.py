@@ -3,7 +3,7 @@
 A message has one sender but may come through any broker: a home that is being moved is heard at the one before.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import asdict
 from typing import Final, Protocol
 
@@ -27,6 +27,8 @@ class OneLink(Protocol):
     @property
     def counts(self) -> LinkCounts: ...
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None: ...
+    def give_back(self, deliveries: Sequence[Delivery]) -> None: ...
+    def hear_shards(self, shards: Collection[int]) -> None: ...
     def publish(self, topic: str, sealed: bytes, *, is_kept: bool = False) -> None: ...
     def publish_latest(self, topic: str, seal: Seal, *, of: Hashable) -> None: ...
 
@@ -55,6 +57,11 @@ class SeveralLinks:
         counts = [asdict(link.counts) for link in self._links]
         return LinkCounts(**{name: sum(each[name] for each in counts) for name in counts[0]})
 
+    @property
+    def is_any_connected(self) -> bool:
+        """Whether the hub is connected to one of them at least."""
+        return any(link.is_connected for link in self._links)
+
     def is_up(self, number: int) -> bool:
         """Whether the hub is connected to this one now."""
         return self._links[number].is_connected
@@ -78,12 +85,18 @@ class SeveralLinks:
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """Tell the broker that each came from not to deliver it again."""
-        if len(self._links) == 1:
-            self._links[0].acknowledge(deliveries)
-            return
-        for number, link in enumerate(self._links):
-            if own := [delivery for delivery in deliveries if delivery.broker == number]:
-                link.acknowledge(own)
+        for link, own in self._by_link(deliveries):
+            link.acknowledge(own)
+
+    def give_back(self, deliveries: Sequence[Delivery]) -> None:
+        """These are another worker's: the broker that each came from gives it to that one if it can."""
+        for link, own in self._by_link(deliveries):
+            link.give_back(own)
+
+    def hear_shards(self, shards: Collection[int]) -> None:
+        """Hear the messages of exactly these shards from now on, at all of them."""
+        for link in self._links:
+            link.hear_shards(shards)
 
     def publish(self, topic: str, sealed: bytes, *, is_kept: bool = False) -> None:
         """Send to where the agent is: a broker at which it is not throws the message away.
@@ -97,6 +110,12 @@ class SeveralLinks:
         """The same for a message that takes the place of an earlier one of this topic and `of`, and is sealed later."""
         for link in self._of(topic):
             link.publish_latest(topic, seal, of=of)
+
+    def _by_link(self, deliveries: Sequence[Delivery]) -> list[tuple[OneLink, Sequence[Delivery]]]:
+        if len(self._links) == 1:
+            return [(self._links[0], deliveries)]
+        parts = [[each for each in deliveries if each.broker == number] for number in range(len(self._links))]
+        return [(link, own) for link, own in zip(self._links, parts, strict=True) if own]
 
     def _of(self, topic: str) -> Sequence[OneLink]:
         """The links to which what is said under this topic goes."""

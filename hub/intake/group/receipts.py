@@ -59,10 +59,21 @@ class Receipts:
                 step("batch stored", batch=batch)
                 self._covered.setdefault((message.agent, message.epoch), deque(maxlen=MOST_NAMED)).append(batch)
 
-    async def send(self, asked: Iterable[tuple[str, int]], chains: dict[str, AgentChain], asking: AskingAgain) -> None:
-        """One receipt for each (agent, epoch), after the commit that it reports. Raises: StoreError."""
+    async def send(
+        self,
+        asked: Iterable[tuple[str, int]],
+        chains: dict[str, AgentChain],
+        asking: AskingAgain,
+        *,
+        stored_at: int | None = None,
+    ) -> None:
+        """One receipt for each (agent, epoch), after the commit that it reports. Raises: StoreError.
+
+        `stored_at` is now if it is not given.
+        """
+        at = int(self._clock.now()) if stored_at is None else stored_at
         for agent, epoch in sorted(set(asked)):
-            receipt = await self._receipt(agent, chains[agent], epoch=epoch, asking=asking)
+            receipt = await self._receipt(agent, chains[agent], epoch=epoch, asking=asking, stored_at=at)
             self._tally.note_receipt(receipt.gaps)
             topic = topics.downlink_topic(self._coop, agent, kind="receipt")
             self._broker.publish_latest(topic, partial(self._signed, topic, receipt), of=epoch)
@@ -71,8 +82,9 @@ class Receipts:
         step("receipt signed", batches=list(self._covered.pop((receipt.agent, receipt.epoch), ())))
         return seal(self._key, topic, encode_receipt(receipt))
 
-    async def _receipt(self, agent: str, chain: AgentChain, *, epoch: int, asking: AskingAgain) -> Receipt:
-        stored_at = int(self._clock.now())
+    async def _receipt(
+        self, agent: str, chain: AgentChain, *, epoch: int, asking: AskingAgain, stored_at: int
+    ) -> Receipt:
         if epoch < chain.position.epoch:
             head = await self._store.epoch_head(agent, epoch=epoch)
             if head is not None:

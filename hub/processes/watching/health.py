@@ -45,12 +45,12 @@ class HubWatch:
                 PartHealth("hub", is_serving=True, use=own_use(self._lateness)),
                 *(self._part(part, reports[part.name], now_s=now_s) for part in self._parts),
                 *(_of_broker(name, process, now_s=now_s) for name, process in self._brokers.processes.items()),
-                *self._worker(reports["timetable"]),
+                *self._worker(reports.get("timetable", {})),
             ),
-            intake=_read(reports["intake"], "intake", IntakeHealth),
-            pages=_read(reports["pages"], "pages", PagesHealth),
-            jobs=_read(reports["timetable"], "jobs", tuple[JobHealth, ...]) or (),
-            stored=_read(reports["timetable"], "stored", StoredHealth),
+            intake=_read(reports.get("intake", {}), "intake", IntakeHealth),
+            pages=_read(reports.get("pages", {}), "pages", PagesHealth),
+            jobs=_read(reports.get("timetable", {}), "jobs", tuple[JobHealth, ...]) or (),
+            stored=_read(reports.get("timetable", {}), "stored", StoredHealth),
         )
 
     async def _ask(self, part: PartProcess) -> Mapping[str, Any]:

@@ -14,12 +14,12 @@ from typing import Any, Final, Self, TypeVar
 import asyncpg
 
 from hub.core.ledger.signed_document import Signer
-from hub.storage.errors import StoreError
+from hub.storage.errors import StoreAwayError, StoreError
 from hub.storage.postgres.address import StoreAddress
 from hub.storage.postgres.connection import ServerConnection
 from hub.storage.postgres.outage import Outage
 from hub.storage.postgres.schema import refuse_other_schema
-from hub.storage.postgres.session import LOST, TROUBLE, Pool, Session, connected, pooled
+from hub.storage.postgres.session import LOST, TROUBLE, Pool, Session, connected, is_away, pooled
 from hub.storage.sql.backends.commit_queue import CommitQueue, Queued
 from hub.storage.sql.connection import Transactions, Work
 from hub.storage.sql.row_log.sealing import newest_waiting, seal_changes
@@ -63,7 +63,8 @@ class PostgresConnections(Transactions):
     async def open(cls, address: StoreAddress, *, now: Callable[[], float], signer: Signer | None = None) -> Self:
         """Open a store that was prepared for this program.
 
-        Raises: StoreError (one line) if the server cannot be reached or refuses, or if its schema is another one.
+        Raises: StoreAwayError if the server cannot be reached now, StoreError if it refuses, or if its schema is
+        another one; one line each.
         """
         try:
             writer = await _connect_bounded(address)
@@ -74,7 +75,8 @@ class PostgresConnections(Transactions):
                 writer.terminate()
                 raise
         except TROUBLE as error:
-            raise StoreError(f"{address.place}: cannot open the store: {told(error)}") from None
+            kind = StoreAwayError if is_away(error) else StoreError
+            raise kind(f"{address.place}: cannot open the store: {told(error)}") from None
         return cls(address, readers=readers, writer=writer, now=now, signer=signer)
 
     async def close(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Final, Protocol
@@ -63,6 +64,20 @@ LOST: Final = (
 )
 """The server cannot be reached, or the session with it has ended."""
 TROUBLE: Final = (asyncpg.PostgresError, *LOST)
+
+
+_PASSING: Final = (
+    asyncpg.CannotConnectNowError,  # it is starting or stopping
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.TooManyConnectionsError,
+)
+_LASTING: Final = (asyncpg.ClientConfigurationError, ssl.SSLError)
+
+
+def is_away(error: BaseException) -> bool:
+    """Whether this passes by itself: the server is not there now. A wrong address or certificate does not."""
+    return isinstance(error, (*LOST, *_PASSING)) and not isinstance(error, _LASTING)
 
 
 SET_UP_S: Final = 10.0

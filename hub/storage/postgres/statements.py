@@ -19,7 +19,12 @@ _READING_LINES_SQL: Final = """SELECT measure, string_agg(slot || ',' || span ||
 FROM reading WHERE home = ?1 AND slot < ?2 GROUP BY measure ORDER BY measure"""
 
 # What was deleted stays in a table's pages until they are vacuumed: docs/postgres.md says so.
-POSTGRES: Final = Dialect(metered_sql=_METERED_SQL, reading_lines_sql=_READING_LINES_SQL, overwrite_sql={})
+POSTGRES: Final = Dialect(
+    metered_sql=_METERED_SQL,
+    reading_lines_sql=_READING_LINES_SQL,
+    overwrite_sql={},
+    now_ms_sql="SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)",
+)
 
 _SPELLINGS: Final = tuple(
     (re.compile(pattern), instead)

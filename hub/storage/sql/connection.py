@@ -24,11 +24,13 @@ class Dialect:
     `metered_sql` gives two texts of numbers, with commas: places in a table of slots and homes, and the energy there.
     `reading_lines_sql` gives each measure of a home with its readings as one text, a line for each in order.
     `overwrite_sql` says whether pages of deleted rows are overwritten; empty where the database cannot be told.
+    `now_ms_sql` asks the database's clock, in unix milliseconds.
     """
 
     metered_sql: str
     reading_lines_sql: str
     overwrite_sql: dict[bool, str]
+    now_ms_sql: str
 
 
 class Connection(ABC):

@@ -58,11 +58,7 @@ class SqlMessages(Transactions):
         none of them is written.
         """
 
-        async def work(db: Connection) -> None:
-            if fresh := await _unheld(db, messages):
-                await _insert(db, fresh)
-
-        await self.write(work)
+        await self.write(lambda db: store_in(db, messages))
 
     async def chain_heads(self) -> dict[str, ChainHead]:
         """The last stored message of each agent."""
@@ -139,6 +135,12 @@ class SqlMessages(Transactions):
 
 Fresh = Sequence[tuple[AcceptedMessage, bytes]]
 """Messages that are not stored yet, in order, each with the hash of the one before it."""
+
+
+async def store_in(db: Connection, messages: Sequence[AcceptedMessage]) -> None:
+    """Store what is not stored yet, in the caller's transaction. Raises: StoreConflictError."""
+    if fresh := await _unheld(db, messages):
+        await _insert(db, fresh)
 
 
 async def _unheld(db: Connection, messages: Sequence[AcceptedMessage]) -> Fresh:

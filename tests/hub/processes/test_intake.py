@@ -14,6 +14,7 @@ from hub.processes import intake
 from hub.processes.channel import Channel, Facts
 from hub.processes.intake import IntakePart
 from hub.processes.own_hub import OwnHub
+from hub.processes.roles.life import new_life
 from protocols.timeline import Clock
 from tests.benchmarks.attacks.running_hub import prepare
 
@@ -33,7 +34,8 @@ async def part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     await prepare(tmp_path / "hub", [])
     settings, signer, store = await open_hub(tmp_path / "hub", clock=Clock(real=time.time), takes_rule=False)
     ends = [await Channel.over(end, answer=answer) for end in socket.socketpair()]
-    begin = {"brokers": [BROKER | dict.fromkeys(FILES)]}
+    life = new_life("intake", name="whole.intake") | {"is_role": False}
+    begin = {"brokers": [BROKER | dict.fromkeys(FILES)], "life": life}
     own = OwnHub(tmp_path / "hub", settings, signer, store, Clock(real=time.time))
     yield IntakePart(own, channel=ends[0], begin=begin)
     for end in ends:

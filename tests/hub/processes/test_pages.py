@@ -13,6 +13,7 @@ from hub.processes import pages, running
 from hub.processes.channel import Channel, ChannelError, Facts
 from hub.processes.own_hub import OwnHub
 from hub.processes.pages import PagesPart
+from hub.processes.roles.life import new_life
 from hub.processes.watching import health
 from protocols.timeline import Clock
 from tests.benchmarks.attacks.running_hub import prepare
@@ -36,7 +37,9 @@ async def unanswered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
     ends = [await Channel.over(end, answer=never) for end in socket.socketpair()]
     lines = [asyncio.create_task(end.run()) for end in ends]
     own = OwnHub(tmp_path / "hub", settings, signer, store, Clock(real=time.time))
-    begin = {"web_port": 0, "status_key": "key", "brokers": [{"host": "127.0.0.1", "port": 1}]}
+    life = new_life("pages", name="whole.pages") | {"is_role": False}
+    brokers = [{"host": "127.0.0.1", "port": 1}]
+    begin = {"web_port": 0, "status_key": "key", "brokers": brokers, "life": life}
     yield PagesPart(own, channel=ends[0], begin=begin)
     for end in ends:
         end.close()

@@ -10,12 +10,14 @@ import pytest
 from hub.processes import part_process
 from hub.processes.channel import ChannelError, Facts
 from hub.processes.part_process import PartProcess
+from hub.processes.roles.life import new_life
 from tests.benchmarks.attacks.running_hub import prepare
 from tests.hub.sending_home import SendingHome
 
 
 async def begin(_part: PartProcess, what: str, _facts: Facts) -> Facts:
-    return {"clock": None} if what == "begin" else {}
+    life = new_life("timetable", name="whole.timetable") | {"is_role": False}
+    return {"clock": None, "life": life} if what == "begin" else {}
 
 
 async def test_a_part_that_hangs_is_killed_and_started_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

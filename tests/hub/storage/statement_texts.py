@@ -39,6 +39,8 @@ STAND_INS: Final[Mapping[tuple[str, str], Sequence[Any]]] = {
     ("board_lists", "marks"): ("?",),
     ("board_lists", "found_home"): ("", FOUND_HOME),
     ("board_lists", "found_member"): ("", FOUND_MEMBER),
+    ("outgoing", "marks"): ("?",),
+    ("guarded", "marks"): ("?",),
     ("members", "columns"): ("member.id",),
     ("erasures", "ids"): ("(SELECT id FROM member WHERE ?1 IN (id, held_by))",),
     ("erasures", "agents"): ("agent IN (SELECT id FROM agent WHERE home_id = ?)",),

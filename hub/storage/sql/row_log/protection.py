@@ -129,6 +129,15 @@ HINTS: Final[Mapping[str, str]] = MappingProxyType(
         "job.due_at": "as above",
         "job.last_run_at": "as above",
         "job.last_error": "as above",
+        "lease.name": "which process does which work now; what a process writes is checked as every other write is",
+        **{f"lease.{column}": "as above" for column in ("holder", "token", "until_ms")},
+        "process.id": "which processes of the hub run now and how they do, shown to the board",
+        **{
+            f"process.{column}": "as above"
+            for column in ("role", "machine", "started_ms", "heard_ms", "wants_shards", "agents_ms", "facts")
+        },
+        "outgoing.id": "sealed messages on their way to homes; an agent takes nothing that the hub did not sign",
+        **{f"outgoing.{column}": "as above" for column in ("shard", "topic", "sealed", "made_ms")},
     }
 )
 """Columns whose change `verify` does not notice, each with the reason."""
