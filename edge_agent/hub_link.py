@@ -11,7 +11,7 @@ from typing import Any
 
 from edge_agent.home_store.credit_days import CreditBook
 from edge_agent.maps.files import map_digests
-from edge_agent.metering.trusted_time import BootClock
+from edge_agent.metering.clock.trusted import BootClock
 from edge_agent.outbox.store import Outbox
 from edge_agent.settings import Settings
 from edge_agent.setup.hub_site import fetch_root_of, post_question, post_renewal

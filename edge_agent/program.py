@@ -28,11 +28,7 @@ from edge_agent.home_store.keeping import HomeKeeper, open_home_store
 from edge_agent.home_store.live_values import LiveValues, WatchedMeter
 from edge_agent.household import consent_in_force
 from edge_agent.hub_link import make_uplink, renewing
-from edge_agent.metering.counter_records import SlotBase
-from edge_agent.metering.dc_side import unassigned_batteries
-from edge_agent.metering.home_meter import HomeMeter, read_checkpoint
-from edge_agent.metering.sample_feed import SampleFeed
-from edge_agent.metering.trusted_time import (
+from edge_agent.metering.clock.trusted import (
     BootClock,
     ClockBounds,
     TrustedTime,
@@ -40,6 +36,10 @@ from edge_agent.metering.trusted_time import (
     first_whole_slot,
     gap_of_absence,
 )
+from edge_agent.metering.counter_records import SlotBase
+from edge_agent.metering.dc_side import unassigned_batteries
+from edge_agent.metering.home_meter import HomeMeter, read_checkpoint
+from edge_agent.metering.sample_feed import SampleFeed
 from edge_agent.outbox.messages import OutboxError
 from edge_agent.outbox.opening import open_outbox
 from edge_agent.outbox.store import Outbox

@@ -8,10 +8,9 @@ import time
 from collections.abc import Callable
 from math import inf
 
-from edge_agent.metering.clock_guard import ClockGuard
-from edge_agent.metering.home_meter import HomeMeter
-from edge_agent.metering.time_sources import is_synchronised
-from edge_agent.metering.trusted_time import (
+from edge_agent.metering.clock.guard import ClockGuard
+from edge_agent.metering.clock.sources import is_synchronised
+from edge_agent.metering.clock.trusted import (
     HUB_TOLERANCE_S,
     BootClock,
     ClockBounds,
@@ -19,6 +18,7 @@ from edge_agent.metering.trusted_time import (
     is_sealed_too_far,
     trusted_now,
 )
+from edge_agent.metering.home_meter import HomeMeter
 from edge_agent.uplink.beside import BesideLog
 from edge_agent.uplink.hub_time import HubTime
 from edge_agent.uplink.sealing import AgentSigner

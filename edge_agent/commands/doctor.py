@@ -20,7 +20,7 @@ from edge_agent.devices.readout import read_once
 from edge_agent.devices.silence import read_troubles
 from edge_agent.finding.serial_ports import holders_of
 from edge_agent.household import read_consent
-from edge_agent.metering.time_sources import is_synchronised
+from edge_agent.metering.clock.sources import is_synchronised
 from edge_agent.outbox.opening import FILE_NAME, is_running
 from edge_agent.outbox.view import read_overview
 from edge_agent.settings import Settings, read_settings

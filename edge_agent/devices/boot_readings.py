@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 from edge_agent.devices.line import DeviceReadError, RegisterLink
 from edge_agent.devices.reader import Device
+from edge_agent.metering.clock.trusted import BootClock
 from edge_agent.metering.home_meter import MeasuringPoint, Sample
-from edge_agent.metering.trusted_time import BootClock
 
 log = logging.getLogger("commonwatt.agent")
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 
 from edge_agent.devices.line import DeviceBusyError, DeviceReadError, ReadRefusedError, RegisterLink, WrongDeviceError
 from edge_agent.devices.reader import Device
+from edge_agent.metering.clock.trusted import BootClock
 from edge_agent.metering.counter_records import ReadingVerdict
 from edge_agent.metering.home_meter import HomeMeter, MeasuringPoint
-from edge_agent.metering.trusted_time import BootClock
 from protocols.quantities import Gap
 from protocols.slots import SLOT_S, slot_of, start_of
 from protocols.timeline import Clock

@@ -52,7 +52,7 @@ class Computer:
 @asynccontextmanager
 async def running_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[AgentHome, Computer]]:
     monkeypatch.setattr("edge_agent.devices.boot_readings.READ_EVERY_S", 0.005)
-    monkeypatch.setattr("edge_agent.metering.trusted_time.CHECK_EVERY_S", 0.005)
+    monkeypatch.setattr("edge_agent.metering.clock.trusted.CHECK_EVERY_S", 0.005)
     monkeypatch.setattr("edge_agent.timekeeping.CHECK_EVERY_S", 0.005)
     monkeypatch.setattr("edge_agent.uplink.mqtt_link.IDLE_S", 0.02)
     async with agent_home(tmp_path, Stand(meter_words(10_000))) as home:

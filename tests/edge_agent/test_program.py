@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.metering.trusted_time import MAX_SKIPPED_SLOTS
+from edge_agent.metering.clock.trusted import MAX_SKIPPED_SLOTS
 from edge_agent.outbox.view import read_overview
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import format_slot, start_of

@@ -53,7 +53,7 @@ async def test_what_was_measured_before_the_time_was_known_gets_its_slots(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("edge_agent.devices.boot_readings.READ_EVERY_S", 0.005)
-    monkeypatch.setattr("edge_agent.metering.trusted_time.CHECK_EVERY_S", 0.005)
+    monkeypatch.setattr("edge_agent.metering.clock.trusted.CHECK_EVERY_S", 0.005)
     async with agent_home(tmp_path, Stand(meter_words(10_000, power_w=60 * WH_A_MINUTE))) as home:
         pi, settings = Pi(), read_settings(home.config)
         program = AgentProgram(
@@ -88,7 +88,7 @@ async def test_slots_between_two_starts_name_the_clock_if_the_agent_waited_for_i
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("edge_agent.devices.boot_readings.READ_EVERY_S", 0.005)
-    monkeypatch.setattr("edge_agent.metering.trusted_time.CHECK_EVERY_S", 0.005)
+    monkeypatch.setattr("edge_agent.metering.clock.trusted.CHECK_EVERY_S", 0.005)
     caplog.set_level("INFO")
     stand = Stand(meter_words(10_000, power_w=60 * WH_A_MINUTE))
     async with agent_home(tmp_path, stand) as home:

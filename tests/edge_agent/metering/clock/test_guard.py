@@ -2,8 +2,8 @@
 
 import pytest
 
-from edge_agent.metering.clock_guard import CONFIRMED_AFTER_S, STEP_S, ClockGuard
-from edge_agent.metering.trusted_time import PATIENCE_S
+from edge_agent.metering.clock.guard import CONFIRMED_AFTER_S, STEP_S, ClockGuard
+from edge_agent.metering.clock.trusted import PATIENCE_S
 from edge_agent.uplink.hub_time import TimeBounds
 
 START = 1_790_000_000.0

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_agent.metering.trusted_time import (
+from edge_agent.metering.clock.trusted import (
     MAX_SKIPPED_SLOTS,
     PATIENCE_S,
     TRUSTED_SINCE_S,
@@ -79,7 +79,7 @@ async def test_a_clock_behind_what_was_sealed_is_waited_for(monkeypatch: pytest.
     async def moves(_seconds: float) -> None:
         clock.move_to(clock.now_s + 10)
 
-    monkeypatch.setattr("edge_agent.metering.trusted_time.asyncio.sleep", moves)
+    monkeypatch.setattr("edge_agent.metering.clock.trusted.asyncio.sleep", moves)
     found = await trusted_now(clock, ClockBounds(NOW + 25), is_synchronised=lambda: True, boot_clock=None)
     assert (found.now_s, found.waited) == (NOW + 30, True)
     assert gap_of_absence(True) is Gap.CLOCK_UNTRUSTED
@@ -95,7 +95,7 @@ async def test_why_nothing_is_sealed_is_said_once_each(
         clock.move_to(clock.now_s + 10)
         is_set[0] = clock.now_s >= NOW + 20
 
-    monkeypatch.setattr("edge_agent.metering.trusted_time.asyncio.sleep", moves)
+    monkeypatch.setattr("edge_agent.metering.clock.trusted.asyncio.sleep", moves)
     bounds = ClockBounds(float(start_of(FIRST + 1)))
     await trusted_now(clock, bounds, is_synchronised=lambda: is_set[0], boot_clock=None)
     assert [record.message for record in caplog.records] == [
@@ -111,7 +111,7 @@ async def test_a_clock_nobody_sets_is_an_estimate_after_an_hour(monkeypatch: pyt
     async def passes(seconds: float) -> None:
         boot[0] += 100 * seconds
 
-    monkeypatch.setattr("edge_agent.metering.trusted_time.asyncio.sleep", passes)
+    monkeypatch.setattr("edge_agent.metering.clock.trusted.asyncio.sleep", passes)
     clock = Clock(lambda: NOW + boot[0])
     found = await trusted_now(clock, ClockBounds(), is_synchronised=lambda: False, boot_clock=lambda: boot[0])
     assert (found.trust, found.boot_s, found.waited) == (ClockTrust.ESTIMATED, 50 + PATIENCE_S, True)
@@ -166,7 +166,7 @@ async def test_a_clock_nobody_sets_right_is_replaced_by_the_hubs(
     async def passes(seconds: float) -> None:
         boot[0] += seconds
 
-    monkeypatch.setattr("edge_agent.metering.trusted_time.asyncio.sleep", passes)
+    monkeypatch.setattr("edge_agent.metering.clock.trusted.asyncio.sleep", passes)
     found = await trusted_now(
         Clock(lambda: NOW + YEARS_S + boot[0]),
         ClockBounds(NOW + YEARS_S),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-from edge_agent.metering.trusted_time import HUB_TOLERANCE_S, PATIENCE_S, BootClock, FindBounds
+from edge_agent.metering.clock.trusted import HUB_TOLERANCE_S, PATIENCE_S, BootClock, FindBounds
 
 log = logging.getLogger("commonwatt.agent")
 

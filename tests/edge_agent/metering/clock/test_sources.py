@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_agent.metering import time_sources
-from edge_agent.metering.time_sources import (
+from edge_agent.metering.clock import sources
+from edge_agent.metering.clock.sources import (
     chrony_is_synchronised,
     is_synchronised,
     kernel_is_synchronised,
@@ -88,12 +88,12 @@ def test_the_kernel_answers_or_is_unknown() -> None:
 @pytest.mark.parametrize("name", ["kernel_is_synchronised", "chrony_is_synchronised", "ntpd_is_synchronised"])
 def test_one_yes_is_enough_and_unknown_is_none(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for each in ("kernel_is_synchronised", "chrony_is_synchronised", "ntpd_is_synchronised"):
-        monkeypatch.setattr(time_sources, each, lambda: None)
+        monkeypatch.setattr(sources, each, lambda: None)
     assert not is_synchronised(tmp_path)
-    monkeypatch.setattr(time_sources, name, lambda: False)
+    monkeypatch.setattr(sources, name, lambda: False)
     assert not is_synchronised(tmp_path)
-    monkeypatch.setattr(time_sources, name, lambda: True)
+    monkeypatch.setattr(sources, name, lambda: True)
     assert is_synchronised(tmp_path)
-    monkeypatch.setattr(time_sources, name, lambda: None)
+    monkeypatch.setattr(sources, name, lambda: None)
     (tmp_path / "synchronized").touch()
     assert is_synchronised(tmp_path), "systemd-timesyncd"
