@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-from edge_agent.metering.witness import WOBBLE_WH, WitnessMark
+from edge_agent.metering.witness import STARTS_S, WOBBLE_WH, WitnessMark
 from protocols.slots import Slot
 
 LIFETIME_H = 50 * 8766
@@ -37,6 +37,8 @@ class NewBase(Enum):
     """Counted from the excursion's first boundary; the way there is no energy."""
     IF_OLDER = "if_older"
     """The counter is back where it was: a base from before it left still holds."""
+    UNKNOWN = "unknown"
+    """It may be another register near where the counter was: what ran since the base is not known."""
 
 
 class Fit(Enum):
@@ -112,6 +114,16 @@ class CounterReading:
     mark: WitnessMark | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Boundary:
+    """Where the counter was at a boundary, and the reading that says so; None if it is an estimate."""
+
+    at_s: float
+    counter_wh: int
+    is_derived: bool
+    read: CounterReading | None
+
+
 def moved(reading: CounterReading | None, by_s: float) -> CounterReading | None:
     """The same reading after the clock was changed by so much."""
     return None if reading is None else replace(reading, at_s=reading.at_s + by_s)
@@ -127,6 +139,11 @@ class Excursion:
     base: SlotBase | None = None
     leap_wh: int = 0
     """The greatest rise from one reading to the next; not kept over a restart."""
+
+    def stays_off(self, known: CounterReading) -> bool:
+        """Whether it has been at another number for long; a counter that stands still at its own is only stuck."""
+        is_other = abs(self.last.counter_wh - known.counter_wh) > WOBBLE_WH
+        return is_other and self.last.at_s - self.first.at_s >= STARTS_S
 
     @property
     def is_leap(self) -> bool:
@@ -209,13 +226,16 @@ def _write(reading: CounterReading) -> list[int]:
     written = [round(reading.at_s), reading.counter_wh]
     if (mark := reading.mark) is None:
         return written
-    return [*written, *(round(each) for each in (*mark.areas_ws, *mark.spreads_ws, mark.covered_s, mark.squares_s2))]
+    sums = (*mark.areas_ws, *mark.spreads_ws, mark.covered_s, mark.squares_s2)
+    frozen = (mark.frozen_s, *mark.frozen_ws) if mark.frozen_s else ()
+    return [*written, *(round(each) for each in (*sums, *frozen))]
 
 
 def _read(written: Any) -> CounterReading:
     at_s, counter_wh, *sums = written
     if not sums:
         return CounterReading(float(at_s), int(counter_wh))
-    above, below, spread, other, covered_s, squares_s2 = map(float, sums)
-    mark = WitnessMark((above, below), (spread, other), covered_s, squares_s2)
+    above, below, spread, other, covered_s, squares_s2, *frozen = map(float, sums)
+    frozen_s, frozen_above, frozen_below = frozen or (0.0, 0.0, 0.0)
+    mark = WitnessMark((above, below), (spread, other), covered_s, squares_s2, frozen_s, (frozen_above, frozen_below))
     return CounterReading(float(at_s), int(counter_wh), mark)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from edge_agent.metering.counter_records import (
+    Boundary,
     CounterLimits,
     CounterMemory,
     CounterReading,
@@ -48,16 +49,6 @@ class ClosedCounterSlot:
     long: CounterInterval | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Boundary:
-    """Where the counter was at a boundary, and the reading that says so; None if it is an estimate."""
-
-    at_s: float
-    counter_wh: int
-    is_derived: bool
-    read: CounterReading | None
-
-
 class CounterMeter:
     """The memory of one counter between boundaries.
 
@@ -87,8 +78,8 @@ class CounterMeter:
         self._base_w = 0
         self._asleep: tuple[CounterReading, SlotBase | None] | None = None
         self._base_before: tuple[SlotBase, SlotBase] | None = None
-        self._boundary: _Boundary | None = None
-        self._away: tuple[CounterReading, SlotBase] | None = None
+        self._boundary: Boundary | None = None
+        self._noted: list[tuple[CounterReading, SlotBase]] = []
         self._read_at_s = float("-inf")
         self._paced_at_s = float("inf")
         self._late_s = 0.0
@@ -174,6 +165,7 @@ class CounterMeter:
                 self._boundary = self._found_boundary()
         elif (away := self._known.excursion) is not None:
             self._note_away(self._without_waking(before, away), slot_of(at_s))
+            self._note_away(self._known.rival, slot_of(at_s))
         return self._verdict
 
     def _wake(self, at_s: float, counter_wh: int | None) -> None:
@@ -187,20 +179,26 @@ class CounterMeter:
             self.base, self._base_read = asleep[1], None
         self._asleep = None
 
-    def _note_away(self, away: Excursion, slot: Slot) -> None:
-        """Remember where an excursion was at its first reading in this quarter hour."""
-        if away.last.at_s < self._read_at_s + self._late_s:
+    def _note_away(self, away: Excursion | None, slot: Slot) -> None:
+        """Remember where an excursion, or what may take its place, was at its first reading in this quarter hour."""
+        if away is None or away.last.at_s < self._read_at_s + self._late_s:
             return
-        if self._away is None or self._away[0] is not away.first or self._away[1].slot != slot:
+        if (noted := self._noted_of(away)) is None or noted.slot != slot:
             flowed_wh, _ = self._flowed_late(away.last, late_s=self._late_s, run_wh=self._known.run_wh)
-            self._away = away.first, SlotBase(slot, self._read_at_s, max(0, away.last.counter_wh - flowed_wh))
+            noted = SlotBase(slot, self._read_at_s, max(0, away.last.counter_wh - flowed_wh))
+            firsts = [each.first for each in (self._known.excursion, self._known.rival) if each and each is not away]
+            kept = [each for each in self._noted if any(each[0] is first for first in firsts)]
+            self._noted = [*kept, (away.first, noted)]
+
+    def _noted_of(self, away: Excursion) -> SlotBase | None:
+        return next((base for first, base in self._noted if first is away.first), None)
 
     def _without_waking(self, before: Excursion | None, away: Excursion) -> Excursion:
         """The excursion without a base at which the device only showed 0, as it does while it starts.
 
         The number after it is more than can have flowed since that boundary: the counter had begun before.
         """
-        base = away.base or (self._away[1] if self._away and self._away[0] is away.first else None)
+        base = away.base or self._noted_of(away)
         if before is None or before.first is not away.first or base is None or not self._known.is_zero(before.last):
             return away
         has_started = self.limits.sleeps or self.witness.started_at_s >= base.at_s - STARTS_S
@@ -208,7 +206,7 @@ class CounterMeter:
         is_possible = away.last.counter_wh - before.last.counter_wh <= most_wh
         if not has_started or self.witness.power_w is None or is_possible:
             return away
-        self._away = None
+        self._noted.clear()
         self._known.excursion = replace(away, base=None)
         return self._known.excursion
 
@@ -295,7 +293,7 @@ class CounterMeter:
         self._known.has_leapt, self._known.most_unseen_wh = False, 0
         return closed
 
-    def _set_base(self, slot: Slot, boundary: _Boundary) -> None:
+    def _set_base(self, slot: Slot, boundary: Boundary) -> None:
         self.base = SlotBase(slot, boundary.at_s, boundary.counter_wh, boundary.is_derived)
         self._base_read = boundary.read
         self._base_w = self.power_w
@@ -308,7 +306,7 @@ class CounterMeter:
             return None
         return ClosedCounterSlot(None, Mark.MISSING, found if found != Gap.NONE else reason)
 
-    def _found_boundary(self) -> _Boundary | None:
+    def _found_boundary(self) -> Boundary | None:
         """The last believed reading, taken back by what flowed while its answer was late."""
         known = self._known.reference
         if known is None:
@@ -317,7 +315,7 @@ class CounterMeter:
         corrected_wh = known.counter_wh - flowed_wh
         if self.base is not None:
             corrected_wh = max(corrected_wh, min(self.base.counter_wh, known.counter_wh))
-        return _Boundary(self._read_at_s, corrected_wh, doubt_wh > CERTAIN_WH or self._known.is_unsure, known)
+        return Boundary(self._read_at_s, corrected_wh, doubt_wh > CERTAIN_WH or self._known.is_unsure, known)
 
     def _flowed_late(self, known: CounterReading, *, late_s: float, run_wh: int) -> tuple[int, float]:
         """What flowed between the boundary and its late answer, and how uncertain that is; 0 within a step."""
@@ -339,7 +337,7 @@ class CounterMeter:
         doubt_wh = change_w * late_s / 3600
         return (round(flowed_wh), doubt_wh) if max(flowed_wh, doubt_wh) > step_wh else (0, 0.0)
 
-    def _estimate(self, slot: Slot) -> _Boundary | None:
+    def _estimate(self, slot: Slot) -> Boundary | None:
         """Where the counter must be if it stood still only shortly, or if only one reading shows where it is."""
         known, end_s = self._known, start_of(slot + 1)
         if self._read_at_s < end_s or self.base is None or self._taint != Gap.NONE:
@@ -351,24 +349,27 @@ class CounterMeter:
             if doubt_wh > CERTAIN_WH + self.limits.step_wh:
                 # What is before the boundary and what after it is not known: the next one ends the total of both.
                 return None
-            return _Boundary(self._read_at_s, max(found.counter_wh - flowed_wh, self.base.counter_wh), True, None)
+            return Boundary(self._read_at_s, max(found.counter_wh - flowed_wh, self.base.counter_wh), True, None)
         moved, last = known.moved, known.reference
         if known.stuck_wh is None or moved is None or last is None or known.excursion is not None:
             return None
         if self._read_at_s - moved.at_s > REFRESH_SLACK_S or self.base.slot != slot:
             return None
         estimate_wh = max(last.counter_wh + round(known.stuck_wh), self.base.counter_wh)
-        return _Boundary(self._read_at_s, estimate_wh, True, None)
+        return Boundary(self._read_at_s, estimate_wh, True, None)
 
     def _note_excursion(self, slot: Slot) -> None:
         """Keep the first boundary of an excursion: its energy counts from there if it turns out to be the counter."""
-        away, noted = self._known.excursion, self._away
-        if away is None or noted is None or away.base is not None:
-            return
-        if noted[0] is away.first and noted[1].slot == slot + 1 and away.first.at_s <= noted[1].at_s + self._late_s:
-            self._known.excursion = replace(away, base=noted[1])
+        known = self._known
+        known.excursion, known.rival = self._begun(known.excursion, slot), self._begun(known.rival, slot)
 
-    def _closed(self, base: SlotBase, slot: Slot, *, at: _Boundary) -> ClosedCounterSlot:
+    def _begun(self, away: Excursion | None, slot: Slot) -> Excursion | None:
+        noted = None if away is None or away.base is not None else self._noted_of(away)
+        if away is None or noted is None or noted.slot != slot + 1 or away.first.at_s > noted.at_s + self._late_s:
+            return away
+        return replace(away, base=noted)
+
+    def _closed(self, base: SlotBase, slot: Slot, *, at: Boundary) -> ClosedCounterSlot:
         slots = slot + 1 - base.slot
         energy_wh = at.counter_wh - base.counter_wh
         elapsed_s = max(at.at_s - base.at_s, slots * SLOT_S)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edge_agent.metering.counter_records import FITS, CounterLimits, CounterReading, Excursion, Fit
-from edge_agent.metering.witness import OFTEN_S, WOBBLE_WH, FlowEvidence, PowerWitness
+from edge_agent.metering.witness import CLOUDED_WH, OFTEN_S, WOBBLE_WH, FlowEvidence, PowerWitness
 from protocols.slots import SLOT_S
 
 REFRESH_SLACK_S = 300
@@ -22,6 +22,9 @@ MORE_UNSEEN_WH = 500
 
 HOLE_PACES = 1.25
 """Readings further apart than so many intervals have one missing in between, or one late."""
+
+DOUBT_AT = -20
+SURE_AT = 20
 
 FORMER_S = 6 * 3600
 """A reference left for one that has run this long since is over."""
@@ -41,16 +44,7 @@ class ReadingComparison:
         self._answered_at_s = self._hole_at_s = float("-inf")
         self.is_doubted = False
         """The power has contradicted this counter so often that only its limits count."""
-
-        self._zeros: tuple[CounterReading, CounterReading] | None = None
-        """The first and the last 0 shown since a reading near the counter's end was believed."""
-        self._has_begun = False
-        """The number after them was one of a counter that began at 0 for good."""
-
-        self._other_fell: bool | None = None
-        """Whether another register of the device is below where it was; None if none can tell."""
-        self._others_falls = 0
-        """How often since a reading was believed."""
+        self._score = 0
 
         self._compared_to: CounterReading | None = None
         self._evidence: list[tuple[CounterReading, FlowEvidence]] = []
@@ -83,64 +77,6 @@ class ReadingComparison:
             return Fit.ABOVE
         return Fit.TIGHT if self.is_doubted else self._by_power(since, point, excess_wh=excess_wh)
 
-    def _unwrapped(
-        self, known: CounterReading, shown: CounterReading, *, look: CounterReading | None
-    ) -> CounterReading:
-        """The reading beyond the turns made so far; one turn more if that is where the counter must be now.
-
-        A turn is made once a reading after it is believed; until then the next is compared with the reference again.
-        `look` is a first look that waits for this one.
-        """
-        if not (wraps_wh := self.limits.wraps_wh):
-            return shown
-        turns = known.counter_wh // wraps_wh
-        here = replace(shown, counter_wh=shown.counter_wh + turns * wraps_wh) if turns else shown
-        if self._fit(known, here) in FITS:
-            return here
-        if shown.counter_wh == 0:
-            self._zeros = (self._zeros or (shown, shown))[0], shown
-        self._has_begun |= self._is_like_a_beginning(shown)
-        turned = replace(here, counter_wh=here.counter_wh + wraps_wh)
-        if self._fit(known, turned) in FITS and self._has_turned(known, shown, turned, look=look):
-            return turned
-        # The reference may be a turn too far, by a 0 that was none of it; or just past the turn, and this rounded down.
-        is_before = turns > 0 and here.counter_wh - known.counter_wh > wraps_wh / 2
-        return replace(here, counter_wh=here.counter_wh - wraps_wh) if is_before else here
-
-    def _has_turned(
-        self, known: CounterReading, shown: CounterReading, turned: CounterReading, *, look: CounterReading | None
-    ) -> bool:
-        """Whether a counter that may have turned has: it shows 0 as well while its device starts, or begins there.
-
-        So a 0 must be just what the power has seen; else the next reading decides, for all after it. One that begins at
-        0 for good takes the device's other registers along, and what is left to the end has not flowed.
-        """
-        self._others_falls += self._other_fell is True and shown.counter_wh > 0
-        if self._other_fell or self._others_falls > 1:
-            return False
-        is_seen = self.witness.has_worked and self.evidence_between(known, turned).is_whole
-        if is_seen and self._by_power(known, turned) is Fit.TIGHT:
-            return True
-        if shown.counter_wh == 0 or not (self._other_fell is False or self._may_have_run(known, turned)):
-            return False
-        if look is not None and look.counter_wh > known.counter_wh and self._fit(look, turned) in FITS:
-            return True
-        self._has_begun |= self._leaps(known, turned)
-        return not self._has_begun
-
-    def _may_have_run(self, known: CounterReading, turned: CounterReading) -> bool:
-        """Whether the power around allows the rise, and the nameplate where no power was read at both ends."""
-        if not self.witness.has_worked or self.is_doubted:
-            return True
-        found = self.evidence_between(known, turned)
-        unknown_s = max(0.0, found.unseen_s - found.bridged_s)
-        most_wh = found.most_wh + self.limits.max_power_w * unknown_s / 3600
-        return turned.counter_wh - known.counter_wh <= 1.1 * most_wh + self.limits.wobble_wh
-
-    def note_other(self, has_fallen: bool | None) -> None:
-        """Whether another register has fallen in the answer that is judged next; None if none can tell."""
-        self._other_fell = has_fallen
-
     def is_zero(self, reading: CounterReading) -> bool:
         """Whether the register showed 0, also one that has turned before."""
         return (reading.counter_wh % self.limits.wraps_wh if self.limits.wraps_wh else reading.counter_wh) == 0
@@ -148,21 +84,6 @@ class ReadingComparison:
     def _has_more_turns(self, since: CounterReading, point: CounterReading) -> bool:
         wraps_wh = self.limits.wraps_wh
         return wraps_wh is not None and wraps_wh > 0 and point.counter_wh // wraps_wh > since.counter_wh // wraps_wh
-
-    def _is_like_a_beginning(self, shown: CounterReading) -> bool:
-        """Whether a counter that showed 0 and began there for good would show as little: no more than surely flowed.
-
-        It may have begun one reading before it was first seen to show 0.
-        """
-        if shown.counter_wh == 0 or self._zeros is None or (now_w := self.witness.power_w) is None:
-            return False
-        first, last = self._zeros
-        ran_wh = max(0, now_w if self.half == 0 else -now_w) * (2 * shown.at_s - first.at_s - last.at_s) / 3600
-        return shown.counter_wh <= ran_wh + self.limits.wobble_wh
-
-    def _forget_zeros(self) -> None:
-        """Another reading is believed now."""
-        self._zeros, self._has_begun, self._others_falls = None, False, 0
 
     def _by_power(self, since: CounterReading, point: CounterReading, *, excess_wh: float = 0.0) -> Fit:
         """How the rise between two readings agrees with the power between them."""
@@ -182,11 +103,25 @@ class ReadingComparison:
             return Fit.ABOVE if over_wh > loose_wh + limits.energy_wh(open_s) else Fit.UNSEEN
         return Fit.ABOVE if over_wh > loose_wh + excess_wh else Fit.LOOSE
 
+    def contradict_power(self, weight: int) -> None:
+        """The power did not agree with what this counter ran, over a whole slot."""
+        self._score = max(DOUBT_AT, self._score - weight)
+        self.is_doubted = self.is_doubted or self._score <= DOUBT_AT
+
+    def _count_agreement(self, known: CounterReading, point: CounterReading) -> None:
+        """A reading that both agree on, with something to agree on, speaks for the power; in doubt also against it."""
+        found, rise_wh = self.evidence_between(known, point), point.counter_wh - known.counter_wh
+        if not found.is_whole or max(found.energy_wh, rise_wh) <= self.limits.wobble_wh:
+            return
+        agrees = not self.is_doubted or self._by_power(known, point) in FITS
+        self._score = min(SURE_AT, self._score + 1) if agrees else max(DOUBT_AT, self._score - 1)
+        self.is_doubted = self.is_doubted and self._score < 0
+
     def _is_far_behind(self, since: CounterReading, point: CounterReading) -> bool:
         """Whether far more has flowed than a register that is near shows of it: then it is near by chance."""
         found = self.evidence_between(since, point)
         behind_wh = found.least_wh - (point.counter_wh - since.counter_wh)
-        return behind_wh > self.limits.near_wh + found.least_loose_wh(self.limits.step_wh)
+        return behind_wh > self.limits.near_wh + found.lost_wh(self.limits.step_wh)
 
     def _leaps(self, since: CounterReading, point: CounterReading) -> bool:
         """Whether more was counted than can have flowed since the reading before, if both were fresh."""
@@ -211,9 +146,6 @@ class ReadingComparison:
         """The clock was changed."""
         self._answered_at_s += by_s
         self._hole_at_s += by_s
-        if self._zeros is not None:
-            first, last = (replace(each, at_s=each.at_s + by_s) for each in self._zeros)
-            self._zeros = first, last
 
     def has_hole(self, since: CounterReading, point: CounterReading) -> bool:
         """Whether a device that is read often gave no answer for a while in between: it may have restarted there."""
@@ -281,6 +213,31 @@ class ReadingComparison:
         unseen_wh = self.limits.max_power_w / 15 * (found.unseen_s + found.frozen_s) / 3600
         most_wh = 2 * found.energy_wh + found.loose_wh(self.limits.step_wh) + MORE_UNSEEN_WH + unseen_wh
         return fit in FITS and (fit is not Fit.UNSEEN or point.counter_wh - earlier.counter_wh <= most_wh)
+
+    def _may_be_another(self, away: Excursion | None, known: CounterReading, point: CounterReading) -> bool:
+        """Whether this reading, where the counter may be after long away, may be of another register put in since."""
+        if away is None or self.is_doubted or not self.witness.has_worked or not away.stays_off(known):
+            return False
+        if self._goes_on_below(away, known, point):
+            return False
+        found, step_wh = self.evidence_between(known, point), self.limits.step_wh
+        now_w = max(0, (self.witness.power_w or 0) * (1 if self.half == 0 else -1))
+        unsure_wh = found.unsure_wh(now_w, point.at_s - known.at_s)
+        over_wh = point.counter_wh - known.counter_wh - found.least_wh
+        has_stood = self.is_zero(away.last) or (away.rises == 0 and not found.is_whole)
+        if has_stood:
+            return over_wh > found.loose_wh(step_wh) + unsure_wh
+        close_wh = found.close_wh(step_wh)
+        is_seen = unsure_wh <= CLOUDED_WH + 0.05 * found.energy_wh
+        return not is_seen or not -close_wh <= over_wh <= close_wh + found.hidden_wh + unsure_wh
+
+    def _goes_on_below(self, away: Excursion, known: CounterReading, point: CounterReading) -> bool:
+        """Whether it is the register read last, which fell a little, as a meter does that saves its count seldom.
+
+        Then the total is never more than what flowed, whatever was put in, and lacks no more than that.
+        """
+        fell_wh = known.counter_wh - away.first.counter_wh
+        return 0 <= fell_wh <= self.limits.near_wh and self._fit(away.last, point) in FITS
 
     def _distance_wh(self, since: CounterReading, point: CounterReading) -> float:
         return abs(point.counter_wh - since.counter_wh - self.evidence_between(since, point).energy_wh)
@@ -374,12 +331,6 @@ class ReadingComparison:
         """Whether the power confirms a rise without what may hide between two seldom readings."""
         found, fit = self.evidence_between(first, last), self._by_power(first, last)
         return found.is_whole and (fit is Fit.TIGHT or (found.is_often and fit is Fit.LOOSE))
-
-    def _keeps_pace(self, away: Excursion) -> bool:
-        """Whether an excursion runs about as the power says: a tenth of it is a wrong scale, no counter."""
-        energy_wh = self.evidence_between(away.first, away.last).energy_wh
-        run_wh, slack_wh = away.last.counter_wh - away.first.counter_wh, self.limits.step_wh + 4 * WOBBLE_WH
-        return energy_wh / 2 - slack_wh <= run_wh <= 2 * energy_wh + slack_wh
 
     def _offset_wh(self, since: CounterReading, point: CounterReading) -> int | None:
         """How far apart two registers are, read one after the other; None if the power does not say.

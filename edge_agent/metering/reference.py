@@ -24,7 +24,8 @@ from edge_agent.metering.counter_records import (
     SlotBase,
     moved,
 )
-from edge_agent.metering.fitting import REFRESH_SLACK_S, ReadingComparison
+from edge_agent.metering.fitting import DOUBT_AT, REFRESH_SLACK_S
+from edge_agent.metering.turning import TurningComparison
 from edge_agent.metering.witness import OFTEN_S, WOBBLE_WH, PowerWitness
 from protocols.quantities import Gap
 from protocols.slots import SLOT_S
@@ -44,19 +45,17 @@ ZERO_S = 86_400
 SLEEP_S = 3 * 86_400
 """The same for a device that sleeps at night, and for a register that only stays at some lower value."""
 
-DOUBT_AT = -20
-SURE_AT = 20
 
-
-class CounterReference(ReadingComparison):
+class CounterReference(TurningComparison):
     """The reference of one counter, and what contradicts it. `half`: which direction of the power drives it."""
 
     def __init__(self, limits: CounterLimits, witness: PowerWitness, half: int) -> None:
         super().__init__(limits, witness, half)
         self.reference: CounterReading | None = None
         self.excursion: Excursion | None = None
-        self._rival: Excursion | None = None
+        self.rival: Excursion | None = None
         self._aside: Excursion | None = None
+        self._other: Excursion | None = None
         self._away_moved: CounterReading | None = None
         self.awaiting: CounterReading | None = None
         self._first_look: CounterReading | None = None
@@ -76,7 +75,6 @@ class CounterReference(ReadingComparison):
         self._before: CounterReading | None = None
         self._fallback: CounterReading | None = None
         self._is_proven = self._is_resumed = False
-        self._score = 0
         self._companion_s: float | None = None
 
     def begin(self, reference: CounterReading, memory: CounterMemory | None) -> None:
@@ -150,8 +148,10 @@ class CounterReference(ReadingComparison):
     @property
     def single_look(self) -> CounterReading | None:
         """A first look that may say where the counter is; not if the power has contradicted it only since now."""
-        is_new = self.awaiting is not None and self.awaiting.at_s - self._barely_s < RIVAL_S
-        return None if self.is_barely and is_new else self.awaiting
+        known, look = self.reference, self.awaiting
+        if known is None or look is None or self._may_be_third(known, look):
+            return None
+        return None if self.is_barely and look.at_s - self._barely_s < RIVAL_S else look
 
     def surplus_wh(self, at_s: float, counter_wh: int | None) -> float:
         """How far this reading is above the power, at most what one phase can carry.
@@ -173,11 +173,6 @@ class CounterReference(ReadingComparison):
         """Something may have flowed that no register shows: no measurement."""
         self.most_unseen_wh = max(self.most_unseen_wh, UNSEEN_STEP_WH + 1)
 
-    def contradict_power(self, weight: int) -> None:
-        """The power did not agree with what this counter ran, over a whole slot."""
-        self._score = max(DOUBT_AT, self._score - weight)
-        self.is_doubted = self.is_doubted or self._score <= DOUBT_AT
-
     def shift(self, by_wh: int) -> None:
         """Shift the reference: only now is it known where the counter started."""
         if self.reference is not None:
@@ -192,7 +187,7 @@ class CounterReference(ReadingComparison):
         self._shift_answers(by_s)
         if (away := self.excursion) is not None:
             first, last = (replace(each, at_s=each.at_s + by_s) for each in (away.first, away.last))
-            self.excursion, self._rival, self._aside = replace(away, first=first, last=last), None, None
+            self.excursion, self.rival, self._aside = replace(away, first=first, last=last), None, None
 
     def _follow(self, point: CounterReading, fit: Fit) -> ReadingVerdict:
         known, moved = self.reference, self.moved
@@ -214,7 +209,12 @@ class CounterReference(ReadingComparison):
             self._fallback, self._is_proven = known, False
         else:
             self._fallback, self._is_proven = None, True
+        if (away := self.excursion) is not None and self._may_be_third(known, point):
+            self.new_base, self.ended = NewBase.UNKNOWN, replace(away, base=None)
         return self._believe(point)
+
+    def _may_be_third(self, known: CounterReading, point: CounterReading) -> bool:
+        return any(self._may_be_another(each, known, point) for each in (self._other, self.excursion))
 
     def _is_seconded(self, point: CounterReading) -> bool:
         if self.awaiting is None or self.witness.is_frozen:
@@ -249,7 +249,7 @@ class CounterReference(ReadingComparison):
         has_fallen = known is not None and point.counter_wh < known.counter_wh
         self.reference = replace(point, counter_wh=known.counter_wh) if known and has_fallen else point
         self._forget_zeros()
-        self.excursion = self._rival = self._aside = self.awaiting = self._first_look = None
+        self.excursion = self.rival = self._aside = self._other = self.awaiting = self._first_look = None
         if self.former is not None and self._is_past(self.former, self.reference):
             self.former = None
         return ReadingVerdict.GOOD
@@ -278,6 +278,9 @@ class CounterReference(ReadingComparison):
             return self._believe(point)
         before, self.excursion = away, self._extended(point)
         away = self.excursion
+        if before is not None and before.first is not away.first and before.stays_off(known):
+            # What was read for long is remembered until the counter is back.
+            self._other = self._other if self.is_zero(before.last) and self._other else before
         if before is None or self._away_moved is None or away.last.counter_wh != before.last.counter_wh:
             self._away_moved = away.last
         if (new_base := self._ending(away, known)) is not None:
@@ -290,19 +293,19 @@ class CounterReference(ReadingComparison):
 
     def _extended(self, point: CounterReading) -> Excursion:
         """The excursion with this reading; one odd reading does not end it, several that agree take its place."""
-        away, rival, aside = self.excursion, self._rival, self._aside
+        away, rival, aside = self.excursion, self.rival, self._aside
         if away is not None and aside is not None and self._is_nearer(aside, away, point):
-            self._aside, self._rival = away, None
+            self._aside, self.rival = away, None
             return self._longer(aside, point)
         if away is None or (self._fit(away.last, point) in FITS and not self._is_of_rival(away, rival, point)):
-            self._rival = None
+            self.rival = None
             return Excursion(point, point) if away is None else self._longer(away, point)
         fits = rival is not None and self._fit(rival.last, point) in FITS
         rival = self._longer(rival, point) if rival is not None and fits else Excursion(point, point)
         if away.first is not away.last and rival.last.at_s - rival.first.at_s < RIVAL_S:
-            self._rival = rival
+            self.rival = rival
             return away
-        self._rival = None
+        self.rival = None
         if self._was_passed_over(away, rival) and self._may_return(away.first, rival.last):
             # One reading in between was odd: it is the same excursion.
             return rival.after(away)
@@ -356,7 +359,9 @@ class CounterReference(ReadingComparison):
             from_zero = began_s <= 2 * REFRESH_SLACK_S and self._is_sure(replace(known, counter_wh=0), away.first)
             is_seen = self.evidence_between(away.first, away.last).is_whole
             has_aged = age_s >= (REFRESH_SLACK_S if from_zero and is_seen else ESTABLISHED_S)
-            return has_aged and (not is_seen or self._keeps_pace(away))
+            return has_aged and (
+                not is_seen or self.evidence_between(away.first, away.last).keeps_pace(run_wh, self.limits.step_wh)
+            )
         if away.first.counter_wh >= known.counter_wh:
             return False
         is_zero = away.last.counter_wh == 0
@@ -373,17 +378,8 @@ class CounterReference(ReadingComparison):
         self.reference = self.moved = away.last
         self._forget_zeros()
         self._before = None
-        self.excursion = self._rival = self._aside = self._companion_s = self._fallback = None
+        self.excursion = self.rival = self._aside = self._other = self._companion_s = self._fallback = None
         self._is_proven = True
-
-    def _count_agreement(self, known: CounterReading, point: CounterReading) -> None:
-        """A reading that both agree on, with something to agree on, speaks for the power; in doubt also against it."""
-        found, rise_wh = self.evidence_between(known, point), point.counter_wh - known.counter_wh
-        if not found.is_whole or max(found.energy_wh, rise_wh) <= self.limits.wobble_wh:
-            return
-        agrees = not self.is_doubted or self._by_power(known, point) in FITS
-        self._score = min(SURE_AT, self._score + 1) if agrees else max(DOUBT_AT, self._score - 1)
-        self.is_doubted = self.is_doubted and self._score < 0
 
     def _count_contradiction(self, before: CounterReading, point: CounterReading, fit: Fit) -> bool:
         """One more reading speaks against the power, if the counter itself does nothing odd. Returns the doubt."""

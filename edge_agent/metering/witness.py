@@ -20,6 +20,9 @@ OFTEN_S = 60.0
 WOBBLE_WH = 5
 """Counters fall by this much when their firmware rounds differently after a restart; no energy, no error."""
 
+CLOUDED_WH = 100
+"""Where more than this may have flowed unseen, the power confirms no number that another register may show as well."""
+
 STARTS_S = 600.0
 """A device that goes on showing 0 everywhere for longer than this is not starting."""
 
@@ -40,14 +43,17 @@ class WitnessMark:
     bridged_ws: tuple[float, float] = (0.0, 0.0)
 
     def before(self, now: WitnessMark) -> WitnessMark:
-        """This mark for a witness that begins at `now` with sums of 0; what was frozen or bridged is forgotten."""
+        """This mark for a witness that begins at `now` with sums of 0; what was bridged is forgotten."""
         (above, below), (above_now, below_now) = self.areas_ws, now.areas_ws
         (spread, other), (spread_now, other_now) = self.spreads_ws, now.spreads_ws
+        (frozen, still), (frozen_now, still_now) = self.frozen_ws, now.frozen_ws
         return WitnessMark(
             (above - above_now, below - below_now),
             (spread - spread_now, other - other_now),
             self.covered_s - now.covered_s,
             self.squares_s2 - now.squares_s2,
+            self.frozen_s - now.frozen_s,
+            (frozen - frozen_now, still - still_now),
         )
 
 
@@ -92,6 +98,14 @@ class FlowEvidence:
         """Whether the readings were so close that little can hide between them."""
         return self.hidden_wh <= HIDDEN_W * OFTEN_S * _WH_PER_WS + WOBBLE_WH
 
+    def unsure_wh(self, now_w: float, elapsed_s: float) -> float:
+        """What flowed at most where the power was old or not seen, if it was no greater there than around."""
+        seen_s, open_s = elapsed_s - self.unseen_s - self.frozen_s, max(0.0, self.unseen_s - self.bridged_s)
+        mean_w = self.least_wh / seen_s / _WH_PER_WS if seen_s > 1.0 else 0.0
+        around_w = max(now_w, mean_w)
+        old_wh = max(self.frozen_wh, around_w * self.frozen_s * _WH_PER_WS)
+        return self.bridged_wh + old_wh + around_w * open_s * _WH_PER_WS
+
     @property
     def seldom_wh(self) -> float:
         """What may hide between seldom readings and not between close ones."""
@@ -105,6 +119,10 @@ class FlowEvidence:
         unsure_wh = self.spread_wh / 2 if self.is_often else self.spread_wh + self.seldom_wh
         return step_wh + WOBBLE_WH + 0.05 * self.energy_wh + unsure_wh
 
+    def close_wh(self, step_wh: int) -> float:
+        """A reading that differs by less than this is what the power saw, if it changed once between two readings."""
+        return step_wh + WOBBLE_WH + 0.05 * self.energy_wh + self.spread_wh + self.seldom_wh
+
     def loose_wh(self, step_wh: int) -> float:
         """A reading that differs by more than this contradicts the power."""
         return step_wh + WOBBLE_WH + 0.1 * self.energy_wh + self.spread_wh + self.hidden_wh
@@ -112,6 +130,15 @@ class FlowEvidence:
     def least_loose_wh(self, step_wh: int) -> float:
         """The same for a reading below the power: what pauses between two readings is at most what ran."""
         return self.loose_wh(step_wh) - self.hidden_wh + min(self.hidden_wh, self.pause_wh)
+
+    def lost_wh(self, step_wh: int) -> float:
+        """The same for a register near an old one; where power was not seen more has flowed, which excuses nothing."""
+        return self.least_loose_wh(step_wh) if self.is_whole else 0.1 * self.energy_wh + self.spread_wh
+
+    def keeps_pace(self, run_wh: int, step_wh: int) -> bool:
+        """Whether an excursion ran about as the power says: a tenth of it is a wrong scale, no counter."""
+        slack_wh = step_wh + 4 * WOBBLE_WH
+        return self.energy_wh / 2 - slack_wh <= run_wh <= 2 * self.energy_wh + slack_wh
 
     def still_wh(self, step_wh: int) -> float:
         """A counter that has not moved at all while more than this flowed is stuck."""

@@ -410,6 +410,16 @@ def test_a_few_hundred_faults_of_every_kind() -> None:
          "an answer repeated from a minute before a boundary on, of a counter without power"),
         (126, Profile("battery", 10, 10 * 2**32, has_power=False),
          "a counter without power that began again, ran for three quarters of an hour and began again once more"),
+        (2391, Profile("pv", 1), "two exchanges in the night, the last to a number 75 Wh above the first"),
+        (2756, Profile("wind", 1000, 65_536_000, True),
+         "a register that began at 0 and, after two hours of silence, had passed the one before it"),
+        (3391, Profile("wind", 1, 2**32), "after an hour of another register one 166 Wh below where the first was"),
+        (4575, Profile("pv", 1000, 65_536_000, True), "a register first believed where the one before it stood"),
+        (8826, Profile("battery", 100, None, True), "three registers, and old answers before the last one was read"),
+        (9054, Profile("battery", 1, 2**32), "a register 131 Wh below the one before it, which it passed in a silence"),
+        (7571, Profile("pv", 1), "a boundary three minutes after the old answers of a new register had ended"),
+        (9032, Profile("wind", 10), "old answers for two hours, and a restart of the agent as they ended"),
+        (9050, Profile("pv", 10, 10 * 2**32), "a new register first read at a boundary, after a silence"),
     ],
 )  # fmt: skip
 def test_what_a_campaign_once_found(seed: int, profile: Profile, why: str) -> None:

@@ -1,8 +1,11 @@
 """Readings that follow one register, then another, then the first again: which energy is told, and from where."""
 
+import pytest
+
 from edge_agent.metering.counter_records import CounterReading, SlotBase, read_memory, write_memory
 from edge_agent.metering.home_meter import read_checkpoint
-from protocols.quantities import Mark, Measure
+from edge_agent.metering.witness import WitnessMark
+from protocols.quantities import Gap, Mark, Measure
 from tests.edge_agent.metering.test_excursions import Home
 from tests.edge_agent.metering.test_weak_witness import Shown, measured, steady, told
 
@@ -71,6 +74,9 @@ def test_what_the_power_saw_since_a_kept_reading_is_in_the_checkpoint() -> None:
     old = read_memory(SlotBase(1, 900.0, 5), {"reference": [900, 5]})
     assert old.memory is not None
     assert old.memory.reference == CounterReading(900.0, 5), "as earlier versions wrote it"
+    old = read_memory(SlotBase(1, 900.0, 5), {"reference": [900, 5, -3600, 0, 20, 0, -60, -3600]})
+    assert old.memory is not None
+    assert old.memory.reference.mark == WitnessMark((-3600.0, 0.0), (20.0, 0.0), -60.0, -3600.0)
 
 
 def test_a_new_inverter_that_showed_zero_all_night_counts_from_zero() -> None:
@@ -100,3 +106,155 @@ def test_a_pulse_that_moved_no_counter_is_no_measurement_of_zero() -> None:
     shown: Shown = {at_s: (1_000_000, 2549 if at_s == 1320 else 0) for at_s in range(0, 2701, 60)}
     found = told(shown, 3)
     assert [mark for _, mark in found] == [Mark.MEASURED.name, Mark.DERIVED.name, Mark.MEASURED.name]
+
+
+def test_a_register_that_stands_near_an_older_one_at_night_makes_no_total() -> None:
+    """Two exchanges while nothing flows, the last to a number 75 Wh above the first: told before as 75 Wh of sun."""
+    home = Home("pv")
+    for minute in range(166):
+        counter_wh = 2928 if minute < 20 else 0 if minute < 40 else 420_002 if minute < 130 else 3003
+        home.read(minute, None if 60 <= minute < 78 else 0, production_wh=counter_wh)
+    assert sum_told(home, Measure.PV_PRODUCTION) == 0
+    assert Gap.IMPLAUSIBLE in {each.values[Measure.PV_PRODUCTION].gap for each in home.closed}
+    assert home.told(Measure.PV_PRODUCTION)[-1] == 0, "the register is followed from then on"
+
+
+def near_an_older_one(low_wh: int, *, is_other: bool = True) -> Home:
+    """An hour of another register at 1.2 kW, then a number where the one before may be, so much too low."""
+    home = Home()
+    for minute in range(121):
+        counter_wh = 2000 + 20 * minute - (low_wh if minute >= 80 else 0)
+        shown_wh = 400_000 + 20 * minute if is_other and 20 <= minute < 80 else counter_wh
+        home.read(minute, 1200 + 3 * (minute % 2), import_wh=shown_wh, export_wh=0)
+    return home
+
+
+def test_a_register_a_little_behind_an_older_one_after_another_ran_makes_no_total() -> None:
+    """Told before as a total that lacks 100 Wh; one that is where the power says is the same one, with its total."""
+    assert near_an_older_one(100).totals() == []
+    assert near_an_older_one(100).told()[-2:] == [300, 300]
+    assert near_an_older_one(30).totals() == [(1, 5, 1470)], "as near as the power can tell"
+    assert near_an_older_one(0).totals() == [(1, 5, 1500)]
+    assert near_an_older_one(-95).totals() == [(1, 5, 1595)], "a load of a minute that no reading saw"
+
+
+def test_a_register_near_an_older_one_after_old_answers_makes_no_total() -> None:
+    """Another register ran, then its last answer was repeated for 39 minutes, whose power was long over."""
+    home = Home()
+    for minute in range(121):
+        ran_wh = 20 * min(minute, 60) + 5 * max(0, minute - 60)
+        is_old = 60 <= minute < 99
+        other_wh = 400_000 + (20 * 60 if is_old else ran_wh)
+        counter_wh = 2000 + ran_wh + (250 if minute >= 99 else 0)
+        power_w = 1200 + 3 * (minute % 2) if minute < 60 else 1200 if is_old else 300
+        home.read(minute, power_w, import_wh=other_wh if 20 <= minute < 99 else counter_wh, export_wh=0)
+    assert home.totals() == []
+
+
+def test_a_register_near_an_older_one_after_a_silence_makes_no_total() -> None:
+    """Another register ran and then nothing answered for a while: what the new one shows may be anything."""
+    home = Home()
+    for minute in range(121):
+        if 61 <= minute < 75:
+            continue
+        counter_wh = 2000 + 20 * minute + (-130 if minute >= 75 else 0)
+        shown_wh = 400_000 + 20 * minute if 20 <= minute <= 60 else counter_wh
+        home.read(minute, 1200 + 3 * (minute % 2), import_wh=shown_wh, export_wh=0)
+    assert home.totals() == []
+
+
+def test_a_register_established_near_an_older_one_does_not_stand_for_what_the_power_saw_before() -> None:
+    """It begins at the old number, although 64 Wh were seen and more may have flowed unseen: it is another one."""
+    home = Home("pv")
+    for minute in range(181):
+        if 46 <= minute < 60:
+            continue
+        is_day, ran_wh = minute >= 60, 4 * (minute - 60)
+        counter_wh = (5000 + ran_wh - 64 if minute >= 76 else 3000 + ran_wh) if is_day else 5000 if minute < 20 else 0
+        home.read(minute, 240 if is_day else 0, production_wh=counter_wh)
+    assert all(first >= 5 for first, *_ in home.totals(Measure.PV_PRODUCTION))
+    assert home.told(Measure.PV_PRODUCTION)[-1] == 60
+
+
+def test_a_counter_that_stood_still_while_a_little_less_was_seen_keeps_its_total() -> None:
+    """It only stood at its own number, so that no other one was put in: what it shows then is its own."""
+    home = Home()
+    for minute in range(121):
+        shown_wh = 2000 + 20 * (20 if 20 <= minute < 80 else minute) + (100 if minute >= 80 else 0)
+        home.read(minute, 1200 + 3 * (minute % 2), import_wh=shown_wh, export_wh=0)
+    assert home.totals() == [(1, 5, 1600)]
+
+
+def test_a_register_a_little_below_the_old_one_that_passes_it_unseen_makes_no_total() -> None:
+    """After three quarters of an hour of 0 at night it began 131 Wh below: the total lacked them."""
+    home = Home("battery")
+    for minute in range(151):
+        if 106 <= minute < 120:
+            continue
+        ran_wh = 12 * max(0, minute - 75)
+        charge_wh = 400_836 if minute < 20 else 0 if minute < 66 else 400_705 + ran_wh
+        home.read(minute, 720 + 3 * (minute % 2) if minute > 75 else 0, charge_wh=charge_wh, discharge_wh=0)
+    assert all(first > 1 for first, *_ in home.totals(Measure.BATTERY_CHARGE))
+    assert home.told(Measure.BATTERY_CHARGE)[-1] == 180
+
+
+def test_a_register_read_before_its_device_showed_0_is_not_forgotten() -> None:
+    """A quarter hour of another number, half an hour of 0, then a number 75 Wh above the first, and nothing flowed."""
+    home = Home()
+    for minute in range(91):
+        shown_wh = 9000 if minute < 20 else 420_002 if minute < 36 else 0 if minute < 66 else 9075
+        power_w = None if 60 <= minute < 66 else -800 - 3 * (minute % 2)
+        home.read(minute, power_w, import_wh=shown_wh, export_wh=40_000 + 400 * minute // 30)
+    assert sum_told(home) == 0
+
+
+@pytest.mark.parametrize(("more_wh", "totals"), [(0, [(1, 4, 900)]), (300, [])])
+def test_after_long_0_a_number_beyond_what_the_power_around_allows_makes_no_total(
+    more_wh: int, totals: list[tuple[int, int, int]]
+) -> None:
+    """A meter shows 0 for three quarters of an hour, and ten minutes of its power are unknown."""
+    home = Home()
+    for minute in range(91):
+        shown_wh = 0 if 18 <= minute < 64 else 9000 + 15 * minute + (more_wh if minute >= 64 else 0)
+        power_w = None if 30 <= minute < 40 else 900 + 3 * (minute % 2)
+        home.read(minute, power_w, import_wh=shown_wh, export_wh=0)
+    assert home.totals() == totals
+
+
+@pytest.mark.parametrize("power_w", [240, 1200])
+def test_a_meter_that_saves_its_count_seldom_keeps_its_total_over_a_restart(power_w: int) -> None:
+    """Seven minutes without an answer, then 8 Wh less; a kettle between two readings hides which number it goes on."""
+    home, flowed_wh = Home(), 0
+    for minute in range(76):
+        flowed_wh += 58 if minute == 37 else power_w // 60
+        if 18 <= minute < 25:
+            continue
+        lost_wh = 8 + 8 * (power_w // 60) if minute >= 25 else 0
+        shown_w = 3500 if minute == 36 else power_w + 3 * (minute % 2)
+        home.read(minute, shown_w, import_wh=9000 + flowed_wh - lost_wh, export_wh=0)
+    assert [(first, slots) for first, slots, _ in home.totals()] == [(1, 2)]
+    assert sum_told(home) == 75 * (power_w // 60) + 58 - power_w // 60 - 8 - 8 * (power_w // 60)
+
+
+def test_a_boundary_just_after_a_new_register_is_first_read_counts() -> None:
+    """It takes four minutes until the new register is taken for one; a boundary in them was forgotten."""
+    home = Home()
+    for minute in range(121):
+        counter_wh = 9000 + 20 * minute if minute < 28 else 400_000 + 20 * (minute - 28)
+        home.read(minute, 1200 + 3 * (minute % 2), import_wh=0 if 16 <= minute < 28 else counter_wh, export_wh=0)
+    assert sum_told(home) == 7 * 300, "only the quarter hour of the exchange is unknown"
+
+
+def test_that_answers_were_old_is_kept_over_a_restart_of_the_agent() -> None:
+    """A gateway repeats an answer for an hour; a restart must not take its power for what flowed then."""
+    home = Home()
+    for minute in range(121):
+        if minute == 77:
+            home.restart()
+        is_old = 20 <= minute < 76
+        ran_wh = 30 * min(minute, 20) + 10 * max(0, minute - 20)
+        shown_w = 1800 if is_old else 600 + 3 * (minute % 2) if minute > 20 else 1800 + 3 * (minute % 2)
+        home.read(minute, shown_w, import_wh=9000 + (600 if is_old else ran_wh), export_wh=0)
+    assert home.told()[-2:] == [150, 150]
+    told_wh = sum_told(home)
+    assert told_wh == 600 + 100 * 10, "all that the counter ran"
