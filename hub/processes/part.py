@@ -56,14 +56,19 @@ async def serve_part(name: str, folder: Path, end: socket.socket) -> int:
         begin = await channel.ask("begin")
         clock = open_clock(Path(begin["clock"]) if begin["clock"] else None)
         opening = partial(open_hub, folder, clock=clock, takes_rule=False)
-        settings, signer, store = await (opened_when_there(opening) if begin["life"]["is_role"] else opening())
+        opened = asyncio.create_task(opened_when_there(opening))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({opened, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not opened.done():
+            opened.cancel()
+            return 0
+        settings, signer, store = opened.result()
         use_log(name, is_json=settings.watch.log.form == JSON, has_trail=settings.watch.log.trail)
         stop_traces = start_traces(settings.watch.traces, part=name, version=own_version())
         try:
             part = _made(name, OwnHub(folder, settings, signer, store, clock), channel=channel, begin=begin)
             watching = asyncio.create_task(lateness.run())
             serving = asyncio.create_task(part.run())
-            stopping = asyncio.create_task(stop.wait())
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
             is_failure = serving.done()
             watching.cancel()

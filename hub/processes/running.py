@@ -6,6 +6,7 @@ import secrets
 import signal
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,7 @@ from hub.processes.part import NAMES
 from hub.processes.part_process import PartProcess
 from hub.processes.roles.life import new_life, own_name
 from hub.processes.roles.names import HubRole
+from hub.processes.roles.waiting import opened_when_there
 from hub.processes.watching.health import HubWatch
 from hub.processes.watching.health_server import HealthServer, Keys
 from hub.quality.connections import home_limits, unstated_connections
@@ -37,6 +39,7 @@ from hub.storage.errors import StoreError
 from protocols.errors import CommonwattError
 from protocols.service_manager import keep_service_manager_told
 from protocols.slots import slot_of
+from protocols.timeline import Clock
 
 log = logging.getLogger(__name__)
 
@@ -63,18 +66,25 @@ async def run_hub(
     clock = open_clock(clock_file)
     with running_alone(folder) as lock:
         await refuse_damage(folder)
-        # Opened here first: what is wrong with it, and a step of the schema, is not the business of three processes.
-        settings, _, store = await open_hub(folder, clock=clock)
-        try:
-            warnings = await _warnings(settings, store, now_s=clock.now())
-        finally:
-            await store.close()
+        settings, warnings = await opened_when_there(partial(_opened, folder, clock), say=announce)
         log_form = settings.watch.log
         use_log("hub", is_json=log_form.form == JSON, has_trail=log_form.trail)
         if log_form.form == JSON:
             announce = _logged
         hub = Hub(folder, settings, lock=lock, clock_file=clock_file)
         await hub.serve(web_port=web_port, broker_port=broker_port, announce=announce, warnings=warnings)
+
+
+async def _opened(folder: Path, clock: Clock) -> tuple[HubSettings, Sequence[str | None]]:
+    """The settings of a hub that can be run, and what its board should know.
+
+    Opened first: what is wrong with it, and a step of the schema, is not the business of three processes.
+    """
+    settings, _, store = await open_hub(folder, clock=clock)
+    try:
+        return settings, await _warnings(settings, store, now_s=clock.now())
+    finally:
+        await store.close()
 
 
 def _logged(line: str) -> None:

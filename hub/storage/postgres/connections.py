@@ -75,8 +75,7 @@ class PostgresConnections(Transactions):
                 writer.terminate()
                 raise
         except TROUBLE as error:
-            kind = StoreAwayError if is_away(error) else StoreError
-            raise kind(f"{address.place}: cannot open the store: {told(error)}") from None
+            raise _not_opened(address, error) from None
         return cls(address, readers=readers, writer=writer, now=now, signer=signer)
 
     async def close(self) -> None:
@@ -216,7 +215,7 @@ async def connect(address: StoreAddress) -> Session:
 async def failover_warning(address: StoreAddress) -> str | None:
     """What may be lost if the server's power fails, or a standby takes its place; None if it guards against both.
 
-    Raises: StoreError.
+    Raises: StoreAwayError if the server is not there, else StoreError.
     """
     try:
         session = await connect(address)
@@ -225,7 +224,7 @@ async def failover_warning(address: StoreAddress) -> str | None:
         finally:
             session.terminate()
     except TROUBLE as error:
-        raise StoreError(f"{address.place}: cannot open the store: {told(error)}") from None
+        raise _not_opened(address, error) from None
     found = []
     if fsync == "off":
         found.append(
@@ -237,6 +236,11 @@ async def failover_warning(address: StoreAddress) -> str | None:
             " were receipted for may be missing there"
         )
     return f"{'; '.join(found)} (docs/postgres.md)" if found else None
+
+
+def _not_opened(address: StoreAddress, error: BaseException) -> StoreError:
+    kind = StoreAwayError if is_away(error) else StoreError
+    return kind(f"{address.place}: cannot open the store: {told(error)}")
 
 
 def lock_number(schema: str) -> int:

@@ -5,7 +5,7 @@ import logging
 import asyncpg
 
 from hub.storage.errors import StoreAwayError, StoreError
-from hub.storage.postgres.session import LOST
+from hub.storage.postgres.session import is_away
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ class Outage:
         """The error for callers: `what` ("be read", "write") failed. The log is told if the server was there before."""
         words = f"{self._place}: the store could not {what}: {told}"
         # One that takes no writes any more is a standby: the next session looks for the server that does.
-        if not isinstance(cause, (*LOST, asyncpg.ReadOnlySQLTransactionError)):
+        if not (is_away(cause) or isinstance(cause, asyncpg.ReadOnlySQLTransactionError)):
             return StoreError(words)
         if not self._away:
             log.error("%s; no receipt is signed, homes keep their readings; trying again until it is back", words)

@@ -77,6 +77,10 @@ _LASTING: Final = (asyncpg.ClientConfigurationError, ssl.SSLError)
 
 def is_away(error: BaseException) -> bool:
     """Whether this passes by itself: the server is not there now. A wrong address or certificate does not."""
+    if isinstance(error, socket.gaierror):
+        return error.errno == socket.EAI_AGAIN  # no name server answers; another number says that there is no such host
+    if type(error) is ConnectionError:
+        return False  # a server that speaks no TLS
     return isinstance(error, (*LOST, *_PASSING)) and not isinstance(error, _LASTING)
 
 

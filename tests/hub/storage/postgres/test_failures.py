@@ -1,6 +1,8 @@
 """A server that goes away, is full or takes no writes: one line, nothing half written, and the store goes on."""
 
 import asyncio
+import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -12,7 +14,7 @@ from hub.storage.errors import StoreAwayError, StoreError
 from hub.storage.postgres.address import StoreAddress
 from hub.storage.postgres.connections import connect, failover_warning, lock_number
 from hub.storage.postgres.prepare import prepare_store
-from hub.storage.postgres.session import Session
+from hub.storage.postgres.session import Session, is_away
 from hub.storage.postgres.store import PostgresStore
 from hub.storage.records import Access, Coop, Home, Job, Member
 from tests.hub.postgres_server import Databases, Server, crash, start_again, start_server
@@ -65,6 +67,26 @@ async def test_an_open_store_outlives_its_server(caplog: pytest.LogCaptureFixtur
     await store.close()
     with pytest.raises(StoreError, match="the store is closed"):
         await store.put_job(Job("c", 3, None, ""))
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (ConnectionRefusedError(111, "refused"), True),
+        (FileNotFoundError(2, "no socket"), True),
+        (TimeoutError(), True),
+        (asyncpg.CannotConnectNowError("the database system is starting up"), True),
+        (socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"), True),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), False),
+        (ssl.SSLCertVerificationError("certificate verify failed"), False),
+        (ConnectionError("rejected SSL upgrade"), False),
+        (asyncpg.ClientConfigurationError("`sslmode` parameter must be one of ..."), False),
+        (asyncpg.InvalidPasswordError("password authentication failed"), False),
+        (asyncpg.InvalidCatalogNameError("database does not exist"), False),
+    ],
+)
+def test_what_passes_by_itself_is_told_from_a_wrong_address(error: Exception, passes: bool) -> None:
+    assert is_away(error) == passes
 
 
 async def test_a_server_that_takes_no_writes_is_left_alone_until_it_does() -> None:

@@ -1,0 +1,87 @@
+"""A hub started while its database server is away waits and goes on by itself; a wrong address ends it at once."""
+
+import asyncio
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hub.__main__ import main
+from hub.folder.elsewhere.store_settings import ADDRESS_NAME
+from protocols.slots import start_of
+from protocols.timeline import Timeline
+from tests.hub.intake.test_server_killed import moved
+from tests.hub.postgres_server import SCHEMA, Server, crash, start_again
+from tests.hub.sending_home import FIRST_SLOT
+
+
+def place(folder: Path) -> list[str]:
+    return ["--data", str(folder / "hub"), "--clock", str(folder / "clock.json")]
+
+
+@pytest.fixture
+def hub(tmp_path: Path) -> tuple[Path, Server]:
+    """A hub whose store is on a server of its own."""
+    (tmp_path / "clock.json").write_text(Timeline(0, start_of(FIRST_SLOT), 0, None).text())
+    assert main(["init", *place(tmp_path), "--name", "S", "--coop", "street", "--tz", "Europe/Madrid"]) == 0
+    settings = tmp_path / "hub" / "hub.toml"
+    settings.write_text(settings.read_text().replace('kind = "auto"', 'kind = "iotcore"\nallow_other_users = true'))
+    return tmp_path, asyncio.run(moved(tmp_path / "hub", clock=tmp_path / "clock.json"))
+
+
+def test_it_waits_with_one_line_and_goes_on_when_the_server_is_there(hub: tuple[Path, Server]) -> None:
+    folder, server = hub
+    crash(server)
+    command = [sys.executable, "-m", "hub", "run", *place(folder), "--web-port", "0", "--broker-port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        first = child.stdout.readline()
+        assert re.search(r"cannot open the store: .*; waiting until it is there$", first), first
+        start_again(server)
+        assert child.stdout.readline().startswith("pages on http://"), "the next line is that of a hub that runs"
+        child.send_signal(signal.SIGTERM)
+        said = child.stderr.read()
+        assert child.wait() == 0
+    assert " ERROR " not in said, said
+
+
+def test_what_no_waiting_mends_ends_it_at_once_in_one_line(
+    hub: tuple[Path, Server], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, server = hub
+    address, settings = folder / "hub" / ADDRESS_NAME, folder / "hub" / "hub.toml"
+    right, said = address.read_text(), settings.read_text()
+    password = re.findall(r":([^:@]+)@", right)[0]
+
+    async def older() -> None:
+        session = await server.ask("energy")
+        await session.execute(
+            f"DELETE FROM {SCHEMA}.migration WHERE number = (SELECT max(number) FROM {SCHEMA}.migration)"
+        )
+        session.terminate()
+
+    def refused(words: str) -> None:
+        capsys.readouterr()
+        assert main(["run", *place(folder), "--web-port", "0", "--broker-port", "0"]) == 1
+        told = capsys.readouterr().err
+        assert words in told, told
+        assert len(told.splitlines()) == 1
+        assert password not in told
+
+    for wrong, words in (
+        (right.replace(password, "hush"), "password authentication failed"),
+        (right.replace("/energy", "/nowhere"), 'database "nowhere" does not exist'),
+        ("mysql://127.0.0.1/energy", "is not postgresql://"),
+    ):
+        address.write_text(wrong)
+        refused(words)
+    address.write_text(right)
+    settings.write_text(said.replace(f'schema = "{SCHEMA}"', 'schema = "elsewhere"'))
+    refused("no store here, or none that this role may see")
+    settings.write_text(said)
+    asyncio.run(older())
+    refused("stop the hub and run commonwatt-hub db prepare")
