@@ -8,15 +8,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from hub.health.facts import JobHealth
 from hub.health.trail import new_id, working
-from hub.storage.contract import JobStore
-from hub.storage.errors import StoreAwayError, StoreError
-from hub.storage.records import Job
+from hub.storage.errors import LostJobError, StoreAwayError, StoreError
+from hub.storage.jobs.records import Job, JobRun, JobStore
 from protocols.errors import CommonwattError
 from protocols.timeline import Clock
 
@@ -47,6 +47,25 @@ class PlannedJob:
     time_limit_s: float = TIME_LIMIT_S
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an attempt ended: `problem` in one line, empty if it went well. It took `seconds` real ones."""
+
+    problem: str
+    seconds: float
+
+
+class Attempts(Protocol):
+    """Where a timetable's attempts are made: in its own process, or by workers that take them from a queue."""
+
+    async def make(self, job: PlannedJob, due_s: int, *, failures: int, begun: Callable[[], None]) -> Outcome:
+        """Have the job run once for this due time, and how that ended stored; `failures` attempts for it have failed.
+
+        `begun` is called as soon as it is known to run.
+        """
+        ...
+
+
 @dataclass(slots=True)
 class _Tally:
     """What a job has done since the hub started; `failing_since_s` is the first due time for which it failed."""
@@ -57,7 +76,7 @@ class _Tally:
     last_seconds: float = 0.0
     last_run_s: int | None = None
     failing_since_s: int | None = None
-    is_running: bool = False
+    running_since_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +86,11 @@ class _Retry:
     due_s: int
     at_s: int
     failures: int
+
+
+def lane_of(job: PlannedJob) -> str:
+    """The name of the job's lane; one without a lane has one to itself."""
+    return job.lane or f"only {job.name}"
 
 
 def hourly(minute: int) -> Callable[[int], int]:
@@ -112,10 +136,13 @@ class Timetable:
     until it succeeds or its next due time comes; also after a restart. The other lanes continue.
     """
 
-    def __init__(self, jobs: Sequence[PlannedJob], *, store: JobStore, clock: Clock) -> None:
+    def __init__(
+        self, jobs: Sequence[PlannedJob], *, store: JobStore, clock: Clock, attempts: Attempts | None = None
+    ) -> None:
         self._jobs = tuple(jobs)
         self._store = store
         self._clock = clock
+        self._attempts = attempts or OwnAttempts(store, clock=clock)
         self._due_s: dict[str, int] = {}
         self._retries: dict[str, _Retry] = {}
         self._tallies = {job.name: _Tally() for job in self._jobs}
@@ -143,7 +170,7 @@ class Timetable:
                 failures=tally.failures,
                 seconds=tally.seconds,
                 last_seconds=tally.last_seconds,
-                is_running=tally.is_running,
+                running_since=tally.running_since_s,
             )
             for job in self._jobs
             if job.name in self._due_s and (tally := self._tallies[job.name])
@@ -154,7 +181,7 @@ class Timetable:
         await self._plan()
         lanes: dict[str, list[PlannedJob]] = {}
         for job in self._jobs:
-            lanes.setdefault(job.lane or f"only {job.name}", []).append(job)
+            lanes.setdefault(lane_of(job), []).append(job)
         async with asyncio.TaskGroup() as group:
             for jobs in lanes.values():
                 group.create_task(self._run_lane(jobs))
@@ -193,55 +220,96 @@ class Timetable:
         else:
             due_s, failures = newest_s or planned_s, 0
         problem = await self._counted_attempt(job, due_s, failures=failures)
-        next_s = next_try_s = job.next_due(int(max(due_s, planned_s - 1)))
         if problem:
-            wait_s = min(RETRY_S * 2**failures, RETRY_S_MAX)
+            wait_s = retry_wait_s(failures)
             self._retries[job.name] = _Retry(due_s, int(self._clock.now()) + wait_s, failures + 1)
-            next_try_s = min(next_s, self._retries[job.name].at_s)
-        # If power fails before this row is committed, the job runs again for the same due time: jobs are idempotent.
-        try:
-            await self._store.put_job(Job(job.name, due_at=next_try_s, last_run_at=due_s, last_error=problem))
-        except StoreError as error:
-            if not error.is_said:
-                log.error("%s: cannot store that it ran, a restart runs it again: %s", job.name, error)
-        self._due_s[job.name] = next_s
-        self._tallies[job.name].is_running = False
+        self._due_s[job.name] = job.next_due(int(max(due_s, planned_s - 1)))
+        self._tallies[job.name].running_since_s = None
 
     async def _counted_attempt(self, job: PlannedJob, due_s: int, *, failures: int) -> str:
-        tally, began_s = self._tallies[job.name], time.monotonic()
-        tally.is_running = True
-        with working("job", job=job.name, run=new_id()) as work:
-            problem = await self._attempt(job, due_s, failures=failures)
-            work.note(state="failed" if problem else "done")
-        tally.last_seconds = time.monotonic() - began_s
+        tally = self._tallies[job.name]
+
+        def begun() -> None:
+            tally.running_since_s = int(self._clock.now())
+
+        outcome = await self._attempts.make(job, due_s, failures=failures, begun=begun)
+        tally.last_seconds = outcome.seconds
         tally.seconds += tally.last_seconds
         tally.runs, tally.last_run_s = tally.runs + 1, due_s
-        if problem:
+        if outcome.problem:
             tally.failures += 1
             tally.failing_since_s = due_s if tally.failing_since_s is None else tally.failing_since_s
         else:
             tally.failing_since_s = None
-        return problem
+        return outcome.problem
 
-    async def _attempt(self, job: PlannedJob, due_s: int, *, failures: int) -> str:
-        """Run the job once. Returns what went wrong, in one line; empty if nothing did. Logs a first failure."""
+
+class OwnAttempts:
+    """Attempts in this process."""
+
+    def __init__(self, store: JobStore, *, clock: Clock) -> None:
+        self._store, self._clock = store, clock
+
+    async def make(self, job: PlannedJob, due_s: int, *, failures: int, begun: Callable[[], None]) -> Outcome:
+        """Run the job, and store how that ended."""
+        begun()
+        run = JobRun(job.name, due_s, int(self._clock.now()), None, "", "")
+        outcome = await attempt(job, due_s, failures=failures)
+        # If power fails before this is committed, the job runs again for the same due time: jobs are idempotent.
         try:
-            async with asyncio.timeout(job.time_limit_s) as limit:
-                await job.run(due_s)
-        except JobError as error:
-            problem = str(error)[:ERROR_CHARS_MAX]
-        except StoreAwayError as error:
-            return str(error)[:ERROR_CHARS_MAX]
-        except Exception as error:  # one failing job must not stop the others; its traceback is logged
-            if isinstance(error, TimeoutError) and limit.expired():
-                problem = f"stopped because it took longer than {job.time_limit_s:g} seconds"
-            else:
-                problem = f"{type(error).__name__}: see the hub's log"
-                log.log(logging.DEBUG if failures else logging.ERROR, "%s failed", job.name, exc_info=True)
+            await store_outcome(self._store, job, run, outcome.problem, failures=failures, now_s=self._clock.now())
+        except StoreError as error:
+            if not error.is_said:
+                log.error("%s: cannot store that it ran, a restart runs it again: %s", job.name, error)
+        return outcome
+
+
+async def attempt(job: PlannedJob, due_s: int, *, failures: int) -> Outcome:
+    """Run the job once, within its time limit. Logs a first failure. Raises: LostJobError."""
+    began_s = time.monotonic()
+    with working("job", job=job.name, run=new_id()) as work:
+        problem = await _problem_of(job, due_s, failures=failures)
+        work.note(state="failed" if problem else "done")
+    return Outcome(problem, time.monotonic() - began_s)
+
+
+async def store_outcome(
+    store: JobStore, job: PlannedJob, run: JobRun, problem: str, *, failures: int, now_s: float
+) -> None:
+    """Store how this run ended, and when the job is tried next. Raises: StoreError."""
+    next_s = job.next_due(run.due_at)
+    if problem:
+        next_s = min(next_s, int(now_s) + retry_wait_s(failures))
+    ended = replace(run, ended_at=int(now_s), error=problem)
+    await store.put_job(Job(job.name, due_at=next_s, last_run_at=run.due_at, last_error=problem), run=ended)
+
+
+def retry_wait_s(failures: int) -> int:
+    """How long a job waits for its next attempt when this many had failed before the last one: 1, 2, 4 .. 60 min."""
+    return min(RETRY_S << min(failures, 6), RETRY_S_MAX)
+
+
+async def _problem_of(job: PlannedJob, due_s: int, *, failures: int) -> str:
+    """What went wrong, in one line; empty if nothing did."""
+    try:
+        async with asyncio.timeout(job.time_limit_s) as limit:
+            await job.run(due_s)
+    except LostJobError:
+        raise  # it is no longer this process's to say how the job went
+    except JobError as error:
+        problem = str(error)[:ERROR_CHARS_MAX]
+    except StoreAwayError as error:
+        return str(error)[:ERROR_CHARS_MAX]
+    except Exception as error:  # one failing job must not stop the others; its traceback is logged
+        if isinstance(error, TimeoutError) and limit.expired():
+            problem = f"stopped because it took longer than {job.time_limit_s:g} seconds"
         else:
-            return ""
-        log.log(logging.DEBUG if failures else logging.WARNING, "%s: %s", job.name, problem)
-        return problem
+            problem = f"{type(error).__name__}: see the hub's log"
+            log.log(logging.DEBUG if failures else logging.ERROR, "%s failed", job.name, exc_info=True)
+    else:
+        return ""
+    log.log(logging.DEBUG if failures else logging.WARNING, "%s: %s", job.name, problem)
+    return problem
 
 
 def _newest_due(job: PlannedJob, after_s: int, *, by_s: int) -> int | None:

@@ -93,7 +93,8 @@ class PagesHealth:
 
 @dataclass(frozen=True, slots=True)
 class JobHealth:
-    """One planned job. `failing_since` is the first due time for which it failed, None if it succeeded last.
+    """One planned job. `failing_since` is the first due time for which it failed, None if it succeeded last;
+    `running_since` is None if it does not run.
 
     Units: times in unix s.
     """
@@ -106,7 +107,12 @@ class JobHealth:
     failures: int = 0
     seconds: float = 0.0
     last_seconds: float = 0.0
-    is_running: bool = False
+    running_since: int | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it runs now."""
+        return self.running_since is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,10 @@ from hub.notices.alerts import (
     silent_since,
 )
 from hub.notices.choosers import ChooserStores, choosers
-from hub.storage.contract import JobStore, ReadingStore
+from hub.storage.contract import ReadingStore
 from hub.storage.fleet_records import FleetRow
 from hub.storage.household_records import HouseholdStore
+from hub.storage.jobs.records import JobStore
 from hub.storage.notice_records import NewNotice, NoticeKind
 from protocols.slots import slot_of
 from protocols.timeline import Clock

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from hub.forecasts.worker import ForecastWorker
 from hub.health.facts import as_facts
-from hub.planned_jobs import planned_backup, planned_certificates, planned_credits, planned_jobs, planned_mail
 from hub.processes.channel import Channel, Facts
 from hub.processes.own_hub import OwnHub, cpu_s
+from hub.processes.planned_jobs import planned_backup, planned_certificates, planned_credits, planned_jobs, planned_mail
 from hub.processes.roles.leader import Leader
 from hub.processes.roles.life import Reporter, own_process
 from hub.processes.roles.outgoing import StoredOutgoing

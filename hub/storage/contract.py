@@ -18,6 +18,7 @@ from hub.storage.finding_records import ConnectionAgreementStore, FindingRow, Ne
 from hub.storage.fleet_records import AgentClock, CutOffStore, FleetRow, HomeAgentStore, MeterNoticeStore
 from hub.storage.household_records import HouseholdStore
 from hub.storage.invite_records import InviteRefusal
+from hub.storage.jobs.records import JobStore
 from hub.storage.life_records import AgentKeyStore, ErasureStore, LifeStore
 from hub.storage.maps.records import MapStore
 from hub.storage.notice_records import NoticeStore
@@ -35,7 +36,6 @@ from hub.storage.records import (
     Home,
     HomeSeries,
     HoodSeries,
-    Job,
     LongIntervalRow,
     Member,
     NewObjection,
@@ -361,13 +361,6 @@ class StreetStore(Protocol):
     ) -> dict[Measure, dict[Slot, frozenset[str]]]:
         """Which homes have a usable quarter-hour value, by measure and slot; no value is read."""
         ...
-
-
-class JobStore(Protocol):
-    """The jobs that the timetable must remember across restarts."""
-
-    async def jobs(self) -> tuple[Job, ...]: ...
-    async def put_job(self, job: Job) -> None: ...
 
 
 class Store(

@@ -22,6 +22,10 @@ class StoreConflictError(StoreError):
     """The new rows contradict what is already stored; nothing was written."""
 
 
+class LostJobError(StoreError):
+    """Another worker has been given the job that this write belongs to; nothing was written."""
+
+
 class StaleInputsError(StoreConflictError):
     """The day was settled from newer inputs in the meantime; read the inputs again and start over."""
 

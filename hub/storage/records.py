@@ -387,13 +387,3 @@ class ObjectionRow:
     board_member: str | None
     decision: str | None
     decided_at: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """A job of the timetable: when it is due next, and how its last run ended."""
-
-    name: str
-    due_at: int
-    last_run_at: int | None
-    last_error: str

@@ -22,6 +22,7 @@ CONTRACT = (
     "hub.storage.household_records",
     "hub.storage.life_records",
     "hub.storage.notice_records",
+    "hub.storage.jobs",
 )
 SHARED = ("hub.core", *CONTRACT, "hub.storage.errors", "protocols")
 BOOKS = ("hub.books", "hub.folder", "hub.console")
@@ -134,6 +135,7 @@ MAY_IMPORT = {
     "hub.forecasts": (*SHARED, "hub.forecasts", "hub.health", "hub.timetable"),
     "hub.prompts": (*SHARED, "hub.prompts"),
     "hub.backups": (*SHARED, "hub.backups", "hub.console", "hub.folder", "hub.timetable"),
+    "hub.job_queue": (*SHARED, "hub.health", "hub.job_queue", "hub.timetable"),
     "hub.timetable": (*SHARED, "hub.health", "hub.timetable"),
     "hub.health": ("hub.health", "protocols"),
     "hub.web": ("hub.web", "hub.core", "hub.health", *CONTRACT, "protocols"),

@@ -7,7 +7,7 @@ import pytest
 from hub.commands.operation.init import init_hub
 from hub.folder.clock import open_clock
 from hub.folder.settings import load_settings
-from hub.planned_jobs import planned_certificates
+from hub.processes.planned_jobs import planned_certificates
 from hub.storage.records import Coop
 from hub.timetable import JobError
 

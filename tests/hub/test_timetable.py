@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.storage.errors import StoreError
-from hub.storage.records import Job
+from hub.storage.jobs.records import Job, JobRun
 from hub.timetable import JobError, PlannedJob, Timetable, daily, hourly
 from protocols.timeline import Clock
 
@@ -22,12 +22,21 @@ class RememberedJobs:
     """A job store in memory: it keeps rows and nothing else, so a dictionary is enough."""
 
     rows: dict[str, Job] = field(default_factory=dict)
+    runs: list[JobRun] = field(default_factory=list)
 
     async def jobs(self) -> tuple[Job, ...]:
         return tuple(self.rows.values())
 
-    async def put_job(self, job: Job) -> None:
+    async def put_job(self, job: Job, *, run: JobRun | None = None) -> None:
         self.rows[job.name] = job
+        self.runs += [run] if run is not None else []
+
+    async def begin_job_run(self, run: JobRun) -> bool:
+        self.runs.append(run)
+        return True
+
+    async def job_runs(self, *, since: int) -> tuple[JobRun, ...]:
+        return tuple(run for run in self.runs if run.ended_at is None or run.ended_at >= since)
 
 
 class SteppedTime:
@@ -125,6 +134,8 @@ async def test_a_failed_job_is_tried_again_at_growing_intervals_for_the_same_due
     )
     await run_until(table, time, NOON_S + 86400)
     assert tried == [(1200, 1200), (1260, 1200), (1380, 1200), (1620, 1200), (2100, 1200)]
+    told = [(run.began_at - NOON_S, run.due_at - NOON_S, run.error) for run in store.runs]
+    assert told == [(began_s, 1200, "settlement: the disk is full") for began_s, _ in tried[:4]] + [(2100, 1200, "")]
     assert store.rows["settlement"].last_error == ""
     assert table.done_through_s == NOON_S + 86400 + 1200
 
@@ -216,7 +227,7 @@ async def test_a_time_out_inside_a_job_is_not_called_its_time_limit() -> None:
 class FullDisk(RememberedJobs):
     """A job store that cannot write."""
 
-    async def put_job(self, job: Job) -> None:
+    async def put_job(self, job: Job, *, run: JobRun | None = None) -> None:
         raise StoreError("hub.sqlite: the store could not write: database or disk is full")
 
 

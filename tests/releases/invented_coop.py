@@ -21,7 +21,8 @@ from hub.folder.paths import KEY_NAME, SALT_NAME
 from hub.intake.receiver import Intake
 from hub.prompts.delivery import PromptSender
 from hub.storage.contract import Store
-from hub.storage.records import Appliance, ForecastRow, Home, Job, Member, NewObjection, PromptRow
+from hub.storage.jobs.records import Job
+from hub.storage.records import Appliance, ForecastRow, Home, Member, NewObjection, PromptRow
 from hub.trust.enrolment import Enrolment
 from hub.trust.invitation_keys import mask_key
 from hub.web.frame.tokens import hash_token

@@ -46,9 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Prepare or copy, and say what comes next. Raises: CommonwattError with a one-line message."""
     try:
-        import asyncpg  # noqa: F401, PLC0415 - only who uses a server installs it
-    except ModuleNotFoundError:
-        raise RequestError("db: asyncpg is not installed: pip install 'commonwatt[hub,postgres]'") from None
+        import asyncpg  # noqa: F401, PLC0415 - only who uses a server installs these
+        import pgqueuer  # noqa: F401, PLC0415
+    except ModuleNotFoundError as error:
+        raise RequestError(f"db: {error.name} is not installed: pip install 'commonwatt[hub,postgres]'") from None
     settings, clock = load_settings(args.data), open_clock(args.clock)
     schema = args.schema or (settings.store.schema if settings.store else settings.coop.id.replace("-", "_"))
     if args.what == COPY and args.source == POSTGRES:

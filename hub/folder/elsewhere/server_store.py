@@ -9,6 +9,7 @@ from hub.folder.elsewhere.store_settings import ADDRESS_NAME, StoreSettings, rea
 from hub.folder.keys.signer import load_signer
 from hub.folder.paths import STORE_NAME
 from hub.storage.contract import Store
+from hub.storage.jobs.queue import JobQueue
 from hub.storage.postgres.address import StoreAddress, has_password, with_user
 from hub.storage.postgres.connections import failover_warning
 from hub.storage.postgres.copying.between import Copied, Report, copy_to_file, copy_to_server
@@ -26,6 +27,7 @@ __all__ = [
     "copy_back",
     "copy_there",
     "has_password",
+    "open_job_queue",
     "open_on_server",
     "prepare_on_server",
     "what_a_failover_loses",
@@ -35,6 +37,14 @@ __all__ = [
 async def open_on_server(server: StoreSettings, *, clock: Clock, signer: HubSigner) -> Store:
     """The store of a running hub. Raises: SettingsError or StoreError."""
     return await PostgresStore.open(StoreAddress(read_address(server), server.schema), now=clock.now, signer=signer)
+
+
+async def open_job_queue(server: StoreSettings) -> JobQueue:
+    """The queue of jobs on the hub's server; the caller closes it. Raises: SettingsError or StoreError."""
+    # Only a timetable or a worker with a queue loads it.
+    from hub.storage.postgres.job_queue.server_queue import ServerQueue  # noqa: PLC0415
+
+    return await ServerQueue.open(StoreAddress(read_address(server), server.schema))
 
 
 async def what_a_failover_loses(server: StoreSettings) -> str | None:

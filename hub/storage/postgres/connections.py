@@ -17,6 +17,7 @@ from hub.core.ledger.signed_document import Signer
 from hub.storage.errors import StoreAwayError, StoreError
 from hub.storage.postgres.address import StoreAddress
 from hub.storage.postgres.connection import ServerConnection
+from hub.storage.postgres.job_queue.guard import behind_guard
 from hub.storage.postgres.outage import Outage
 from hub.storage.postgres.schema import refuse_other_schema
 from hub.storage.postgres.session import LOST, TROUBLE, Pool, Session, connected, is_away, pooled
@@ -92,7 +93,7 @@ class PostgresConnections(Transactions):
         """
         if self._is_closing:
             raise StoreError(f"{self.place}: the store is closed")
-        result: T = await self._queue.put(work)
+        result: T = await self._queue.put(behind_guard(work))
         return result
 
     async def read(self, work: Work[T]) -> T:

@@ -1,4 +1,4 @@
-"""Names in the database that are made from the co-op's: its schema and its two roles. They are safe to put into SQL."""
+"""Names in the database that are made from the co-op's: its schemas and two roles. They are safe to put into SQL."""
 
 import re
 
@@ -18,3 +18,8 @@ def owner_of(schema: str) -> str:
 def runner_of(schema: str) -> str:
     """The role as which the hub signs in: it reads and adds rows, and can change no table."""
     return f"{schema}_hub"
+
+
+def queue_of(schema: str) -> str:
+    """The schema of the queue of jobs, beside the store's own."""
+    return f"{schema}_queue"

@@ -16,7 +16,7 @@ from hub.storage.errors import StoreError
 from hub.storage.postgres.address import StoreAddress
 from hub.storage.postgres.connection import ServerConnection
 from hub.storage.postgres.connections import connect, lock_number, told
-from hub.storage.postgres.names import owner_of, runner_of
+from hub.storage.postgres.names import owner_of, queue_of, runner_of
 from hub.storage.postgres.row_log.install import install_log
 from hub.storage.postgres.schema import migrate
 from hub.storage.postgres.session import TROUBLE, Session
@@ -43,6 +43,9 @@ async def prepare_store(
     Returns the new password of the hub's role if that role was made now, else None. `keep` is given it before the role
     is there for good: the server has no role whose password nobody knows, wherever this stops. Raises: StoreError.
     """
+    # It takes half a second to load, and of all commands this one alone uses it.
+    from hub.storage.postgres.job_queue.place import grant_queue, install_queue  # noqa: PLC0415
+
     try:
         session = await connect(admin)
         try:
@@ -53,6 +56,8 @@ async def prepare_store(
                 await session.execute(f"SELECT pg_advisory_xact_lock({lock_number(admin.schema)})")
                 await install_log(ServerConnection(session, set()), applied, at=int(now()), signer=signer)
                 await _grant(session, admin.schema)
+            await install_queue(session, admin.schema)
+            await grant_queue(session, admin.schema)
         finally:
             session.terminate()
     except TROUBLE as error:
@@ -70,10 +75,12 @@ async def _make_roles(session: Session, schema: str, keep: Callable[[str], None]
         await session.execute(f"GRANT {owner} TO CURRENT_USER")
         if password is not None:
             await session.execute(f"CREATE ROLE {runner} LOGIN NOINHERIT PASSWORD '{scram_verifier(password)}'")
-        await session.execute(f"CREATE SCHEMA IF NOT EXISTS {schema} AUTHORIZATION {owner}")
-        held_by = await session.fetchval("SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = $1", schema)
-        if held_by != owner:
-            raise StoreError(f"the schema {schema} belongs to {held_by} already: choose another name")
+        held = "SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = $1"
+        for name in (schema, queue_of(schema)):
+            await session.execute(f"CREATE SCHEMA IF NOT EXISTS {name} AUTHORIZATION {owner}")
+            held_by = await session.fetchval(held, name)
+            if held_by != owner:
+                raise StoreError(f"the schema {name} belongs to {held_by} already: choose another name")
         if password is not None:
             keep(password)
     return password

@@ -1,4 +1,4 @@
-"""Appliances, prompts, answers and the timetable's jobs."""
+"""Appliances, prompts and answers."""
 
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from hub.storage.records import Appliance, Job, PromptRow
+from hub.storage.records import Appliance, PromptRow
 from hub.storage.sql.connection import Connection, Transactions
 from protocols.slots import start_of
 
@@ -23,7 +23,7 @@ ORDER BY issued_slot, proposed_slot, id"""
 
 
 class SqlPrompts(Transactions):
-    """The PromptStore and JobStore slices."""
+    """The PromptStore slice."""
 
     async def set_appliances(self, home: str, appliances: Sequence[Appliance]) -> None:
         """Replace a household's appliances."""
@@ -113,26 +113,6 @@ class SqlPrompts(Transactions):
         lines = [(measured_wh, uncertainty_wh, prompt) for prompt, (measured_wh, uncertainty_wh) in effects.items()]
         if lines:
             await self.write(lambda db: db.executemany(sql, lines))
-
-    async def jobs(self) -> tuple[Job, ...]:
-        """All jobs, earliest due time first."""
-        async with self.reading() as db:
-            rows = await db.execute_fetchall(
-                "SELECT name, due_at, last_run_at, last_error FROM job ORDER BY due_at, name"
-            )
-        return tuple(Job(*row) for row in rows)
-
-    async def put_job(self, job: Job) -> None:
-        """Store a job's due time and how its last run ended."""
-
-        async def work(db: Connection) -> None:
-            await db.execute(
-                "INSERT INTO job VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET due_at = excluded.due_at,"
-                " last_run_at = excluded.last_run_at, last_error = excluded.last_error",
-                (job.name, job.due_at, job.last_run_at, job.last_error),
-            )
-
-        await self.write(work)
 
 
 async def store_answer(db: Connection, prompt_id: str, *, home: str, answer: str, at: int) -> str | None:

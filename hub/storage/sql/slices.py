@@ -13,6 +13,7 @@ from hub.storage.sql.connection import Connection, Work
 from hub.storage.sql.findings import SqlFindings
 from hub.storage.sql.fleet import SqlFleet
 from hub.storage.sql.forecasts import SqlForecasts
+from hub.storage.sql.jobs.remembered import SqlJobs
 from hub.storage.sql.members import SqlMembers
 from hub.storage.sql.messages import SqlMessages
 from hub.storage.sql.objections import SqlObjections
@@ -52,6 +53,7 @@ class SqlSlices(
     SqlSeries,
     SqlFleet,
     SqlForecasts,
+    SqlJobs,
     SqlPrompts,
     SqlRulebook,
     SqlDeviceMaps,

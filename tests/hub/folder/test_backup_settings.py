@@ -9,7 +9,7 @@ from hub.folder.backup_settings import SftpAddress
 from hub.folder.clock import open_clock
 from hub.folder.first_settings import settings_text
 from hub.folder.settings import HubSettings, parse_settings
-from hub.planned_jobs import planned_backup
+from hub.processes.planned_jobs import planned_backup
 from hub.storage.records import Coop
 from protocols.errors import SettingsError
 

@@ -10,7 +10,7 @@ import pytest
 from hub.__main__ import main
 from hub.folder.clock import BEHIND_S, LONG_STOP_S, clock_warning, open_clock
 from hub.folder.opening import opened_hub
-from hub.storage.records import Job
+from hub.storage.jobs.records import Job
 
 LAST_S = int(time.time()) - 86_400
 

@@ -98,7 +98,7 @@ def test_without_broker_or_store_the_hub_is_not_ready() -> None:
         (JobHealth("street totals", NOW - 900, None, None), "The job “street totals” was due at"),
         (JobHealth("street totals", NOW + 60, NOW - 60, NOW - 1799), ""),
         (JobHealth("street totals", NOW - 899, None, None), ""),
-        (JobHealth("street totals", NOW - 7200, None, None, is_running=True), ""),
+        (JobHealth("street totals", NOW - 7200, None, None, running_since=NOW - 7000), ""),
     ],
 )
 def test_a_job_that_fails_or_waits_is_named(job: JobHealth, expected: str) -> None:

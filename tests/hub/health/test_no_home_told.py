@@ -20,7 +20,7 @@ from hub.health.metrics import exposition
 from hub.intake.receiver import Intake
 from hub.processes.watching.stored_health import stored_health
 from hub.settlement_job import SettlementJob
-from hub.storage.records import Job
+from hub.storage.jobs.records import Job
 from hub.storage.sqlite.store import SqliteStore
 from hub.timetable import PlannedJob, Timetable, daily
 from protocols.hub_keys import HubSigner

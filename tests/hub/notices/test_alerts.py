@@ -8,7 +8,7 @@ import pytest
 from hub.backups.last_backup import LastBackup, write_last_backup
 from hub.notices.alerts import Surroundings, home_alerts, hub_alerts, is_street_silent
 from hub.storage.fleet_records import AgentClock, FleetRow
-from hub.storage.records import Job
+from hub.storage.jobs.records import Job
 from protocols.slots import SLOT_S
 
 NOW_S = 1_790_000_100

@@ -9,7 +9,8 @@ from pathlib import Path
 from hub.folder.opening import open_hub
 from hub.intake.acceptance import judge_message, open_message
 from hub.intake.state import Acceptance, AgentChain, IncomingMessage, IntakeState, OpenedMessage
-from hub.storage.records import AcceptedMessage, Job
+from hub.storage.jobs.records import Job
+from hub.storage.records import AcceptedMessage
 from hub.storage.sqlite.store import SqliteStore
 from protocols.slots import Slot, slot_of
 from protocols.timeline import Timeline

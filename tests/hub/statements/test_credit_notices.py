@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hub.books.days import settle_day
-from hub.planned_jobs import CREDIT_HOURS
+from hub.processes.planned_jobs import CREDIT_HOURS
 from hub.settlement_job import SettlementJob
 from hub.statements.credit_notices import ACCESS, CreditsJob, CreditsSender
 from hub.statements.own_days import OwnDays

@@ -11,6 +11,7 @@ from hub.core.homes.consents import AgentConsent
 from hub.storage.contract import Store
 from hub.storage.errors import StoreConflictError, StoreError
 from hub.storage.invite_records import InviteRefusal
+from hub.storage.jobs.records import WORKER_LOST, Job, JobRun
 from hub.storage.records import (
     AcceptedMessage,
     Access,
@@ -24,7 +25,6 @@ from hub.storage.records import (
     EntryRow,
     ForecastRow,
     Home,
-    Job,
     LongIntervalRow,
     Member,
     PromptRow,
@@ -690,6 +690,38 @@ async def test_jobs_are_remembered(store: Store) -> None:
     await store.put_job(Job("soon", 10, 5, "it rained"))
     await store.put_job(Job("late", 30, 20, ""))
     assert await store.jobs() == (Job("soon", 10, 5, "it rained"), Job("late", 30, 20, ""))
+
+
+async def test_runs_of_jobs_are_remembered_for_two_days(store: Store) -> None:
+    first = JobRun("soon", 10, 11, None, "here:1", "")
+    assert await store.begin_job_run(first)
+    assert await store.job_runs(since=0) == (first,)
+    ended = replace(first, ended_at=15, error="it rained")
+    await store.put_job(Job("soon", 75, 10, "it rained"), run=ended)
+    assert await store.job_runs(since=15) == (ended,)
+    assert await store.job_runs(since=16) == ()
+    late = JobRun("soon", 500_000, 500_000, 500_001, "here:2", "")
+    await store.put_job(Job("soon", 500_100, 500_000, ""), run=late)
+    assert await store.job_runs(since=0) == (late,), "older ones are forgotten with a new one"
+
+
+async def test_a_run_whose_worker_was_lost_is_closed_when_the_job_begins_again(store: Store) -> None:
+    lost, again = JobRun("soon", 10, 11, None, "here:1", ""), JobRun("soon", 10, 50, None, "there:2", "")
+    assert await store.begin_job_run(lost)
+    assert await store.begin_job_run(replace(lost, name="other"))
+    assert await store.begin_job_run(again)
+    closed = replace(lost, ended_at=50, error=WORKER_LOST)
+    assert await store.job_runs(since=0) == (again, replace(lost, name="other"), closed)
+
+
+async def test_a_job_that_has_succeeded_for_a_due_time_does_not_begin_for_it_again(store: Store) -> None:
+    run = JobRun("soon", 10, 20, None, "here:1", "")
+    await store.put_job(Job("soon", 70, 10, "it rained"))
+    assert await store.begin_job_run(run), "it failed for this due time"
+    await store.put_job(Job("soon", 70, 10, ""), run=replace(run, ended_at=25))
+    for due_s in (10, 9):
+        assert not await store.begin_job_run(replace(run, due_at=due_s, began_at=30))
+    assert await store.begin_job_run(replace(run, due_at=70, began_at=75))
 
 
 async def test_a_closed_store_refuses_a_write(store: Store) -> None:

@@ -129,6 +129,7 @@ HINTS: Final[Mapping[str, str]] = MappingProxyType(
         "job.due_at": "as above",
         "job.last_run_at": "as above",
         "job.last_error": "as above",
+        **{f"job_run.{column}": "as above" for column in ("name", "due_at", "began_at", "ended_at", "worker", "error")},
         "lease.name": "which process does which work now; what a process writes is checked as every other write is",
         **{f"lease.{column}": "as above" for column in ("holder", "token", "until_ms")},
         "process.id": "which processes of the hub run now and how they do, shown to the board",

@@ -12,11 +12,11 @@ from cryptography.x509.oid import NameOID
 
 from hub.broker.plans import free_port
 from hub.storage.errors import StoreError
+from hub.storage.jobs.records import Job
 from hub.storage.postgres.address import StoreAddress
 from hub.storage.postgres.names import runner_of
 from hub.storage.postgres.prepare import prepare_store
 from hub.storage.postgres.store import PostgresStore
-from hub.storage.records import Job
 from tests.hub.postgres_server import SCHEMA, start_server
 
 

@@ -11,12 +11,13 @@ import pytest
 
 from hub.storage.audit_records import FIRST_LINK, next_link
 from hub.storage.errors import StoreAwayError, StoreError
+from hub.storage.jobs.records import Job
 from hub.storage.postgres.address import StoreAddress
 from hub.storage.postgres.connections import connect, failover_warning, lock_number
 from hub.storage.postgres.prepare import prepare_store
 from hub.storage.postgres.session import Session, is_away
 from hub.storage.postgres.store import PostgresStore
-from hub.storage.records import Access, Coop, Home, Job, Member
+from hub.storage.records import Access, Coop, Home, Member
 from tests.hub.postgres_server import Databases, Server, crash, start_again, start_server
 
 COOP = Coop("street", "The Street", "Europe/Madrid", "EUR")

@@ -5,13 +5,13 @@ import secrets
 import pytest
 
 from hub.storage.errors import StoreError
+from hub.storage.jobs.records import Job
 from hub.storage.postgres import prepare
 from hub.storage.postgres.address import StoreAddress
 from hub.storage.postgres.connections import connect
 from hub.storage.postgres.names import runner_of
 from hub.storage.postgres.prepare import prepare_store
 from hub.storage.postgres.store import PostgresStore
-from hub.storage.records import Job
 from hub.storage.sql.row_log.protection import LOGGED
 from tests.hub.postgres_server import Databases, Server
 

@@ -14,7 +14,7 @@ from hub.storage.postgres.online import online_indexes
 from hub.storage.postgres.schema import known_migrations, migrate
 from hub.storage.postgres.session import Session
 from hub.storage.postgres.store import PostgresStore
-from hub.storage.records import Job
+from hub.storage.jobs.records import Job
 from hub.storage.sql.backends.numbered_steps import Migration
 from tests.hub.postgres_server import Databases
 

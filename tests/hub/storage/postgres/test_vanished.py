@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from hub.storage.errors import StoreError
+from hub.storage.jobs.records import Job
 from hub.storage.postgres import connections
 from hub.storage.postgres.address import StoreAddress
 from hub.storage.postgres.store import PostgresStore
-from hub.storage.records import Job
 from tests.hub.postgres_server import Databases
 
 

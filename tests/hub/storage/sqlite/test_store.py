@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hub.storage.errors import StoreConflictError, StoreError
-from hub.storage.records import Job
+from hub.storage.jobs.records import Job
 from hub.storage.sql.backends.numbered_steps import Migration
 from hub.storage.sqlite.schema import known_migrations, migrate
 from hub.storage.sqlite.store import SqliteStore

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from hub.storage.errors import StoreConflictError, StoreError
-from hub.storage.records import Job
+from hub.storage.jobs.records import Job
 from hub.storage.sqlite.threads.connection import Connection
 from hub.storage.sqlite.threads.file_thread import FileThread
 from tests.hub.sending_home import COOP, open_store

@@ -1,0 +1,1 @@
+"""The hub's own jobs, as every database keeps them."""
