@@ -13,7 +13,7 @@ from hub.folder.backup_settings import BackupSettings
 from hub.folder.clock import open_clock
 from hub.folder.opening import opened_hub
 from hub.folder.settings import load_settings
-from hub.storage.contract import JobStore
+from hub.storage.jobs.records import JobStore
 from hub.timetable import JobError, PlannedJob, Timetable
 
 

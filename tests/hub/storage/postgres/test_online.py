@@ -8,13 +8,13 @@ import asyncpg
 import pytest
 
 from hub.storage.errors import StoreError
+from hub.storage.jobs.records import Job
 from hub.storage.postgres.connections import connect
 from hub.storage.postgres.names import owner_of
 from hub.storage.postgres.online import online_indexes
 from hub.storage.postgres.schema import known_migrations, migrate
 from hub.storage.postgres.session import Session
 from hub.storage.postgres.store import PostgresStore
-from hub.storage.jobs.records import Job
 from hub.storage.sql.backends.numbered_steps import Migration
 from tests.hub.postgres_server import Databases
 
