@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from edge_agent.uplink.hub_keys import KnownHubKeys
+from edge_agent.uplink.moving.looking import Looking, keep_looking
 from edge_agent.uplink.moving.place import BrokerPlace
 from protocols.enrolment.broker_notices import build_question, parse_place
 from protocols.errors import IdentityError
@@ -18,7 +19,6 @@ from protocols.wire.topics import downlink_topic
 log = logging.getLogger("commonwatt.agent")
 
 LOOK_FIRST_S: Final = 30.0
-LOOK_MAX_S: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +36,9 @@ class AskingParts:
 
 
 async def keep_asking(parts: AskingParts) -> None:
-    """Ask while the broker is out of reach, at growing intervals, until cancelled. Nothing that is shown raises.
-
-    An agent that waits before it connects, as the hub may have asked, does not ask meanwhile.
-    """
-    wait_s, said = LOOK_FIRST_S, ""
-    while True:
-        await parts.pause(wait_s * (0.5 + parts.random()))
-        if not parts.is_out_of_reach():
-            wait_s, said = LOOK_FIRST_S, ""
-            continue
-        problem = await ask_once(parts)
-        if problem is not None and problem != said:
-            log.warning("where the broker is now: %s", problem)
-        said = problem or ""
-        wait_s = min(LOOK_MAX_S, wait_s * 2)
+    """Ask while the broker is out of reach, at growing intervals, until cancelled. Nothing that is shown raises."""
+    where = Looking("where the broker is now", LOOK_FIRST_S, parts.is_out_of_reach, parts.random, parts.pause)
+    await keep_looking(where, lambda: ask_once(parts))
 
 
 async def ask_once(parts: AskingParts) -> str | None:

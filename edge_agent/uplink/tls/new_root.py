@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
+from edge_agent.uplink.moving.looking import Looking, keep_looking
 from edge_agent.uplink.tls.renewal import RenewalParts, renew_once
 from protocols.enrolment.trust_root import open_new_root
 from protocols.errors import IdentityError
@@ -18,7 +19,6 @@ from protocols.errors import IdentityError
 log = logging.getLogger("commonwatt.agent")
 
 LOOK_FIRST_S: Final = 15.0
-LOOK_MAX_S: Final = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +33,9 @@ class RootParts:
 
 
 async def keep_root(parts: RootParts) -> None:
-    """Look while the broker is out of reach, at growing intervals, until cancelled. Nothing that is shown raises.
-
-    An agent that waits before it connects, as the hub may have asked, does not look meanwhile.
-    """
-    wait_s, said = LOOK_FIRST_S, ""
-    while True:
-        # Homes that lost one broker, or their power, together do not open TLS together.
-        await parts.pause(wait_s * (0.5 + parts.renewal.random()))
-        if not parts.is_out_of_reach():
-            wait_s, said = LOOK_FIRST_S, ""
-            continue
-        problem = await look_once(parts)
-        if problem is not None and problem != said:
-            log.warning("the hub's root certificate: %s", problem)
-        said = problem or ""
-        wait_s = min(LOOK_MAX_S, wait_s * 2)
+    """Look while the broker is out of reach, at growing intervals, until cancelled. Nothing that is shown raises."""
+    root = Looking("the hub's root certificate", LOOK_FIRST_S, parts.is_out_of_reach, parts.renewal.random, parts.pause)
+    await keep_looking(root, lambda: look_once(parts))
 
 
 async def look_once(parts: RootParts) -> str | None:

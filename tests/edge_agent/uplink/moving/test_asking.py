@@ -8,7 +8,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_agent.uplink.hub_keys import KnownHubKeys
-from edge_agent.uplink.moving.asking import LOOK_FIRST_S, LOOK_MAX_S, AskingParts, ask_once, keep_asking
+from edge_agent.uplink.moving.asking import LOOK_FIRST_S, AskingParts, ask_once, keep_asking
+from edge_agent.uplink.moving.looking import LOOK_MAX_S
 from edge_agent.uplink.moving.place import BrokerPlace
 from protocols.enrolment.broker_notices import BrokerNotice, build_place, encode_broker, parse_question
 from protocols.errors import IdentityError

@@ -11,8 +11,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_agent.setup.enrolment import enrol
+from edge_agent.uplink.moving.looking import LOOK_MAX_S
 from edge_agent.uplink.tls.files import TlsFiles
-from edge_agent.uplink.tls.new_root import LOOK_MAX_S, RootParts, keep_root, look_once
+from edge_agent.uplink.tls.new_root import RootParts, keep_root, look_once
 from edge_agent.uplink.tls.renewal import RenewalParts
 from hub.trust.authority import Authority
 from hub.trust.certificates import make_root, make_working, new_key
