@@ -27,8 +27,18 @@ SAMPLE_EVERY_S = 0.5
 SURE_EVERY_S = 10.0
 GROWN_BY = 1.01
 SETPRIV = shutil.which("setpriv")
-END_WITH_DIRECTOR = (SETPRIV, "--pdeathsig", "TERM", "--") if SETPRIV else ()
-"""In front of a command: the kernel ends it when the director is gone, even killed. `setpriv` becomes the command."""
+ONLY_UNDER_DIRECTOR = '[ "$PPID" = "$0" ] && exec "$@"'
+"""A shell's line: become the command, unless the director was gone before the kernel was asked to watch it."""
+
+
+def end_with_director(command: Sequence[str], director: int) -> list[str]:
+    """The command so that the kernel ends it when its parent `director` is gone, even killed; as it is without setpriv.
+
+    The kernel tells of no end that came before it was asked, so a program that is only being started then looks itself.
+    """
+    if SETPRIV is None:
+        return list(command)
+    return [SETPRIV, "--pdeathsig", "TERM", "--", "/bin/sh", "-c", ONLY_UNDER_DIRECTOR, str(director), *command]
 
 
 @dataclass
@@ -74,7 +84,7 @@ class ChildProcesses:
         log = log_path.open("ab")
         self._open_logs.append(log)
         process = subprocess.Popen(
-            [*END_WITH_DIRECTOR, *command],
+            end_with_director(command, os.getpid()),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -91,7 +101,7 @@ class ChildProcesses:
         """Run a command to its end and return what it printed. Raises: DemoError while ending."""
         self._check_not_ending()
         with subprocess.Popen(
-            [*END_WITH_DIRECTOR, *command],
+            end_with_director(command, os.getpid()),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -1,5 +1,6 @@
 """The programs of a demonstration end when asked, including those that would finish later."""
 
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -8,11 +9,26 @@ from pathlib import Path
 
 import pytest
 
-from simulator.demo.processes import ChildProcesses
+from simulator.demo.processes import SETPRIV, ChildProcesses
 from simulator.errors import DemoError
 
 SLEEPER = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"
 HANGS_AFTER_S = 60
+ROOT = Path(__file__).parents[3]
+SLOW_START = """
+import os, sys, time
+while os.getppid() == int(sys.argv[1]):
+    time.sleep(0.01)
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+KILLED_WHILE_STARTING = f"""
+import os, subprocess, sys
+from simulator.demo.processes import end_with_director
+command = end_with_director(sys.argv[1:], os.getpid())
+subprocess.Popen([sys.executable, "-c", {SLOW_START!r}, str(os.getpid()), *command])
+os.kill(os.getpid(), 9)
+"""
+"""A director that is killed before what it starts has come as far as asking the kernel."""
 
 
 @pytest.fixture
@@ -70,6 +86,18 @@ def test_end_breaks_off_a_command_and_lets_nothing_more_begin(programs: ChildPro
         with pytest.raises(DemoError, match="it was asked to end"):
             begin()
     assert not (tmp_path / "late.log").exists()
+
+
+@pytest.mark.skipif(not SETPRIV, reason="setpriv (util-linux) is not installed")
+def test_a_program_whose_director_was_killed_while_it_was_started_does_not_run(tmp_path: Path) -> None:
+    """The kernel was asked too late to tell of the director's end, and the program stayed for ever."""
+    ran = tmp_path / "ran"
+    program = [sys.executable, "-c", "import pathlib, sys; pathlib.Path(sys.argv[1]).touch()", str(ran)]
+    killed = subprocess.Popen([sys.executable, "-c", KILLED_WHILE_STARTING, *program], cwd=ROOT, stdout=subprocess.PIPE)
+    # What was being started has its output as well: this ends when both have.
+    killed.communicate(timeout=HANGS_AFTER_S)
+    assert killed.returncode == -9
+    assert not ran.exists()
 
 
 class PassingTime:
