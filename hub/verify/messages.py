@@ -19,7 +19,7 @@ from hub.verify.homes.checkpoints import CheckpointSeals, HomeCheckpoint
 from hub.verify.homes.old_messages import OldMessages
 from hub.verify.homes.one_home import HomeCheck
 from hub.verify.homes.signed_rows import wrong_takeovers
-from hub.verify.homes.work import Counter, HomeTask, HomeWork, InThisProcess
+from hub.verify.homes.work import OLD_TO_ONE, Counter, HomeTask, HomeWork, InThisProcess
 from protocols.public_keys import is_name_of
 from protocols.wire.topics import shard_of
 
@@ -34,8 +34,9 @@ class MessageStores(MemberStore, ReadingStore, StoredRows, Protocol):
 class MessageCheck(CheckResult):
     """What was checked, and every contradiction found.
 
-    `messages` were opened; `compared` are older than the checkpoint and have the hashes of then. `chains` gives each
-    agent's chain as one hash: SHA-256 over one line `epoch seq hash` per message, in order.
+    `messages` were opened; `compared` are older than the checkpoint and have the hashes of then. `homes_again` homes
+    had other rows than then. Of homes opened from the first message on, `chains` gives each agent's chain as one hash:
+    SHA-256 over one line `epoch seq hash` per message, in order.
     """
 
     messages: int = 0
@@ -48,7 +49,7 @@ class MessageCheck(CheckResult):
 
 
 MakeWork = Callable[[int], HomeWork]
-"""Who does the work, by how many messages there are to open."""
+"""Who does the work, by how many messages there are to open, or how much else there is to do."""
 
 
 async def check_messages(
@@ -79,7 +80,7 @@ async def check_messages(
         report, expected=await store.message_count() - sum(_accepted(checkpoint) for checkpoint in old.values())
     )
     doing = (lambda _: InThisProcess(store)) if work is None else work
-    async with doing(counter.expected) as workers:
+    async with doing(counter.expected + sum(_accepted(each) for each in old.values()) // OLD_TO_ONE) as workers:
         tasks = [HomeTask(home, since=old.get(home)) for home in sorted(homes)]
         of_agents = {agent: checkpoint for each in old.values() for agent, checkpoint in each.agents.items()}
         found, rows = await workers.check(tasks, of_agents, coop=coop.id, seals=seals, counter=counter)
@@ -104,7 +105,6 @@ def _to_open(since: Mapping[str, HomeCheckpoint], rows: OldMessages) -> set[str]
 
 
 def _add_up(check: MessageCheck, results: Sequence[HomeCheck], rows: OldMessages) -> None:
-    check.chains.update(rows.chains)
     check.compared = rows.compared
     for each in results:
         check.messages += each.messages

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -22,6 +22,7 @@ from hub.storage.audit_records import (
     next_link,
 )
 from hub.verify.check_result import CheckResult
+from hub.verify.growing_rows import SIDE_BY_SIDE, GrowingRows, shown
 from hub.verify.hub_keys import HubKeys
 from hub.verify.kept_roots import SignedLogHead
 from protocols.hub_keys import HubKeyCertificate
@@ -87,15 +88,21 @@ async def check_rows(
         with check.reading("store"):
             for problem in (*await view.damaged_pages(), *await view.differing_definitions(), *await view.loose_rows()):
                 check.note(f"store: {problem}")
+        forms = await view.forms()
+        growing = {table: GrowingRows(table, view) for table in sorted(SIDE_BY_SIDE & forms.keys())}
         with check.reading("log of rows"):
-            await _check_chain(view, check, history, keys=keys, acts=acts, heads=heads, report=report)
+            await _check_chain(view, check, history, growing, keys=keys, acts=acts, heads=heads, report=report)
             for waiting in await view.waiting():
                 check.note(f"{waiting.source} {shown(waiting.row_key)}: {waiting.change} past the hub")
-        forms = await view.forms()
         _check_forms(forms, check, history)
         for table in forms:
             with check.reading(f"table {table}"):
-                await _compare(view, table, check, history.now[table])
+                if table in growing:
+                    for sentence in await growing[table].differences():
+                        check.note(sentence)
+                    check.rows += growing[table].count
+                else:
+                    await _compare(view, table, check, history.now[table])
             report("rows", check.rows, None)
         for table in sorted(history.now.keys() - forms.keys()):
             check.note(f"log of rows: it names the table {table}, which this store does not log")
@@ -116,6 +123,7 @@ async def _check_chain(
     view: RowLogView,
     check: RowCheck,
     history: RowHistory,
+    growing: Mapping[str, GrowingRows],
     *,
     keys: HubKeys | None,
     acts: frozenset[str],
@@ -138,12 +146,9 @@ async def _check_chain(
                 signed_link = link
             if position in wanted:
                 links[position] = link
-            if line.change == FORM:
-                if (line.source, line.row_key) in history.forms:
-                    check.note(f"log of rows: line {position} takes over the table {line.source} a second time")
-                history.forms.add((line.source, line.row_key))
-                continue
-            _remember(line, check, history, acts=acts)
+            _remember(line, check, history, growing, acts=acts)
+        for each in growing.values():
+            await each.keep_up()
         report("lines of the log of rows", check.lines, None)
     history.end = (position, link)
     _check_heads(heads, links, check)
@@ -179,12 +184,29 @@ def _check_heads(heads: Sequence[SignedLogHead], links: dict[int, bytes], check:
         )
 
 
-def _remember(line: LogLine, check: RowCheck, history: RowHistory, *, acts: frozenset[str]) -> None:
-    digests = history.now[line.source]
-    if line.change == REMOVED:
-        digests.pop(line.row_key, None)
+def _remember(
+    line: LogLine,
+    check: RowCheck,
+    history: RowHistory,
+    growing: Mapping[str, GrowingRows],
+    *,
+    acts: frozenset[str],
+) -> None:
+    if line.source in growing:
+        growing[line.source].add(line)
+    if line.change == FORM:
+        if (line.source, line.row_key) in history.forms:
+            check.note(f"log of rows: line {line.position} takes over the table {line.source} a second time")
+        history.forms.add((line.source, line.row_key))
         return
-    digests[line.row_key] = line.digest
+    if line.source not in growing:
+        digests = history.now[line.source]
+        if line.change == REMOVED:
+            digests.pop(line.row_key, None)
+        else:
+            digests[line.row_key] = line.digest
+    if line.change == REMOVED:
+        return
     if line.change == TAKEN_OVER:
         check.taken_over += 1
         check.taken_over_at = line.at
@@ -209,12 +231,3 @@ async def _compare(view: RowLogView, table: str, check: RowCheck, logged: dict[s
                 check.note(f"{table} {shown(row_key)}: the row was changed past the hub")
     for row_key in logged:
         check.note(f"{table} {shown(row_key)}: the row was removed past the hub")
-
-
-def shown(row_key: str) -> str:
-    """A row's key for people: `m07`, or `h01/3` for a key of two columns."""
-    try:
-        parts = json.loads(row_key)
-    except ValueError:
-        return row_key
-    return "/".join(str(part) for part in parts) if isinstance(parts, list) else row_key

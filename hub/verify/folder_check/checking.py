@@ -1,8 +1,11 @@
 """Checks a hub's folder and store, all parts together, and makes the checkpoint from which the next check goes on."""
 
-from collections.abc import Mapping, Sequence
+import asyncio
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
 
@@ -21,10 +24,17 @@ from hub.verify.books import BookCheck, CheckedDays, check_books
 from hub.verify.check_result import CheckResult
 from hub.verify.folder_check.checkpoint import FORMAT, Checkpoint
 from hub.verify.homes.checkpoints import CheckpointSeals, HomeCheckpoint
-from hub.verify.homes.work import LEAST_FOR_PROCESSES, HomeWork, InProcesses, InThisProcess
+from hub.verify.homes.work import (
+    LEAST_FOR_PROCESSES,
+    OLD_TO_ONE,
+    HomeWork,
+    InProcesses,
+    InThisProcess,
+    end_with_parent,
+)
 from hub.verify.hub_keys import HubKeys
 from hub.verify.kept_roots import SignedLogHead, check_kept_roots, read_kept_roots, signed_log_heads
-from hub.verify.messages import check_messages
+from hub.verify.messages import MessageCheck, check_messages
 from hub.verify.people import ACT_TABLES, check_approvers, check_people
 from hub.verify.rows import RowCheck, RowHistory, check_rows
 from hub.verify.rulebook import check_adoptions, check_bundles, check_proposals
@@ -57,20 +67,14 @@ class Verified:
         return {"ok": self.is_ok, **{name: asdict(each) for name, each in self.parts.items()}, **since}
 
 
-@dataclass
-class _Held:
-    """What this check found to hold, for the next one."""
-
-    days: CheckedDays
-    homes: dict[str, HomeCheckpoint] = field(default_factory=dict)
-    log: tuple[int, bytes] | None = None
+def identity_of(folder: Path) -> Ed25519PublicKey:
+    """The hub's lasting public key. Raises: IdentityError."""
+    return Ed25519PublicKey.from_public_bytes(load_signer(folder).identity)
 
 
 def hub_keys_of(folder: Path) -> HubKeys:
     """The keys that may have signed for this hub. Raises: IdentityError."""
-    signer = load_signer(folder)
-    certificates = [certificate for _, certificate in load_certificates(folder)]
-    return HubKeys(Ed25519PublicKey.from_public_bytes(signer.identity), certificates)
+    return HubKeys(identity_of(folder), [certificate for _, certificate in load_certificates(folder)])
 
 
 async def check_hub(
@@ -103,41 +107,37 @@ async def check_hub(
         store = await open_store(folder, clock=clock, server=settings.store)
     except StoreError as error:
         return _with_problem(found, f"store: {error}")
-    seals = CheckpointSeals(load_seals(folder).key) if (folder / SALT_NAME).exists() else None
-    checkpoints = _Held(CheckedDays(since.days if since is not None else {}, seals=seals))
     begun_at = int(clock.now())
+    work = _Work(
+        *(store, folder), settings=settings, now_s=clock.now(), since=since, processes=processes, report=report
+    )
     try:
-        key = Ed25519PublicKey.from_public_bytes(signer.identity)
-        if only in (None, ROWS):
-            found.parts[ROWS] = await _check_rows(
-                store, settings.coop, key, certificates, since=since, checkpoints=checkpoints, report=report
-            )
-        if only in (None, MESSAGES):
-            found.parts[MESSAGES] = await check_messages(
-                store,
-                seals=seals,
-                since=None if since is None or seals is None else since.homes,
-                checkpoints=checkpoints.homes,
-                work=partial(_work, store, StoreOpening(folder, settings, clock.now()), processes),
-                report=report,
-            )
-        if only in (None, BOOKS):
-            found.parts[BOOKS] = await _check_books(
-                store, key, certificates, checkpoints=checkpoints.days, report=report
-            )
+        parts: dict[str, Coroutine[None, None, CheckResult]] = {
+            part: check()
+            for part, check in ((ROWS, work.rows), (MESSAGES, work.messages), (BOOKS, work.books))
+            if only in (None, part)
+        }
+        found.parts |= dict(zip(parts, await _side_by_side(parts.values()), strict=True))
         if kept:
             found.parts[KEPT] = await check_kept_roots(
-                kept,
-                store,
-                coop=settings.coop.id,
-                keys=HubKeys(key, certificates),
-                seals=None if seals is None else load_seals(folder),
+                *(kept, store), coop=settings.coop.id, keys=hub_keys_of(folder), seals=work.own_seals
             )
     finally:
         await store.close()
-    if only is None and seals is not None:
-        found.checkpoint = _checkpoint(found, checkpoints, coop=settings.coop.id, program=program, made_at=begun_at)
+    if only is None and work.seals is not None:
+        found.checkpoint = work.checkpoint(found, program=program, made_at=begun_at)
     return found
+
+
+async def _side_by_side(checks: Iterable[Coroutine[None, None, CheckResult]]) -> list[CheckResult]:
+    """Where other processes open messages and compute runs, this one reads the log of rows meanwhile."""
+    tasks = [asyncio.create_task(check) for check in checks]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _with_problem(found: Verified, problem: str) -> Verified:
@@ -158,20 +158,120 @@ class StoreOpening:
         return await open_store(self._folder, clock=clock, server=self._settings.store)
 
 
-def _work(store: Store, opening: StoreOpening, processes: int, to_open: int) -> HomeWork:
-    if processes == 1 or to_open < LEAST_FOR_PROCESSES:
-        return InThisProcess(store)
-    return InProcesses(opening, processes=processes)
+class _Work:
+    """The parts of one check, and what they found to hold for the next one."""
+
+    def __init__(
+        self,
+        store: Store,
+        folder: Path,
+        *,
+        settings: HubSettings,
+        now_s: float,
+        since: Checkpoint | None,
+        processes: int,
+        report: ReportProgress,
+    ) -> None:
+        self._store, self._folder, self._settings, self._since = store, folder, settings, since
+        self._opening, self._processes, self._report = StoreOpening(folder, settings, now_s), processes, report
+        self._certificates = [certificate for _, certificate in load_certificates(folder)]
+        self.own_seals = load_seals(folder) if (folder / SALT_NAME).exists() else None
+        self.seals = None if self.own_seals is None else CheckpointSeals(self.own_seals.key)
+        self._homes: dict[str, HomeCheckpoint] = {}
+        self._days: dict[str, str] = {}
+        self._log: tuple[int, bytes] | None = None
+
+    async def rows(self) -> RowCheck:
+        """The log of rows, and every row that it holds."""
+        unread, heads = CheckResult(), list[SignedLogHead]()
+        with unread.reading("day roots"):
+            heads = await signed_log_heads(self._store)
+        if self._since is not None:
+            place = f"the checkpoint of {self._since.said_at}"
+            lines, link = self._since.log
+            heads.append(SignedLogHead(lines, bytes.fromhex(link), place, is_root=False))
+        key = identity_of(self._folder)
+        check, history = await check_rows(
+            self._store, key, certificates=self._certificates, acts=ACT_TABLES, heads=heads, report=self._report
+        )
+        for problem in unread.findings:
+            check.note(problem)
+        await _check_what_rows_say(self._store, self._settings.coop, history, check)
+        if not check.wrong:
+            self._log = history.end
+        return check
+
+    async def messages(self) -> MessageCheck:
+        """What the homes sent."""
+        since = None if self._since is None or self.seals is None else self._since.homes
+        return await check_messages(
+            self._store,
+            seals=self.seals,
+            since=since,
+            checkpoints=self._homes,
+            work=self._home_work,
+            report=self._report,
+        )
+
+    async def books(self) -> BookCheck:
+        """The books, in a process of their own where there is much to do."""
+        since = {} if self._since is None else self._since.days
+        if self._processes == 1 or await self._store.message_count() < LEAST_FOR_PROCESSES * OLD_TO_ONE:
+            check, self._days = await check_books_twice(self._store, self._folder, since, report=self._report)
+            return check
+        pool = ProcessPoolExecutor(1, mp_context=get_context("spawn"), initializer=end_with_parent)
+        loop = asyncio.get_running_loop()
+        try:
+            check, self._days = await loop.run_in_executor(pool, _books_there, self._opening, self._folder, since)
+        except BrokenProcessPool:
+            raise StoreError("the process that checks the books ended before it was done: is memory short?") from None
+        finally:
+            await asyncio.to_thread(pool.shutdown, cancel_futures=True)
+        return check
+
+    def checkpoint(self, found: Verified, *, program: str, made_at: int) -> Checkpoint:
+        """From where the next check may go on."""
+        # A log in which something is wrong is not vouched for further than before.
+        log = (0, bytes(32).hex()) if self._since is None else self._since.log
+        if self._log is not None:
+            log = (self._log[0], self._log[1].hex())
+        wrong = sum(each.wrong for each in found.parts.values())
+        return Checkpoint(FORMAT, self._settings.coop.id, program, made_at, wrong, log, self._homes, self._days)
+
+    def _home_work(self, to_open: int) -> HomeWork:
+        if self._processes == 1 or to_open < LEAST_FOR_PROCESSES:
+            return InThisProcess(self._store)
+        return InProcesses(self._opening, processes=self._processes)
 
 
-def _checkpoint(found: Verified, checkpoints: _Held, *, coop: str, program: str, made_at: int) -> Checkpoint:
-    wrong = sum(each.wrong for each in found.parts.values())
-    since = found.since
-    # A log in which something is wrong is not vouched for further than before.
-    log = (0, bytes(32).hex()) if since is None else since.log
-    if checkpoints.log is not None:
-        log = (checkpoints.log[0], checkpoints.log[1].hex())
-    return Checkpoint(FORMAT, coop, program, made_at, wrong, log, checkpoints.homes, checkpoints.days.held)
+def _books_there(opening: StoreOpening, folder: Path, since: Mapping[str, str]) -> tuple[BookCheck, dict[str, str]]:
+    async def check() -> tuple[BookCheck, dict[str, str]]:
+        store = await opening()
+        try:
+            return await check_books_twice(store, folder, since, report=ignore_progress)
+        finally:
+            await store.close()
+
+    return asyncio.run(check())
+
+
+async def check_books_twice(
+    store: Store, folder: Path, since: Mapping[str, str], *, report: ReportProgress
+) -> tuple[BookCheck, dict[str, str]]:
+    """What is wrong with the books, and the days that hold for the next checkpoint.
+
+    The books are read in several parts, and a running hub may book in between: what is wrong is wrong twice.
+    """
+    seals = CheckpointSeals(load_seals(folder).key) if (folder / SALT_NAME).exists() else None
+    certificates = [certificate for _, certificate in load_certificates(folder)]
+    for _ in range(2):
+        days = CheckedDays(since, seals=seals)
+        check = await check_books(
+            store, identity_of(folder), certificates=certificates, checkpoints=days, report=report
+        )
+        if not check.wrong:
+            break
+    return check, days.held
 
 
 def _wrong_keys(
@@ -182,49 +282,6 @@ def _wrong_keys(
         return "the folder's key is not the one given with --hub-key: another hub signed what is stored here"
     others = sorted({certificate.coop for certificate in certificates} - {coop})
     return f"the certificates of the hub keys are of {others[0]}, hub.toml says {coop}" if others else None
-
-
-async def _check_books(
-    store: Store,
-    key: Ed25519PublicKey,
-    certificates: Sequence[HubKeyCertificate],
-    *,
-    checkpoints: CheckedDays,
-    report: ReportProgress,
-) -> BookCheck:
-    found = await check_books(store, key, certificates=certificates, checkpoints=checkpoints, report=report)
-    if not found.wrong:
-        return found
-    # The books are read in several parts, and a running hub may have booked in between: what is wrong is wrong twice.
-    checkpoints.held.clear()
-    return await check_books(store, key, certificates=certificates, checkpoints=checkpoints, report=report)
-
-
-async def _check_rows(
-    store: Store,
-    coop: Coop,
-    key: Ed25519PublicKey,
-    certificates: Sequence[HubKeyCertificate],
-    *,
-    since: Checkpoint | None,
-    checkpoints: _Held,
-    report: ReportProgress,
-) -> RowCheck:
-    unread, heads = CheckResult(), list[SignedLogHead]()
-    with unread.reading("day roots"):
-        heads = await signed_log_heads(store)
-    if since is not None:
-        place = f"the checkpoint of {since.said_at}"
-        heads.append(SignedLogHead(since.log[0], bytes.fromhex(since.log[1]), place, is_root=False))
-    check, history = await check_rows(
-        store, key, certificates=certificates, acts=ACT_TABLES, heads=heads, report=report
-    )
-    for problem in unread.findings:
-        check.note(problem)
-    await _check_what_rows_say(store, coop, history, check)
-    if not check.wrong:
-        checkpoints.log = history.end
-    return check
 
 
 async def _check_what_rows_say(store: Store, coop: Coop, history: RowHistory, check: RowCheck) -> None:

@@ -47,20 +47,26 @@ class FollowedChain:
         self.epoch, self.seq, self.head, self.position = row.epoch, row.seq, row.hash, row.position
         self.received_at = row.received_at
         self.accepted += row.refused is None
-        self.link = next_row_link(self.link, row)
+        self.link = next_row_link(self.link, _row_of(row))
         if isinstance(body, Batch):
             self.last_slot = max(self.last_slot or 0, body.slot)
         elif is_erased and row.last_slot is not None:
             self.last_slot = max(self.last_slot or 0, row.last_slot)
 
 
-def next_row_link(previous: bytes, row: StoredMessage | MessageRow) -> bytes:
+def next_row_link(previous: bytes, row: MessageRow) -> bytes:
     """The hash over all of an agent's rows up to this one."""
-    columns = (
-        *(row.position, row.epoch, row.seq, row.kind, row.received_at, row.first_slot, row.last_slot, row.refused),
-        len(row.stored),
+    position, _, epoch, seq, kind, hashed, stored, *others = row
+    columns = repr((position, epoch, seq, kind, *others, len(stored))).encode()
+    return hashlib.sha256(b"".join((previous, hashed, stored, columns))).digest()
+
+
+def _row_of(message: StoredMessage) -> MessageRow:
+    refused = None if message.refused is None else message.refused.encode()
+    return (
+        *(message.position, b"", message.epoch, message.seq, message.kind.encode(), message.hash, message.stored),
+        *(message.received_at, message.first_slot, message.last_slot, refused),
     )
-    return hashlib.sha256(b"".join((previous, row.hash, row.stored, repr(columns).encode()))).digest()
 
 
 def opened(row: StoredMessage, topic: Topic, key: Ed25519PublicKey) -> Body | None:

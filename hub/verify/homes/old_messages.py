@@ -3,8 +3,8 @@
 Up to an agent's checkpoint, its rows must give the hash of then; a row behind it must not claim an earlier number.
 """
 
-import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from hub.console.progress import ReportProgress
@@ -18,12 +18,22 @@ WHAT: Final = "old messages compared"
 
 
 class OldMessages:
-    """What the rows gave. `compared` counts those up to a checkpoint, `chains` is each agent's chain as one hash."""
+    """What the rows gave; `compared` counts those up to a checkpoint."""
 
     def __init__(self) -> None:
         self.compared = 0
-        self.chains: dict[str, str] = {}
         self.differing: set[str] = set()
+
+
+@dataclass(slots=True)
+class _Followed:
+    """One agent's checkpoint, and the hash over its rows so far."""
+
+    until: int
+    place: tuple[int, int]
+    link: bytes = FIRST_LINK
+    is_behind_it: bool = True
+    """Whether all later rows have later numbers."""
 
 
 async def read_old_messages(
@@ -31,24 +41,25 @@ async def read_old_messages(
 ) -> OldMessages:
     """Which agents' rows are not those of their checkpoints. Raises: StoreError if a row cannot be read."""
     found, after, seen = OldMessages(), BEFORE_ALL, 0
-    links = dict.fromkeys(checkpoints, FIRST_LINK)
-    places = {agent: (checkpoint.epoch, checkpoint.seq) for agent, checkpoint in checkpoints.items()}
-    until = {agent: checkpoint.position for agent, checkpoint in checkpoints.items()}
-    lines = {agent: hashlib.sha256() for agent in checkpoints}
+    followed = {
+        agent.encode(): _Followed(checkpoint.position, (checkpoint.epoch, checkpoint.seq))
+        for agent, checkpoint in checkpoints.items()
+    }
     while page := await store.message_rows(after=after, limit=PAGE):
-        after = page[-1].position
+        after = page[-1][0]
         seen += len(page)
         for row in page:
-            agent = row.agent
-            if agent not in until:
+            agent = followed.get(row[1])
+            if agent is None:
                 continue
-            lines[agent].update(f"{row.epoch} {row.seq} {row.hash.hex()}\n".encode())
-            if row.position <= until[agent]:
+            if row[0] <= agent.until:
                 found.compared += 1
-                links[agent] = next_row_link(links[agent], row)
-            elif (row.epoch, row.seq) <= places[agent]:
-                found.differing.add(agent)
+                agent.link = next_row_link(agent.link, row)
+            elif (row[2], row[3]) <= agent.place:
+                agent.is_behind_it = False
         report(WHAT, seen, expected)
-    found.differing |= {agent for agent, checkpoint in checkpoints.items() if links[agent].hex() != checkpoint.link}
-    found.chains = {agent: each.hexdigest() for agent, each in lines.items()}
+    for name, checkpoint in checkpoints.items():
+        agent = followed[name.encode()]
+        if not agent.is_behind_it or agent.link.hex() != checkpoint.link:
+            found.differing.add(name)
     return found

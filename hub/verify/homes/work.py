@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from threading import Thread
 from typing import Final, Protocol, Self
 
 from hub.console.progress import ReportProgress, ignore_progress
@@ -23,6 +24,8 @@ from hub.verify.homes.one_home import HomeCheck, check_home
 
 LEAST_FOR_PROCESSES: Final = 20_000
 """Fewer messages are opened sooner than processes are started."""
+OLD_TO_ONE: Final = 20
+"""So many messages are compared by hash in the time in which one is opened."""
 MOST_HOMES: Final = 64
 """In one share: its results come back together."""
 MOST_PROCESSES: Final = 32
@@ -107,7 +110,7 @@ class InProcesses:
 
     async def __aenter__(self) -> Self:
         # A fresh interpreter: this one has threads, which a fork would copy in the middle of their work.
-        self._pool = ProcessPoolExecutor(self._processes, mp_context=get_context("spawn"))
+        self._pool = ProcessPoolExecutor(self._processes, mp_context=get_context("spawn"), initializer=end_with_parent)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -149,6 +152,18 @@ class StoreOpener(Protocol):
     """Opens the store in another process; it is sent there, so it has to be picklable."""
 
     async def __call__(self) -> Store: ...
+
+
+def end_with_parent() -> None:
+    """Begin a process of a pool: it ends when the one that started it does, however that ends."""
+    Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def process_count() -> int:

@@ -56,7 +56,7 @@ class SqlStoredRows(SqlAccessLog):
         """The messages of all agents behind this position, in order."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(_ROWS_SQL, (after, limit))
-        return tuple(_message_row(row) for row in rows)
+        return tuple(tuple(row) for row in rows)
 
     @asynccontextmanager
     async def stored_rows(self, home: str, *, access: Access) -> AsyncIterator[StoredRowsView]:
@@ -115,14 +115,6 @@ class _StoredView:
             devices={(row[4], _text(row[0])): (_text(row[1]), row[2], row[3]) for row in devices},
             consents={(row[3], row[0]): (row[1], row[2]) for row in consents},
         )
-
-
-def _message_row(row: Row) -> MessageRow:
-    position, agent, epoch, seq, kind, hashed, stored, received_at, first_slot, last_slot, refused = row
-    return MessageRow(
-        *(position, _text(agent), epoch, seq, _text(kind), hashed, stored, received_at, first_slot, last_slot),
-        refused=None if refused is None else _text(refused),
-    )
 
 
 def _message(agent: str, row: Row) -> StoredMessage:

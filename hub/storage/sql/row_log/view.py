@@ -12,6 +12,7 @@ from hub.storage.sql.row_log.forms import TableForm
 
 PAGE: Final = 2_000
 BEFORE_ALL: Final = -(2**63)
+_DAMAGED: Final = ("utf-8", "backslashreplace")
 _LINES_SQL = """SELECT position, at, CAST(source AS BLOB), CAST(row_key AS BLOB), CAST(change AS BLOB), digest,
 CAST(says AS BLOB) FROM row_log WHERE position > ? ORDER BY position LIMIT ?"""
 _WAITING_SQL = """SELECT CAST(source AS BLOB), CAST(row_key AS BLOB), CAST(change AS BLOB) FROM row_log_waiting
@@ -90,7 +91,10 @@ class LogView(ABC):
         while page := list(await self._db.execute_fetchall(_LINES_SQL, (after, PAGE))):
             after = int(page[-1][0])
             yield [
-                LogLine(row[0], row[1], as_text(row[2]), as_text(row[3]), as_text(row[4]), row[5], as_text(row[6]))
+                LogLine(
+                    *(row[0], row[1], str(row[2], *_DAMAGED), str(row[3], *_DAMAGED), str(row[4], *_DAMAGED)),
+                    *(row[5], str(row[6], *_DAMAGED)),
+                )
                 for row in page
             ]
 
