@@ -19,6 +19,12 @@ from hub.storage.sql.people.board_lists import FOUND_HOME, FOUND_MEMBER
 ROOT: Final = Path(__file__).parents[3]
 ROOMS: Final = (ROOT / "hub/storage/sql", ROOT / "hub/storage/sqlite")
 """The statements of all databases, and those of SQLite alone."""
+SERVER_ROOMS: Final = (
+    ROOT / "hub/storage/sql",
+    *(ROOT / "hub/storage/postgres" / name for name in ("connection.py", "connections.py", "statements.py")),
+)
+"""The statements of all databases, and those of PostgreSQL alone; to prepare, copy and
+verify a store is to walk all of it."""
 
 _VERBS: Final = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b")
 _LEFT_OPEN: Final = re.compile(r"\{(\w+)\}")
@@ -49,6 +55,7 @@ STAND_INS: Final[Mapping[tuple[str, str], Sequence[Any]]] = {
     ("connection", "table"): ("job",),
     ("connection", "columns"): (("name", "due_at", "last_run_at", "last_error"),),
     ("connection", "places"): ("?, ?, ?, ?",),
+    ("statements", "lists"): ("$1::bigint[]",),
     ("install", "key"): ("id",),
     ("install", "content"): ("name",),
     ("install", "says"): ("''",),
@@ -72,10 +79,10 @@ class Statement:
     text: str
 
 
-def all_statements() -> tuple[Statement, ...]:
+def all_statements(rooms: Sequence[Path] = ROOMS) -> tuple[Statement, ...]:
     """The statements of all modules in these rooms."""
     found: list[Statement] = []
-    for path in sorted(path for room in ROOMS for path in room.rglob("*.py")):
+    for path in sorted(path for room in rooms for path in ([room] if room.is_file() else room.rglob("*.py"))):
         if path.stem in BODIES_OF_TRIGGERS:
             continue
         relative = path.relative_to(ROOT)
