@@ -1,6 +1,6 @@
 """A session with the server, for statements: inside a transaction that somebody else begins and ends."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -10,16 +10,42 @@ from hub.storage.errors import ConstraintError
 from hub.storage.postgres.session import Session
 from hub.storage.postgres.statements import POSTGRES, listed, spelled
 from hub.storage.sql.connection import Connection, Dialect, Row
-from protocols.slots import Slot, start_of
+from protocols.slots import Slot, slot_of, start_of
 
 _LISTED: Final[dict[str, str]] = {}
 """Statements for lists of values, by the slices' own text: the types of a statement's values never change."""
 
+_KEPT_S: Final = 366 * 86_400
+"""No month of this time is dropped: the co-op keeps readings longer, whoever moved out."""
+
+
+class KnownMonths:
+    """The months that are known to have a part of the readings. An older one may be dropped by another process."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._known: set[tuple[int, int]] = set()
+
+    def unknown(self, slots: Iterable[Slot]) -> list[Slot]:
+        """One slot of each month that may have no part; from here on these are known."""
+        found: dict[tuple[int, int], Slot] = {}
+        for slot in slots:
+            began = datetime.fromtimestamp(start_of(slot), UTC)
+            found[began.year, began.month] = slot
+        asked = [slot for month, slot in found.items() if month not in self._known]
+        kept = slot_of(self._now() - _KEPT_S)
+        self._known |= {month for month, slot in found.items() if slot >= kept}
+        return asked
+
+    def clear(self) -> None:
+        """None is known any more: what was made may have been undone."""
+        self._known.clear()
+
 
 class ServerConnection(Connection):
-    """What a piece of work is given. `months` are those known to have a part of the readings."""
+    """What a piece of work is given."""
 
-    def __init__(self, session: Session, months: set[tuple[int, int]]) -> None:
+    def __init__(self, session: Session, months: KnownMonths) -> None:
         self._session = session
         self._months = months
 
@@ -79,11 +105,8 @@ class ServerConnection(Connection):
 
     async def make_room(self, slots: Iterable[Slot]) -> None:
         """Make the parts of the readings' table for the months of these slots."""
-        for slot in set(slots):
-            began = datetime.fromtimestamp(start_of(slot), UTC)
-            if (began.year, began.month) not in self._months:
-                await self._session.execute("SELECT make_month($1)", slot)
-                self._months.add((began.year, began.month))
+        for slot in self._months.unknown(slots):
+            await self._session.execute("SELECT make_month($1)", slot)
 
 
 def _refused(error: asyncpg.IntegrityConstraintViolationError) -> ConstraintError:

@@ -16,7 +16,7 @@ import asyncpg
 from hub.core.ledger.signed_document import Signer
 from hub.storage.errors import StoreAwayError, StoreError
 from hub.storage.postgres.address import StoreAddress
-from hub.storage.postgres.connection import ServerConnection
+from hub.storage.postgres.connection import KnownMonths, ServerConnection
 from hub.storage.postgres.job_queue.guard import behind_guard
 from hub.storage.postgres.outage import Outage
 from hub.storage.postgres.schema import refuse_other_schema
@@ -55,7 +55,7 @@ class PostgresConnections(Transactions):
         self._address = address
         self._readers = readers
         self._writer: Session | None = writer
-        self._months: set[tuple[int, int]] = set()
+        self._months = KnownMonths(now)
         self._is_closing = False
         self._outage = Outage(address.place)
         self._queue = CommitQueue(self._commit)

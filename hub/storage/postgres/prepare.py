@@ -14,7 +14,7 @@ from typing import Final
 from hub.core.ledger.signed_document import Signer
 from hub.storage.errors import StoreError
 from hub.storage.postgres.address import StoreAddress
-from hub.storage.postgres.connection import ServerConnection
+from hub.storage.postgres.connection import KnownMonths, ServerConnection
 from hub.storage.postgres.connections import connect, lock_number, told
 from hub.storage.postgres.names import owner_of, queue_of, runner_of
 from hub.storage.postgres.row_log.install import install_log
@@ -54,7 +54,7 @@ async def prepare_store(
             applied = await migrate(session, place=admin.place)
             async with session.transaction():
                 await session.execute(f"SELECT pg_advisory_xact_lock({lock_number(admin.schema)})")
-                await install_log(ServerConnection(session, set()), applied, at=int(now()), signer=signer)
+                await install_log(ServerConnection(session, KnownMonths(now)), applied, at=int(now()), signer=signer)
                 await _grant(session, admin.schema)
             await install_queue(session, admin.schema)
             await grant_queue(session, admin.schema)

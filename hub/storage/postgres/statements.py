@@ -23,6 +23,7 @@ POSTGRES: Final = Dialect(
     metered_sql=_METERED_SQL,
     reading_lines_sql=_READING_LINES_SQL,
     overwrite_sql={},
+    empty_months_sql="SELECT drop_empty_months(?)",
     now_ms_sql="SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)",
 )
 

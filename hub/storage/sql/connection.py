@@ -24,12 +24,14 @@ class Dialect:
     `metered_sql` gives two texts of numbers, with commas: places in a table of slots and homes, and the energy there.
     `reading_lines_sql` gives each measure of a home with its readings as one text, a line for each in order.
     `overwrite_sql` says whether pages of deleted rows are overwritten; empty where the database cannot be told.
+    `empty_months_sql` gives back the room of months before a slot that hold no reading; empty where there is none.
     `now_ms_sql` asks the database's clock, in unix milliseconds.
     """
 
     metered_sql: str
     reading_lines_sql: str
     overwrite_sql: dict[bool, str]
+    empty_months_sql: str
     now_ms_sql: str
 
 
@@ -68,6 +70,11 @@ class Connection(ABC):
         """From now on in this transaction, let nothing of a deleted row stay readable in the database's files."""
         if sql := self.dialect.overwrite_sql.get(is_on):
             await self.execute(sql)
+
+    async def drop_empty_months(self, *, before: Slot) -> None:
+        """Give back the room of the months that ended before this slot and hold no reading, where each has its own."""
+        if sql := self.dialect.empty_months_sql:
+            await self.execute_fetchall(sql, (before,))
 
     @abstractmethod
     async def make_room(self, slots: Iterable[Slot]) -> None:

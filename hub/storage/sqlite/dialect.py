@@ -20,5 +20,6 @@ SQLITE: Final = Dialect(
     metered_sql=_METERED_SQL,
     reading_lines_sql=_READING_LINES_SQL,
     overwrite_sql={True: "PRAGMA secure_delete = ON", False: "PRAGMA secure_delete = OFF"},
+    empty_months_sql="",
     now_ms_sql="SELECT CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)",
 )

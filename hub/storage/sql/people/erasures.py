@@ -1,10 +1,11 @@
-"""Erases what the co-op's retention rule says,: each in one transaction with its line of the log."""
+"""Erases what the co-op's retention rule says: each in one transaction with its line of the log."""
 
 from typing import Final
 
 from hub.storage.life_records import ERASED_NAME, ChangeKind, HomeErasure, PersonErasure
 from hub.storage.sql.connection import Connection, Transactions
 from hub.storage.sql.people.change_log import log_change
+from protocols.slots import slot_of
 
 _HOMES_DUE_SQL: Final = """SELECT home.id, coalesce(member.held_by, member.id), member.id, member.left_at FROM home
 JOIN member ON member.id = home.member_id
@@ -32,6 +33,7 @@ class SqlErasures(Transactions):
             due = [tuple(row) for row in await db.execute_fetchall(_HOMES_DUE_SQL, (left_before,))]
         for home, person, member, left_at in due:
             await self._erase_home(home, person=person, member=member, left_at=left_at, months=months)
+        await self.write(lambda db: db.drop_empty_months(before=slot_of(left_before)))
         return tuple(str(home) for home, _, _, _ in due)
 
     async def _erase_home(self, home: str, *, person: str, member: str, left_at: int, months: int) -> None:

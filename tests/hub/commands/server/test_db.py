@@ -96,7 +96,7 @@ def settled(
 
 def verified(place: list[str], capsys: pytest.CaptureFixture[str]) -> dict[str, object]:
     capsys.readouterr()
-    main(["verify", *place, "--json"])
+    main(["verify", *place, "--whole", "--json"])
     found: dict[str, object] = json.loads(capsys.readouterr().out)
     rows = found["rows"]
     assert isinstance(rows, dict)
