@@ -39,7 +39,8 @@ async def test_the_readings_are_those_that_single_messages_would_leave(open_back
                     expected[row.measure, row.slot, row.span] = row[4:]
         await store.store_messages(group)
         await store.store_messages(group[-1:])  # comes again, and changes nothing
-        assert (await store.stored_home("h01", access=LOOK)).readings == expected
+        async with store.stored_rows("h01", access=LOOK) as view:
+            assert (await view.home("h01")).readings == expected
     assert any(mark is not Mark.MEASURED for _, mark, _ in expected.values())
     await store.close()
 
