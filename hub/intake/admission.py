@@ -5,6 +5,7 @@ Only cheap looks happen here: the topic, the size of the queues, who was cut off
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from hub.broker.connection import Delivery
@@ -29,7 +30,7 @@ _WORDS: Final[Mapping[HubReason, str]] = {
 
 
 class Admission:
-    """`chains` are the enrolled agents, as the caller keeps them; `steady_s` is a real clock that never jumps."""
+    """`known` are the agents that were ever enrolled; `steady_s` is a real clock that never jumps."""
 
     def __init__(self, coop: str, limits: IntakeLimits) -> None:
         self._coop = coop
@@ -56,9 +57,7 @@ class Admission:
         """Whether an agent is cut off."""
         return bool(self._cut_off)
 
-    def arrive(
-        self, deliveries: Sequence[Delivery], chains: Mapping[str, AgentChain], *, steady_s: float
-    ) -> list[Delivery]:
+    def arrive(self, deliveries: Sequence[Delivery], known: AbstractSet[str], *, steady_s: float) -> list[Delivery]:
         """Let these wait; returns those for which the broker should wait no longer: what is left for later, which may
         be others than the newest, and what comes from senders that are slowed.
         """
@@ -66,14 +65,14 @@ class Admission:
         for delivery in deliveries:
             if delivery.connection != self._connection:
                 self._connection, self._grace_until_s = delivery.connection, steady_s + GRACE_S
-            sender = self._sender_of(delivery.topic, chains)
+            sender = self._sender_of(delivery.topic, known)
             if sender in self._cut_off:
                 self._leave(sender, HubReason.CUT_OFF)
                 left.append(delivery)
                 continue
             without_room = self._queues.put(sender, delivery)
             if without_room is not None:
-                whose = without_room[0] if without_room[0] in chains else UNKNOWN
+                whose = without_room[0] if without_room[0] in known else UNKNOWN
                 self._leave(whose, HubReason.TOO_MANY)
                 if whose and not self._queues.is_slowed(whose):
                     self._to_ask_for.append(without_room[1])
@@ -168,10 +167,10 @@ class Admission:
     def _leave(self, sender: str, reason: HubReason) -> None:
         self._left[(sender, reason)] = self._left.get((sender, reason), 0) + 1
 
-    def _sender_of(self, topic: str, chains: Mapping[str, AgentChain]) -> str:
+    def _sender_of(self, topic: str, known: AbstractSet[str]) -> str:
         try:
             agent = require_uplink_topic(topic, self._coop).agent
         except WireError:
             return UNKNOWN
         # Before the agents are read from the store, each name has a queue: else an agent's messages changed places.
-        return agent if agent in chains or not chains else UNKNOWN
+        return agent if agent in known or not known else UNKNOWN

@@ -5,9 +5,9 @@ A receipt is sent only after the commit that it reports. Refused messages are co
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Hashable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -21,27 +21,25 @@ from hub.intake.answering import refusals_told, revocations_told, seal_down, sig
 from hub.intake.conduct import DAY_S, Excess, HubReason, outcome_of
 from hub.intake.fair_queues import MAX_GROUP
 from hub.intake.group.asking_again import AskingAgain
-from hub.intake.group.counting import RefusalLog, counted
-from hub.intake.group.opening import Opened, Opening
-from hub.intake.group.reading import forget_agents, read_agents
+from hub.intake.group.counting import RefusalLog, counted, say_cut_off
+from hub.intake.group.opening import Group, Opened, Opening
+from hub.intake.group.reading import forget_agents, read_agents, read_prompts
 from hub.intake.group.receipts import Receipts, asked_for
+from hub.intake.group.writing import BrokerClient, IntakeStore, all_ended
 from hub.intake.leases.work import AllAgents
 from hub.intake.map_answers import MapAnswers
 from hub.intake.pace import HomesPace
 from hub.intake.revocations import revocation_notices
 from hub.intake.state import (
+    UNKNOWN,
     Acceptance,
-    AskedPrompt,
     IntakeState,
     IntakeVerdict,
     OpenedMessage,
     Rejection,
     ToldNotice,
 )
-from hub.storage.contract import MemberStore, PromptStore, ReadingStore
 from hub.storage.errors import HomesChangedError, LeaseLostError, StoreError
-from hub.storage.fleet_records import CutOffStore, MeterNoticeStore
-from hub.storage.maps.records import MapStore
 from protocols.slots import slot_of, start_of
 from protocols.timeline import Clock
 from protocols.wire.refusal_reasons import RefusalReason
@@ -56,6 +54,9 @@ QUIET_S: Final = 0.01
 AT_ONCE: Final = 32
 """How many messages are checked before other tasks get a turn, so that pages still respond during a flood."""
 
+AHEAD_FROM: Final = MAX_GROUP // 2
+"""So many have to wait for the next group to be opened before this one is stored."""
+
 AGENTS_FRESH_S: Final = 10.0
 STORE_RETRY_S: Final = 1.0
 ASK_AFTER_FAILURE_S: Final = 5.0
@@ -68,21 +69,6 @@ BEHIND_S: Final = 2 * 3600
 """An agent whose newest batch is older than this catches up, and waits for those that are up to date."""
 JUDGED_MOST: Final = 5
 """How often a group is judged while other workers change what it is judged by."""
-
-PROMPT_SLOTS: Final = 10 * 96
-"""How long ago a prompt may have been issued that is answered now: its day, its deadline, and the grace after it."""
-
-
-class BrokerClient(Protocol):
-    """The part of the broker link that intake needs."""
-
-    def acknowledge(self, deliveries: Sequence[Delivery]) -> None: ...
-    def publish(self, topic: str, sealed: bytes) -> None: ...
-    def publish_latest(self, topic: str, seal: Callable[[], bytes], *, of: Hashable) -> None: ...
-
-
-class IntakeStore(MemberStore, ReadingStore, PromptStore, CutOffStore, MeterNoticeStore, MapStore, Protocol):
-    """The slices of the store that intake uses."""
 
 
 class Intake:
@@ -110,14 +96,19 @@ class Intake:
         self._broker = broker
         self._state = IntakeState(coop)
         self._agents_read_at = float("-inf")
+        self._reading = asyncio.Lock()
+        # As they were last read: also while the store is away, when the state is empty.
+        self._known: frozenset[str] = frozenset()
+        self._enrolled: frozenset[str] = frozenset()
         self._revoked: dict[str, RevocationNotice] = {}
         self._refusal_log = RefusalLog()
         self._limits = limits or IntakeLimits()
         self._admission = Admission(coop, self._limits)
         self._maps = MapAnswers(store)
         self._pace = HomesPace(self._limits)
-        self._asking = AskingAgain(coop, has_waiting=self._admission.has_waiting)
+        self._asking = AskingAgain(coop, has_waiting=self._has_waiting)
         self._opening = Opening()
+        self._opens_ahead = False
         self._arrived = asyncio.Event()
         self._counted_at = float("-inf")
         self.tally = IntakeTally(
@@ -134,27 +125,32 @@ class Intake:
         """Queue deliveries. Those without room are left and counted, and receipts ask the agents for them."""
         deliveries = self._work.own(deliveries)
         self.tally.received += len(deliveries)
-        left = self._admission.arrive(deliveries, self._state.chains, steady_s=_steady_s())
+        left = self._admission.arrive(deliveries, self._known, steady_s=_steady_s())
         if left:
-            self._asking.note(self._admission.to_ask_for(), self._state.chains, due_s=_steady_s())
+            self._asking.note(self._admission.to_ask_for(), self._enrolled, due_s=_steady_s())
             self._broker.acknowledge(left)
         self._arrived.set()
 
     async def run(self) -> None:
-        """Handle messages until cancelled. While the store is failing, it keeps trying and sends no receipts."""
+        """Handle messages until cancelled. While the store is failing, it keeps trying and sends no receipts.
+
+        While a group is stored, the next one is opened, if that is a large one already.
+        """
         await self._reload()
+        self._opens_ahead = True
         while True:
             await self.work_once()
 
     async def work_once(self) -> None:
         """Wait for messages, collect a group, store it and send the receipts; write down what was left for later."""
-        group: list[Delivery] = []
+        group = Group()
         try:
             await self._follow_shards()
-            group = await self._collect()
-            if group:
+            ahead = self._opening.take_ahead()
+            group = Group(await self._collect()) if ahead is None else ahead.only(self._work.own(ahead.deliveries))
+            if group.deliveries:
                 with working("group", group=new_id()) as work:
-                    work.note(messages=len(group))
+                    work.note(messages=len(group.deliveries))
                     await self._handle(group)
             await self._ask_again()
             await self._count_left()
@@ -165,10 +161,10 @@ class Intake:
             if not error.is_said:
                 log.error("intake: %s; trying again", error)
             self.tally.note_store_error(str(error))
-            self._asking.note(group, self._state.chains, due_s=_steady_s() + ASK_AFTER_FAILURE_S)
+            self._asking.note(group.deliveries, self._enrolled, due_s=_steady_s() + ASK_AFTER_FAILURE_S)
             await asyncio.sleep(STORE_RETRY_S)
             await self._reload_when_possible()
-        self._broker.acknowledge(group)
+        self._broker.acknowledge(group.deliveries)
 
     def shards_changed(self) -> None:
         """This worker has other shards: take them up when the group in hand is done."""
@@ -224,17 +220,11 @@ class Intake:
             self._refusal_log.say(counts)
         if found := self._admission.new_cut_offs(at=at, steady_s=_steady_s()):
             await self._store.cut_off_agents(found)
-            for each in found:
-                log.error(
-                    "agent %s was cut off: %d messages in vain within a minute; find out why, then let it in again"
-                    " with: commonwatt-hub let-in",
-                    each.agent,
-                    each.messages,
-                )
-        if asyncio.get_running_loop().time() - self._agents_read_at > AGENTS_FRESH_S:
+            say_cut_off(found)
+        if _steady_s() - self._agents_read_at > AGENTS_FRESH_S:
             await self._read_agents()
 
-    async def _handle(self, group: Sequence[Delivery]) -> None:
+    async def _handle(self, group: Group) -> None:
         for _ in range(JUDGED_MOST):
             try:
                 await self._handle_once(group)
@@ -246,14 +236,14 @@ class Intake:
             # What was judged is not stored: the state is read again, without the agents that others have now.
             await self._follow_shards()
             await self._reload()
-            group = self._work.own(group)
+            group = group.only(self._work.own(group.deliveries))
         raise StoreError("other workers change the same homes again and again")
 
-    async def _handle_once(self, group: Sequence[Delivery]) -> None:
+    async def _handle_once(self, group: Group) -> None:
         now_s, began_s = self._clock.now(), _steady_s()
-        await self._look_up(group, now_s=now_s)
+        await self._look_up(group.deliveries, now_s=now_s)
         verdicts: list[IntakeVerdict | Excess] = []
-        opened = await self._opening.open_all(group, self._state, received_at=int(now_s))
+        opened = await (group.opening or self._opening.open_all(group.deliveries, self._state, received_at=int(now_s)))
         before = self._work.before(self._state, (each.agent for each in opened))
         for done, each in enumerate(opened, start=1):
             verdicts.extend(await self._check(each, now_s=now_s))
@@ -263,8 +253,9 @@ class Intake:
         refusals = counted(verdicts, at=int(now_s))
         times, clocks = times_told(verdicts, at=int(now_s))
         meters = [verdict.received for verdict in verdicts if isinstance(verdict, ToldNotice)]
+        self._open_ahead(now_s)
         # If power fails before this returns, no receipt was sent: every agent still has its messages.
-        await _all_ended(
+        await all_ended(
             *([self._store.note_clocks(clocks)] if clocks else []),
             *([self._store.note_meters(meters)] if meters else []),
             *([self._work.store_messages(accepted, before, self._state)] if accepted else []),
@@ -276,7 +267,7 @@ class Intake:
         await self._receipts.send(asked, self._state.chains, self._asking, stored_at=stored_at)
         self.tally.groups.note(_steady_s() - began_s)
         maps = await self._maps.told(verdicts, steady_s=_steady_s())
-        self._pace.note_queue(self._admission.waiting, steady_s=_steady_s())
+        self._pace.note_queue(self._waiting, steady_s=_steady_s())
         asking, homes = [agent for agent, *_ in times], len(self._state.chains)
         paces = self._pace.told(asking, homes=homes, at=int(now_s), steady_s=_steady_s()) if asking else []
         for told in (*times, *paces, *refusals_told(verdicts, at=int(now_s)), *maps):
@@ -287,6 +278,24 @@ class Intake:
         if refusals:
             await self._store.count_refusals(refusals)
             self._refusal_log.say(refusals)
+
+    def _open_ahead(self, now_s: float) -> None:
+        """Begin to open the next group while this one is stored. It is judged afterwards, on what became of this one.
+
+        A small one is left to grow: each group costs a commit, and its agents a receipt each.
+        """
+        ready = self._admission.ready_count(_steady_s()) if self._opens_ahead and self._opening.ahead is None else 0
+        if ready >= AHEAD_FROM:
+            deliveries, left = self._admission.take(_steady_s())
+            self._broker.acknowledge(left)
+            self._opening.begin(deliveries, self._state, received_at=int(now_s))
+
+    @property
+    def _waiting(self) -> int:
+        return self._admission.waiting + len((self._opening.ahead or Group()).deliveries)
+
+    def _has_waiting(self, agent: str) -> bool:
+        return self._admission.has_waiting(agent) or self._opening.has_ahead(agent)
 
     async def _follow_shards(self) -> None:
         """Take up the shards that this worker was given and forget those that others have. Raises: StoreError."""
@@ -314,7 +323,9 @@ class Intake:
         if not isinstance(opened, OpenedMessage):
             return (opened,)
         step("batch opened", batch=batch_id(opened.hash))
-        chain = self._state.chains[opened.agent]
+        chain = self._state.chains.get(opened.agent)
+        if chain is None:  # the state was begun again while it was opened
+            return (Rejection(UNKNOWN, RefusalReason.UNKNOWN_AGENT, f"no agent {opened.agent} is enrolled"),)
         if chain.is_revoked:  # while it was opened
             return (Rejection(opened.agent, RefusalReason.REVOKED, "the agent's key was revoked"),)
         excess = self._admission.excess(opened, chain, now_s=now_s)
@@ -344,53 +355,47 @@ class Intake:
 
     async def _look_up(self, group: Sequence[Delivery], *, now_s: float) -> None:
         """Read what the checks of this group may need: changed agents and answered prompts."""
-        if asyncio.get_running_loop().time() - self._agents_read_at > AGENTS_FRESH_S:
+        if _steady_s() - self._agents_read_at > AGENTS_FRESH_S:
             await self._read_agents()
         if any(delivery.topic.endswith("/up/answer") for delivery in group):
-            now_slot = slot_of(now_s)
-            prompts = await self._store.prompts(home=None, issued=range(now_slot - PROMPT_SLOTS, now_slot + 2))
-            self._state.prompts = {
-                p.id: AskedPrompt(p.home, start_of(p.answer_by_slot + 1), p.answer, p.answered_at) for p in prompts
-            }
+            self._state.prompts = await read_prompts(self._store, slot_of(now_s))
 
     async def _reload_when_possible(self) -> None:
         try:
             await self._reload()
         except StoreError as error:
-            # The old state may be ahead of the store; an empty one refuses everything until the agents are read again.
-            self._state = IntakeState(self._coop)
-            self._agents_read_at = float("-inf")
             if not error.is_said:
                 log.error("intake: %s", error)
 
     async def _reload(self) -> None:
-        self._state = IntakeState(self._coop)
-        await self._read_agents()
+        """Begin again with what the store has. Until it can be read, an empty state refuses everything."""
+        async with self._reading:
+            self._state, self._agents_read_at = IntakeState(self._coop), float("-inf")
+            await self._bring_up_to_date(self._state)
         now_s = self._clock.now()
         taken = await self._store.taken_since(int(now_s - now_s % DAY_S), newest=self._limits.messages_a_day)
         self._admission.resume(taken, now_s=now_s)
 
     async def _read_agents(self) -> None:
-        """Bring the state up to date with the store; chains that are already known stay as they are."""
-        before = {name for name, chain in self._state.chains.items() if chain.is_revoked}
-        read = await read_agents(self._store, self._state, covers=self._work.covers)
+        """Bring the state up to date with the store; chains that are already known stay as they are.
+
+        It takes turns with beginning again: what is read for one state is of no use to the next.
+        """
+        async with self._reading:
+            await self._bring_up_to_date(self._state)
+
+    async def _bring_up_to_date(self, state: IntakeState) -> None:
+        before = {name for name, chain in state.chains.items() if chain.is_revoked}
+        read = await read_agents(self._store, state, covers=self._work.covers)
+        self._known = frozenset(state.chains)
+        self._enrolled = frozenset(name for name, chain in state.chains.items() if not chain.is_revoked)
         self._admission.cut_off_only(read.cut_off)
         notices = revocation_notices(read.agents)
         self._revoked = {name: notice for name, notice in notices.items() if self._work.covers(name)}
         self._tell_revoked(self._revoked.keys() - before - read.fresh)
-        self._asking.forget_others(self._state.chains)
-        self._agents_read_at = asyncio.get_running_loop().time()
+        self._asking.forget_others(self._enrolled)
+        self._agents_read_at = _steady_s()
 
 
 def _steady_s() -> float:
     return asyncio.get_running_loop().time()
-
-
-async def _all_ended(*writes: Coroutine[object, object, None]) -> None:
-    """Raise the first error, but only when every write has ended: what is read from the store after it is then final.
-
-    Otherwise the chains would be read again while a group is still being stored, and lack it from then on.
-    """
-    for ended in await asyncio.gather(*writes, return_exceptions=True):
-        if ended is not None:
-            raise ended

@@ -3,12 +3,11 @@
 An agent sends again at once what a receipt names as missing; without that it would wait until its time is up.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass
 from typing import Final
 
 from hub.broker.connection import Delivery
-from hub.intake.state import AgentChain
 from protocols.wire.envelope import payload_of
 from protocols.wire.payloads import head_of_payload
 from protocols.wire.refusal_reasons import WireError
@@ -39,12 +38,12 @@ class AskingAgain:
         self._has_waiting = has_waiting
         self._missing: dict[str, _Missing] = {}
 
-    def note(self, left: Iterable[Delivery], chains: Mapping[str, AgentChain], *, due_s: float) -> None:
+    def note(self, left: Iterable[Delivery], enrolled: Container[str], *, due_s: float) -> None:
         """Note what was left of enrolled agents; they are asked from `due_s` on."""
         for delivery in left:
             try:
                 agent = require_uplink_topic(delivery.topic, self._coop).agent
-                if agent in chains:
+                if agent in enrolled:
                     header = head_of_payload(payload_of(delivery.payload))
                     self.note_number(agent, epoch=header.epoch, seq=header.seq, due_s=due_s)
             except WireError:
@@ -94,8 +93,6 @@ class AskingAgain:
         ]
         return max(0.0, min(waits)) if waits else None
 
-    def forget_others(self, chains: Mapping[str, AgentChain]) -> None:
+    def forget_others(self, enrolled: Container[str]) -> None:
         """Forget whoever is no longer enrolled or was revoked."""
-        self._missing = {
-            agent: held for agent, held in self._missing.items() if agent in chains and not chains[agent].is_revoked
-        }
+        self._missing = {agent: held for agent, held in self._missing.items() if agent in enrolled}

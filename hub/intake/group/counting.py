@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from hub.intake.conduct import Excess, HubReason
 from hub.intake.state import Acceptance, IntakeVerdict, Rejection
+from hub.storage.fleet_records import CutOff
 from hub.storage.records import RefusalCount
 
 log = logging.getLogger(__name__)
@@ -44,3 +45,14 @@ class RefusalLog:
                     refusal.reason,
                     refusal.detail,
                 )
+
+
+def say_cut_off(agents: Sequence[CutOff]) -> None:
+    """Log each of them, and what to do."""
+    for each in agents:
+        log.error(
+            "agent %s was cut off: %d messages in vain within a minute; find out why, then let it in again"
+            " with: commonwatt-hub let-in",
+            each.agent,
+            each.messages,
+        )

@@ -7,6 +7,7 @@ import asyncio
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Final
 
 from hub.broker.connection import Delivery
@@ -31,12 +32,45 @@ PIECE: Final = 16
 """A thread takes so many at a time; the threads end close together."""
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Messages that are handled together.
+
+    `opening` is there if they are opened already while another group is stored; `senders` are then the agents whose
+    names they came under.
+    """
+
+    deliveries: Sequence[Delivery] = ()
+    opening: asyncio.Task[list[Opened]] | None = None
+    senders: frozenset[str] = frozenset()
+
+    def only(self, own: Sequence[Delivery]) -> "Group":
+        """The group of these of its messages."""
+        return self if len(own) == len(self.deliveries) else Group(own)
+
+
 class Opening:
-    """Reads keys and names of agents from the state, and changes nothing."""
+    """Reads keys and names of agents from the state, and changes nothing. `ahead` is what is opened for later."""
 
     def __init__(self) -> None:
+        self.ahead: Group | None = None
         self._count = max(1, min(MOST_THREADS, os.cpu_count() or 1))
         self._pool = ThreadPoolExecutor(self._count, thread_name_prefix="intake-opening")
+
+    def begin(self, deliveries: Sequence[Delivery], state: IntakeState, *, received_at: int) -> None:
+        """Open these for later, while something else is done."""
+        opening = asyncio.create_task(self.open_all(deliveries, state, received_at=received_at))
+        senders = frozenset(name for each in deliveries for name in each.topic.split("/", 4)[3:4])
+        self.ahead = Group(deliveries, opening, senders)
+
+    def take_ahead(self) -> Group | None:
+        """What was begun, once."""
+        ahead, self.ahead = self.ahead, None
+        return ahead
+
+    def has_ahead(self, agent: str) -> bool:
+        """Whether a message that came under this name was begun."""
+        return self.ahead is not None and agent in self.ahead.senders
 
     async def open_all(self, group: Sequence[Delivery], state: IntakeState, *, received_at: int) -> list[Opened]:
         """What each delivery is, in the order of the group."""

@@ -2,21 +2,24 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hub.core.homes.measure_sources import MeterSource
-from hub.intake.state import AgentChain, IntakeState, OtherAgent
-from hub.storage.contract import MemberStore, ReadingStore
+from hub.intake.state import AgentChain, AskedPrompt, IntakeState, OtherAgent
+from hub.storage.contract import MemberStore, PromptStore, ReadingStore
 from hub.storage.fleet_records import CutOffStore
 from hub.storage.records import Agent, ChainHead, RefusedNumber
 from protocols.consent.rules import decode_consent
 from protocols.public_keys import is_sound_key
-from protocols.slots import Slot, slot_of
+from protocols.slots import Slot, slot_of, start_of
 from protocols.wire.chain import Position
 from protocols.wire.receipts import MAX_REFUSED
 from protocols.wire.refusal_reasons import RefusalReason
+
+PROMPT_SLOTS: Final = 10 * 96
+"""How long ago a prompt may have been issued that is answered now: its day, its deadline, and the grace after it."""
 
 
 class AgentStore(MemberStore, ReadingStore, CutOffStore, Protocol):
@@ -63,6 +66,12 @@ async def read_agents(store: AgentStore, state: IntakeState, *, covers: Callable
         state.chains[agent.id].is_revoked = _is_ended(agent)
     _note_homes(state, own, others, last_slots)
     return AgentsRead(agents, frozenset(agent.id for agent in fresh), cut_off)
+
+
+async def read_prompts(store: PromptStore, now_slot: Slot) -> dict[str, AskedPrompt]:
+    """The prompts that may be answered now, by id. Raises: StoreError."""
+    prompts = await store.prompts(home=None, issued=range(now_slot - PROMPT_SLOTS, now_slot + 2))
+    return {p.id: AskedPrompt(p.home, start_of(p.answer_by_slot + 1), p.answer, p.answered_at) for p in prompts}
 
 
 def forget_agents(state: IntakeState, *, covers: Callable[[str], bool]) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -120,7 +121,7 @@ async def test_what_an_earlier_epoch_never_stored_is_asked_for_once(tmp_path: Pa
     _, too_late = home.batch(), home.batch()
     home.new_epoch()
     await bench.receive(home.batch())
-    bench.intake._asking.note([Delivery(*too_late, 1, 1, 1)], bench.intake._state.chains, due_s=0.0)
+    bench.intake._asking.note([Delivery(*too_late, 1, 1, 1)], {home.agent}, due_s=0.0)
     await bench.intake.work_once()
     assert (newest(bench).epoch, newest(bench).through_seq, newest(bench).gaps) == (1, 1, ())
     assert bench.intake._asking.due_in_s(steady_s=0.0) is None
@@ -163,6 +164,97 @@ async def test_intake_outlives_a_store_that_is_away_for_long_and_asks_when_it_is
     assert (newest(bench).through_seq, newest(bench).gaps) == (1, ((2, 3),))
     await bench.receive(*sent[1:])
     assert (newest(bench).through_seq, newest(bench).gaps) == (3, ())
+    await store.close()
+
+
+async def test_what_comes_while_the_store_is_away_is_asked_for_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first group that fails is not the last: those after it come when intake no longer has its chains."""
+    monkeypatch.setattr(receiver, "STORE_RETRY_S", 0.0)
+    monkeypatch.setattr(receiver, "ASK_AFTER_FAILURE_S", 0.0)
+    early, late = SendingHome("h01"), SendingHome("h02")
+    store = await open_store(tmp_path, [early, late])
+    bench = bench_on(store)
+    await bench.intake.agents_changed()
+
+    async def fails(*_: object) -> None:
+        raise StoreError("the server is away")
+
+    with monkeypatch.context() as away:
+        away.setattr(store, "store_messages", fails)
+        away.setattr(store, "agents", fails)
+        await bench.receive(early.batch())
+        for _ in range(3):
+            await bench.receive(early.batch(), late.batch())
+        sent = [late.batch() for _ in range(MAX_EACH + OVER)]
+        bench.intake.offer([Delivery(topic, sealed, 1, n, 1) for n, (topic, sealed) in enumerate(sent)])
+        while bench.intake.admission.waiting:
+            await bench.intake.work_once()
+    assert bench.broker.receipts() == []
+    await handled(bench)
+    asked = {each.agent: (each.through_seq, each.gaps) for each in bench.broker.receipts()}
+    assert asked == {early.agent: (0, ((1, 4),)), late.agent: (0, ((1, 3 + MAX_EACH + OVER),))}
+    await store.close()
+
+
+async def test_the_agents_may_be_read_again_while_the_store_goes_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list that was read for chains which intake gives up meanwhile is neither lost nor put into the new ones."""
+    monkeypatch.setattr(receiver, "STORE_RETRY_S", 0.0)
+    home = SendingHome("h01")
+    store = await open_store(tmp_path, [home])
+    bench = bench_on(store)
+    await bench.receive(home.batch())
+    cut_offs, reached, goes_on = store.cut_offs, asyncio.Event(), asyncio.Event()
+
+    async def waits() -> Any:
+        reached.set()
+        await goes_on.wait()
+        return await cut_offs()
+
+    async def fails(*_: object) -> None:
+        raise StoreError("the server is away")
+
+    with monkeypatch.context() as away:
+        away.setattr(store, "cut_offs", waits)
+        reading = asyncio.create_task(bench.intake.agents_changed())
+        await reached.wait()
+        away.setattr(store, "store_messages", fails)
+        away.setattr(store, "agents", fails)
+        failing = asyncio.create_task(bench.receive(home.batch()))
+        async with asyncio.timeout(10):
+            while not bench.intake.tally._store_errors:
+                await asyncio.sleep(0)
+        for _ in range(20):  # whatever a failed group does at once, it has done
+            await asyncio.sleep(0)
+        goes_on.set()
+        await reading
+        await failing
+    await bench.receive(home.batch())
+    assert newest(bench).through_seq == 1, "its chain is read from the store"
+    await store.close()
+
+
+async def test_an_agent_that_is_gone_when_its_message_is_judged_is_a_stranger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = SendingHome("h01")
+    store = await open_store(tmp_path, [home])
+    bench = bench_on(store)
+    await bench.intake.agents_changed()
+    open_all = bench.intake._opening.open_all
+
+    async def opens_and_loses(*group: Any, **more: Any) -> Any:
+        opened = await open_all(*group, **more)
+        bench.intake._state.chains.clear()
+        return opened
+
+    monkeypatch.setattr(bench.intake._opening, "open_all", opens_and_loses)
+    await bench.receive(home.batch())
+    assert [(row.agent, row.reason) for row in await store.refusals()] == [("", "unknown_agent")]
+    assert bench.broker.sent == []
     await store.close()
 
 
