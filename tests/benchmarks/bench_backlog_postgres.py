@@ -30,6 +30,8 @@ SHORT: Final = Backlog(homes=1_000, each=20, workers=WORKERS)
 WHOLE: Final = Backlog(homes=10_000, each=96, workers=WORKERS)
 # As a server has them by itself; the tests' own servers do without.
 _SETTINGS: Final = {"fsync": "on", "autovacuum": "on", "shared_buffers": "128MB"}
+_BYTES_SQL: Final = """SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class AS c
+JOIN pg_namespace AS n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r'"""
 BARS: Final = {"rss_mb": 200.0, "longest_step_ms": 50.0, "left": 0}
 WANTED_OVER_BARE: Final = 1.5
 
@@ -51,7 +53,9 @@ async def taken(backlog: Backlog) -> dict[str, object]:
         try:
             bare, bare_server_s = await _bare(server, backlog, files)
             address = await _prepared(server, backlog)
+            before_bytes = await _stored_bytes(server)
             intake, server_s = await _share(server, backlog, files, module="worker", words=(address.dsn, SCHEMA))
+            stored_bytes = await _stored_bytes(server) - before_bytes
             store = await PostgresStore.open(address, now=lambda: 0.0)
             stored = await store.message_count()
             await store.close()
@@ -67,6 +71,7 @@ async def taken(backlog: Backlog) -> dict[str, object]:
         "bare_wall_s": max(each["wall_s"] for each in bare),
         "workers_us_per_batch": workers_s * count_us,
         "server_us_per_batch": server_s * count_us,
+        "stored_bytes_per_batch": stored_bytes / backlog.batches,
         "bare_workers_us_per_batch": bare_s * count_us,
         "bare_server_us_per_batch": bare_server_s * count_us,
         "cpu_over_bare": (workers_s + server_s) / (bare_s + bare_server_s),
@@ -117,6 +122,15 @@ async def _prepared(server: Server, backlog: Backlog) -> StoreAddress:
     await store.write(enrol)
     await store.close()
     return address
+
+
+async def _stored_bytes(server: Server) -> int:
+    """The size of the store's tables and indexes, without what was deleted in them."""
+    session = await server.ask("energy")
+    await session.execute("VACUUM")
+    found = await session.fetchval(_BYTES_SQL, SCHEMA)
+    session.terminate()
+    return int(found)
 
 
 async def _share(

@@ -15,7 +15,13 @@ import numpy as np
 from hub.folder.intake_settings import IntakeLimits
 from hub.intake.pace import HomesPace
 from tests.benchmarks.scale.arrivals import back_after_power_s, back_after_s
-from tests.benchmarks.scale.measuring import measure_broker, measure_disk, measure_intake, measure_settling
+from tests.benchmarks.scale.measuring import (
+    measure_broker,
+    measure_database,
+    measure_disk,
+    measure_intake,
+    measure_settling,
+)
 from tests.benchmarks.scale.page import outcome_json, stated, with_figures, with_tables
 from tests.benchmarks.scale.storm import Storm, simulate
 
@@ -27,7 +33,7 @@ MEASURED = ROOT / "build" / "scale.json"
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.scale", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("measure", help="measure on this machine, in about two minutes, into build/scale.json")
+    commands.add_parser("measure", help="measure on this machine, in about three minutes, into build/scale.json")
     commands.add_parser("page", help="put what was measured into docs/scale.md, and its tables as they follow")
     storm = commands.add_parser("storm", help="let homes come back after an outage, on the figures of docs/scale.md")
     storm.add_argument("--homes", type=int, required=True, metavar="N", help="how many there are")
@@ -49,7 +55,18 @@ def _measure() -> int:
         print("mosquitto is not installed here: what a connection costs its broker cannot be measured", file=sys.stderr)
         return 1
     intake = asyncio.run(measure_intake())
-    figures = {**asdict(broker), **asdict(intake), "settling_us": measure_settling(), "disk_mb": measure_disk()}
+    disk_mb = measure_disk()
+    database = measure_database(disk_mb=disk_mb)
+    if database is None:
+        print("PostgreSQL is not installed here: what a batch costs its server cannot be measured", file=sys.stderr)
+        return 1
+    figures = {
+        **asdict(broker),
+        **asdict(intake),
+        **asdict(database),
+        "settling_us": measure_settling(),
+        "disk_mb": disk_mb,
+    }
     told = {"machine": platform.machine(), "python": platform.python_version(), "figures": figures}
     MEASURED.parent.mkdir(exist_ok=True)
     MEASURED.write_text(json.dumps(told, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -31,10 +31,11 @@ from protocols.slots import start_of
 from protocols.timeline import Clock
 from protocols.wire.readings import Column
 from protocols.wire.topics import down_filter, downlink_topic, up_filters, uplink_topic
-from tests.benchmarks import bench_books, bench_disk
+from tests.benchmarks import bench_backlog_postgres, bench_books, bench_disk
 from tests.benchmarks.bench_intake import Nobody
 from tests.hub.broker.coop_certificates import CoopCertificates
 from tests.hub.broker.test_supervisor import children_of
+from tests.hub.postgres_server import candidates
 from tests.hub.sending_home import COOP, FIRST_SLOT, SendingHome, open_store
 
 TRIES: Final = 3
@@ -56,6 +57,14 @@ class BrokerFigures:
     connected_kb: float
     link_us: float
     """The hub's side of the same messages: taking one, acknowledging it, sending one back."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseFigures:
+    """Of a PostgreSQL server: its CPU for a batch of a backlog, and how many times the disk of SQLite it takes."""
+
+    database_us: float
+    database_disk: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +93,18 @@ def measure_settling() -> float:
 def measure_disk() -> float:
     """Millions of bytes of the store for a year of a home that sends five measures."""
     return float(str(bench_disk.measure()["five_mb_per_home_and_year"]))
+
+
+def measure_database(*, disk_mb: float) -> DatabaseFigures | None:
+    """From a backlog that two workers take; `disk_mb` is what the same home's year takes in SQLite.
+
+    None where no PostgreSQL is to be had.
+    """
+    if not candidates():
+        return None
+    found = bench_backlog_postgres.measure()
+    year_mb = float(str(found["stored_bytes_per_batch"])) * bench_disk.YEAR_BATCHES / 1e6
+    return DatabaseFigures(float(str(found["server_us_per_batch"])), year_mb / disk_mb)
 
 
 async def measure_broker() -> BrokerFigures | None:
