@@ -98,8 +98,7 @@ class Intake:
         self._agents_read_at = float("-inf")
         self._reading = asyncio.Lock()
         # As they were last read: also while the store is away, when the state is empty.
-        self._known: frozenset[str] = frozenset()
-        self._enrolled: frozenset[str] = frozenset()
+        self._known = self._enrolled = frozenset[str]()
         self._revoked: dict[str, RevocationNotice] = {}
         self._refusal_log = RefusalLog()
         self._limits = limits or IntakeLimits()
