@@ -38,7 +38,7 @@ class KnownHubKeys:
         self._path = folder / FILE
         self._coop = coop
         self._identity = identity
-        self._now = now
+        self.real_now = now
         self._held: list[tuple[str, HubKeyCertificate]] = []
         self._is_end_said = False
         self.note_opened: Callable[[], None] = lambda: None
@@ -99,10 +99,10 @@ class KnownHubKeys:
     def trouble(self) -> str | None:
         """Why nothing that the hub sends counts, and what to do; None if it does."""
         newest = self._newest
-        if newest is None or self._now() < newest.valid_until:
+        if newest is None or self.real_now() < newest.valid_until:
             return None
         ended = datetime.fromtimestamp(newest.valid_until, UTC).strftime("%Y-%m-%d")
-        clock = datetime.fromtimestamp(self._now(), UTC).strftime("%Y-%m-%d")
+        clock = datetime.fromtimestamp(self.real_now(), UTC).strftime("%Y-%m-%d")
         return (
             f"the hub's key has ended on {ended}, or this computer's clock is wrong ({clock}): no receipt counts until"
             " the co-op's board has renewed it; measuring goes on and nothing is lost"
@@ -125,7 +125,7 @@ class KnownHubKeys:
 
     def _key_before(self) -> bytes | None:
         """The key before the one in use, while messages under it still count."""
-        newest, now_s = self._newest, self._now()
+        newest, now_s = self._newest, self.real_now()
         # After a theft at no time: this computer's clock may be behind, even by years.
         if newest is None or newest.previous_until == newest.valid_from or now_s >= newest.previous_until:
             return None

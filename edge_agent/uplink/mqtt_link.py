@@ -96,7 +96,7 @@ class Uplink:
             lambda context: BrokerSession(self, client_id=agent, topic_filter=down, waits=waits, context=context),
             broker=broker,
             tls=tls,
-            now=now,
+            now=hub_keys.real_now,
             note_down=self.note_down,
             is_stopped=is_stopped,
         )
