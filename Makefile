@@ -7,7 +7,7 @@ export OPENBLAS_NUM_THREADS := 1
 unexport PYTHONDONTWRITEBYTECODE
 PY := .venv/bin/python
 
-.PHONY: help setup setup-test check docs-check test demo demo-once bench campaign mutants coverage deb messages sunspec clean
+.PHONY: help setup setup-scale setup-test check docs-check test demo demo-once demo-scale bench campaign mutants coverage deb messages sunspec clean
 
 help:
 	@sed -n 's/^## //p' Makefile
@@ -21,6 +21,12 @@ demo: setup
 ## make demo-once  the same, ends by itself and writes demo-report.json
 demo-once: setup
 	@$(PY) -m simulator demo --once $(DEMO_OPTIONS)
+
+## make demo-scale the same street on PostgreSQL with a cluster of brokers, then as in `make demo`: the same settlement hash?
+##                 SCALE_OPTIONS='--against demo-report.json' compares with that report of `make demo-once` instead;
+##                 '--brokers mosquitto': two Mosquittos in place of three nodes of RabbitMQ
+demo-scale: setup-scale
+	@$(PY) -m simulator demo-scale $(SCALE_OPTIONS)
 
 # Three workers on two cores: many tests wait for processes that they have started. CI has run tests/house already.
 ## make test       set up, then all tests (the long fault campaigns run a short seeded part)
@@ -74,6 +80,10 @@ messages: setup-test
 ## make setup      what the demo needs, into .venv
 setup:
 	@sh .ci/setup run
+
+## make setup-scale what demo-scale needs on top; RabbitMQ is unpacked into build/ where Debian's packages are
+setup-scale:
+	@sh .ci/setup scale
 
 ## make setup-test what the tests need on top; as root also chromium, mosquitto and mbpoll when they are missing
 setup-test:

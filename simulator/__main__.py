@@ -8,6 +8,7 @@ from pathlib import Path
 
 from protocols.command_line import OneLineParser, run_command
 from simulator.commands.demo import add_demo_command
+from simulator.commands.demo_scale import add_demo_scale_command
 from simulator.files.agent import FAST_INTERVAL_S, HUB_URL, INTERVAL_S
 from simulator.world.families import find_map
 
@@ -40,6 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_street(street)
     _add_history(history)
     add_demo_command(commands)
+    add_demo_scale_command(commands)
     return parser
 
 

@@ -214,12 +214,14 @@ async def _settlement(store: ReportStores, *, first: date, last: date) -> dict[s
     }
 
 
-def _runs(runs: Sequence[RunRow]) -> dict[str, dict[str, int]]:
-    """For each kind of run, the number of days settled and of entries booked."""
+def _runs(runs: Sequence[RunRow]) -> dict[str, dict[str, int | str]]:
+    """For each kind of run, the number of days settled and of entries booked, and a hash over its last result of each
+    day."""
     return {
         kind: {
             "days": len({run.day for run in runs if run.kind == kind}),
             "entries": sum(run.entries for run in runs if run.kind == kind),
+            "hash": _hash({run.day: run for run in runs if run.kind == kind}),
         }
         for kind in dict.fromkeys(run.kind for run in runs)
     }

@@ -29,6 +29,18 @@ def add_demo_command(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     """The options of `demo`."""
     parser = commands.add_parser("demo", help="a whole co-op on this computer: history, one live day, pages to look at")
     parser.add_argument("--once", action="store_true", help="exit when done, as without a terminal or with CI set")
+    add_street_options(parser, report=REPORT_FILE)
+    parser.add_argument(
+        "--counts-apart",
+        action="store_true",
+        help="as `street` takes it; the co-op's rule then lets derived energy count. Readings 5 minutes apart derive"
+        " few of the quarter hours in which both counters moved: the others are missing",
+    )
+    parser.set_defaults(run=run_demo)
+
+
+def add_street_options(parser: argparse.ArgumentParser, *, report: str) -> None:
+    """The options of any demonstration."""
     parser.add_argument(
         "--homes", type=_whole(HOMES_MAX), default=12, help=f"how many homes, up to {HOMES_MAX} (default 12)"
     )
@@ -39,15 +51,8 @@ def add_demo_command(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     parser.add_argument(
         "--rate", type=_rate, default=LIVE_RATE, help=f"times real speed on the live day (default {LIVE_RATE:.0f})"
     )
-    parser.add_argument(
-        "--counts-apart",
-        action="store_true",
-        help="as `street` takes it; the co-op's rule then lets derived energy count. Readings 5 minutes apart derive"
-        " few of the quarter hours in which both counters moved: the others are missing",
-    )
     parser.add_argument("--data", type=Path, metavar="DIR", help="keep everything in this new folder")
-    parser.add_argument("--report", type=Path, default=Path(REPORT_FILE), metavar="FILE", help=f"default {REPORT_FILE}")
-    parser.set_defaults(run=run_demo)
+    parser.add_argument("--report", type=Path, default=Path(report), metavar="FILE", help=f"default {report}")
 
 
 def _whole(most: int) -> Callable[[str], int]:
@@ -71,13 +76,18 @@ def _rate(text: str) -> float:
 
 def run_demo(options: argparse.Namespace) -> int:
     """0 when all invariants held, 1 when one did not or it could not go on, 128 and its number after a signal."""
+    return run_until_signal("demo", lambda signals: _demonstrate(options, signals))
+
+
+def run_until_signal(name: str, demonstrate: Callable[[StopSignals], tuple[int, str]]) -> int:
+    """Run it and tell why it could not continue, if so. The exit status: its own, or 128 and the number of a signal."""
     with StopSignals() as signals:
-        status, message = _demonstrate(options, signals)
+        status, message = demonstrate(signals)
     if signals.received is not None:
         status, message = 128 + signals.received, f"stopped by {signals.received.name}; nothing is left running"
     if message:
         with suppress(OSError):  # the terminal may be gone
-            _print(f"commonwatt-sim: demo: {message}", sys.stderr)
+            _print(f"commonwatt-sim: {name}: {message}", sys.stderr)
     return status
 
 
@@ -86,11 +96,10 @@ def _demonstrate(options: argparse.Namespace, signals: StopSignals) -> tuple[int
     attended = is_attended(os.environ)
     once = options.once or not attended
     if once and not options.once:
-        _say("No terminal, or CI is set: running once, then exiting (as --once does).")
-    beside = options.report if options.report.exists() else options.report.parent
-    if not os.access(beside, os.W_OK):
+        say("No terminal, or CI is set: running once, then exiting (as --once does).")
+    if not can_write(options.report):
         return 2, f"--report {options.report} cannot be written: choose another place"
-    with _folder(options.data) as folder:
+    with demo_folder("demo", options.data) as folder:
         demo: Demo | None = None
         try:
             # Nobody opens the pages of an unattended one: with any free ports, several can start at the same time.
@@ -98,7 +107,8 @@ def _demonstrate(options: argparse.Namespace, signals: StopSignals) -> tuple[int
             signals.call(demo.programs.end)
             with demo.memory:
                 report = run_demo_stages(demo, once=once)
-                holds = _tell(report, options.report)
+                write_report(report, options.report)
+                holds = tell_report(report, options.report)
                 if not once:
                     _serve(demo)
         except DemoError as problem:
@@ -116,7 +126,7 @@ def _new_demo(folder: Path, options: argparse.Namespace, *, ports: tuple[int, in
         options.seed,
         homes=options.homes,
         history_days=options.days,
-        print_line=_say,
+        print_line=say,
         wanted_ports=ports,
         troubles=line_faults(options.homes, options.days),
         live_rate=options.rate,
@@ -124,22 +134,32 @@ def _new_demo(folder: Path, options: argparse.Namespace, *, ports: tuple[int, in
     )
 
 
-def _tell(report: dict[str, Any], path: Path) -> bool:
+def can_write(path: Path) -> bool:
+    """Whether a file can be written here."""
+    return os.access(path if path.exists() else path.parent, os.W_OK)
+
+
+def write_report(report: dict[str, Any], path: Path) -> None:
+    """Raises: DemoError."""
     try:
         path.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     except OSError as problem:
         raise DemoError(f"--report {path} cannot be written: {problem.strerror}") from None
-    _say("")
+
+
+def tell_report(report: dict[str, Any], path: Path) -> bool:
+    """Show a report that was written; whether all invariants hold."""
+    say("")
     for line in report_lines(report):
-        _say(line)
-    _say(f"written to {path}")
+        say(line)
+    say(f"written to {path}")
     return all(found["holds"] for found in report["invariants"].values())
 
 
 def _serve(demo: Demo) -> None:
     demo.keep_serving()
-    _say("")
-    _say(f"The hub goes on at {demo.hub_url}; each link signs in once. Ctrl-C ends everything.")
+    say("")
+    say(f"The hub goes on at {demo.hub_url}; each link signs in once. Ctrl-C ends everything.")
     print_links(demo)
     while has_terminal():
         demo.programs.check()
@@ -148,7 +168,7 @@ def _serve(demo: Demo) -> None:
 
 
 @dataclass
-class _Folder:
+class DemoFolder:
     """Where a demonstration lives. A temporary one stays when it is to be looked at: its logs say what went wrong."""
 
     path: Path
@@ -156,9 +176,10 @@ class _Folder:
 
 
 @contextmanager
-def _folder(asked: Path | None) -> Iterator[_Folder]:
+def demo_folder(name: str, asked: Path | None) -> Iterator[DemoFolder]:
+    """The folder that was asked for, which has to be new, or a temporary one. Exits with one line if it cannot be."""
     if asked is None:
-        made = _Folder(Path(tempfile.mkdtemp(prefix="commonwatt-demo-")))
+        made = DemoFolder(Path(tempfile.mkdtemp(prefix="commonwatt-demo-")))
         try:
             yield made
         finally:
@@ -172,12 +193,13 @@ def _folder(asked: Path | None) -> Iterator[_Folder]:
     except OSError as error:
         problem = f"cannot be made: {error.strerror}"
     if problem:
-        print(f"commonwatt-sim: demo: --data {asked} {problem}: give a new folder", file=sys.stderr)
+        print(f"commonwatt-sim: {name}: --data {asked} {problem}: give a new folder", file=sys.stderr)
         raise SystemExit(2)
-    yield _Folder(asked)
+    yield DemoFolder(asked)
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """Show a line now. Raises: DemoError if nobody can see it any more."""
     try:
         _print(text, sys.stdout)
     except OSError as problem:

@@ -20,8 +20,10 @@ from protocols.slots import SLOT_S, Slot, slot_of
 from protocols.toml_text import read_toml
 from simulator.demo.clock import DirectedClock
 from simulator.demo.home_line import HomeLine, HomeLines, LineFault
+from simulator.demo.hubs.place import HubPlace
+from simulator.demo.hubs.simple import SimpleHub
 from simulator.demo.outbox import next_slot, waiting
-from simulator.demo.processes import ChildProcess, ChildProcesses, MemoryWatch, last_lines
+from simulator.demo.processes import ChildProcesses, MemoryWatch, last_lines
 from simulator.demo.truth import joined
 from simulator.errors import DemoError
 from simulator.services.loopback_client import free_port, get_json
@@ -36,6 +38,8 @@ BOARD_MEMBERS = 2
 """As many as have to approve a month's run; they are the first homes' members."""
 HOLD_AFTER_BOUNDARY_S = 240
 """Time stands here until every home's batch is receipted: a device shows the same counter up to 300 s."""
+FIRST_SLOWER = 10
+"""So much slower is the first quarter hour: a busy computer must not skip the readings by which meters are known."""
 NIGHT_S = 2 * SLOT_S
 """After midnight: what the hub does each night falls due in it."""
 SLOWEST = 12
@@ -64,6 +68,7 @@ class Demo:
     troubles: Sequence[LineFault] = ()
     live_rate: float = LIVE_RATE
     counts_apart: bool = False
+    make_programs: Callable[[HubPlace], SimpleHub] = SimpleHub
     stages: list[Stage] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -82,11 +87,12 @@ class Demo:
         self.programs = ChildProcesses(logs, environment)
         self.memory = MemoryWatch(self.programs)
         self.clock = DirectedClock(self.folder / "clock.json", start_s=self.start_s)
-        self.hub_folder = self.folder / "hub"
         self.street_folder = self.folder / "street"
         self.web_port, self.broker_port = map(free_port, self.wanted_ports)
         while self.broker_port == self.web_port:
             self.broker_port = free_port(0)
+        self.place = HubPlace(self.folder, self.programs, self.clock.path, self.web_port, self.broker_port)
+        self.hub = self.make_programs(self.place)
         self.agents: dict[str, str] = {}
         self.members: dict[str, str] = {}
         self.street: dict[str, Any] = {}
@@ -112,7 +118,7 @@ class Demo:
     @property
     def hub_url(self) -> str:
         """Where the pages are."""
-        return f"http://127.0.0.1:{self.web_port}"
+        return self.place.url
 
     def start_street(self, faults: str) -> None:
         """The homes with their devices, the weather service and the residents, who wait for their links."""
@@ -124,11 +130,11 @@ class Demo:
             "--data": self.street_folder,
             "--clock": self.clock.path,
             "--first-day": first_day.isoformat(),
-            "--hub": self.hub_url,
+            "--hub": self.hub.url_for_homes,
             "--faults": script,
             "--residents": self.folder / "links.json",
         }
-        self._start("street", "simulator", "street", *["--counts-apart"][: self.counts_apart], options=options)
+        self.place.start("street", "simulator", "street", *["--counts-apart"][: self.counts_apart], options=options)
         path = self.street_folder / "street.json"
         self.programs.wait("the street's devices", path.exists)
         self.street = json.loads(path.read_text(encoding="utf-8"))
@@ -140,28 +146,21 @@ class Demo:
 
     def make_hub(self) -> None:
         """A new hub's folder."""
-        named = ("--name", "Lindenweg Energy", "--coop", COOP, "--tz", self.tz)
-        self._run("hub", "init", "--data", str(self.hub_folder), *named)
+        self.hub.make(name="Lindenweg Energy", coop=COOP, tz=self.tz)
 
     def start_hub(self) -> None:
         """The hub with its broker, told where the weather comes from."""
-        settings = self.hub_folder / "hub.toml"
+        settings = self.place.hub_folder / "hub.toml"
         site = self.street["site"]
         weather = f'\n[weather]\nurl = "{self.street["weather_url"]}"\nlatitude = {site["latitude"]}\n'
-        # Whole months: the rule keeps the bytes, and so the hash, of before. Invented homes anybody may read.
+        # Whole months: the rule keeps the bytes, and so the hash, of before.
         text = settings.read_text(encoding="utf-8").replace('_fee = "by_day"', '_fee = "full_month"')
-        text = text.replace("[broker]\n", "[broker]\nallow_other_users = true\n")
+        text = self.hub.settings(text)
         if self.counts_apart:
             text = text.replace("derived_wh = 0 ", "derived_wh = 50 ").replace("_percent = 0 ", "_percent = 10 ")
         settings.write_text(text + weather + f"longitude = {site['longitude']}\n")
         read_toml(settings.read_text(encoding="utf-8"))
-        options = {
-            "--data": self.hub_folder,
-            "--clock": self.clock.path,
-            "--web-port": self.web_port,
-            "--broker-port": self.broker_port,
-        }
-        self._start("hub", "hub", "run", options=options)
+        self.hub.start()
         self.programs.wait("the hub's pages and broker", lambda: bool((self.ask_hub() or {}).get("broker_connected")))
 
     def enrol(self) -> None:
@@ -179,8 +178,9 @@ class Demo:
         assert isinstance(invited, list)
         self.members = {str(made["home"]): str(made["member"]) for made in invited}
         with ThreadPoolExecutor(max_workers=2) as pair:
-            agents = pair.map(lambda made: self._enrol_agent(str(made["home"]), str(made["token"])), invited)
+            agents = pair.map(lambda made: self._enrol_agent(str(made["home"]), self.hub.token(made)), invited)
             self.agents = dict(zip(self.members, agents, strict=True))
+        self.hub.admit()
         self.print_line(f"  {len(self.agents)} agents enrolled: {', '.join(self.agents.values())}")
 
     def _enrol_agent(self, home: str, token: str) -> str:
@@ -188,28 +188,25 @@ class Demo:
         secret = self.folder / f"{home}.token"
         secret.touch(mode=0o600)
         secret.write_text(token, encoding="ascii")
-        self._run("edge_agent", "enrol", "--config", str(config), "--coop", COOP, "--token-file", str(secret))
+        self.place.run("edge_agent", "enrol", "--config", str(config), "--coop", COOP, "--token-file", str(secret))
         secret.unlink()
         enrolment = config.parent / "data" / "enrolment.json"
         answer = parse_answer(enrolment.read_bytes())
         for trouble in self.troubles:
             if trouble.home == home and self._lines is not None:
-                line = self._lines.add(
-                    broker_port=answer.broker_port, cut_before=trouble.cut_before, damaged=trouble.damaged
-                )
-                self.lines[home], self.cut[home] = line, trouble.cut_before
-                enrolment.write_text(build_answer(replace(answer, broker_port=line.port)), encoding="utf-8")
+                tls = self.hub.line_tls(answer, config.parent / "data")
+                cut, damaged = trouble.cut_before, trouble.damaged
+                line = self._lines.add(broker_port=answer.broker_port, cut_before=cut, damaged=damaged, tls=tls)
+                self.lines[home], self.cut[home] = line, cut
+                told = replace(answer, broker_port=line.port, enrol_port=line.enrol_port)
+                enrolment.write_text(build_answer(told), encoding="utf-8")
         return answer.agent
 
     def sign_in_links(self) -> dict[str, str]:
         """A fresh one-time link for the member of each home."""
-        clock = ("--clock", str(self.clock.path))
         members = list(self.members.values())
         person = ("--by", members[0], "--reason", "first visit to the pages")
-        lines = self._run(
-            "hub", "sign-in", "--data", str(self.hub_folder), *clock, *person, "--json", "--member", *members
-        )
-        links = [json.loads(line)["link"] for line in lines.splitlines()]
+        links = [line["link"] for line in self.hub_lines("sign-in", *person, "--json", "--member", *members)]
         return dict(zip(self.members, links, strict=True))
 
     def wake_residents(self) -> None:
@@ -239,7 +236,7 @@ class Demo:
         for home in self.agents:
             config = self._agent_config(home)
             options = {"--config": config, "--clock": self.clock.path, "--history": config.parent / "recording.csv"}
-            self._start(f"agent-{home}", "edge_agent", "run", options=options)
+            self.place.start(f"agent-{home}", "edge_agent", "run", options=options)
         last = slot_of(self.start_s) - 1
         kept_back = sum(last + 1 - cut for cut in self.cut.values())
         expected = len(self.agents) * self.history_days * 96 - kept_back
@@ -262,13 +259,16 @@ class Demo:
 
         `between` is what else is done at a boundary (unix s) while time stands.
         """
-        boundary = self.start_s
-        self.clock.run_until(boundary + HOLD_AFTER_BOUNDARY_S, rate=self.live_rate)
+        boundary, rate = self.start_s, self.live_rate / FIRST_SLOWER
+        self.clock.run_until(boundary + HOLD_AFTER_BOUNDARY_S, rate=rate)
         while boundary < self.end_s + NIGHT_S:
             boundary += SLOT_S
             began_s = time.monotonic()
-            self.clock.run_until(boundary + HOLD_AFTER_BOUNDARY_S, rate=self.live_rate)
+            self.clock.run_until(boundary + HOLD_AFTER_BOUNDARY_S, rate=rate)
+            rate = self.live_rate
             self.programs.wait("time to pass", lambda: self.clock.now() >= boundary + 60)  # noqa: B023 - waited for here
+            if (event := self.hub.live_event(boundary - self.start_s)) is not None:
+                self.print_line(f"  {datetime.fromtimestamp(boundary, ZoneInfo(self.tz)):%H:%M}  {event}")
             self.keep_up(boundary)
             if boundary in between:
                 between[boundary]()
@@ -304,7 +304,7 @@ class Demo:
 
     def rest_until(self, day: date, *, local_hour: int) -> None:
         """End the homes, their agents and the hub, and let time pass to this local hour."""
-        self.programs.stop()
+        self.programs.rest()
         until = datetime(day.year, day.month, day.day, local_hour, tzinfo=ZoneInfo(self.tz)).timestamp()
         self.clock.run_until(until, rate=REST_RATE)
         self.programs.wait("time to pass", lambda: self.clock.now() >= until)
@@ -312,6 +312,7 @@ class Demo:
     def close(self) -> None:
         """Leave nothing running."""
         self.programs.stop()
+        self.hub.close()
         if self._lines is not None:
             self._lines.close()
             self._lines = None
@@ -319,7 +320,7 @@ class Demo:
     def ask_hub(self) -> dict[str, Any] | None:
         """The hub's status, or None while it does not answer."""
         try:
-            running = json.loads((self.hub_folder / "running.json").read_text(encoding="utf-8"))
+            running = json.loads((self.place.hub_folder / "running.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return None
         return get_json(f"{self.hub_url}/api/status.json", key=running["status_key"])
@@ -360,11 +361,11 @@ class Demo:
 
     def hub_json(self, *arguments: str) -> object:
         """What a command of the hub prints as JSON."""
-        return json.loads(self._hub(*arguments))
+        return json.loads(self.place.hub(*arguments))
 
     def hub_lines(self, *arguments: str) -> list[Any]:
         """What a command of the hub prints as one JSON document a line."""
-        return [json.loads(line) for line in self._hub(*arguments).splitlines()]
+        return [json.loads(line) for line in self.place.hub(*arguments).splitlines()]
 
     def _all_receipted(self, status: dict[str, Any], *, through: Slot) -> bool:
         """Everything but what waits behind a line that is cut."""
@@ -383,18 +384,3 @@ class Demo:
 
     def data_of(self, home: str) -> Path:
         return self._agent_config(home).parent / "data"
-
-    def _hub(self, command: str, *rest: str) -> str:
-        clock = ("--clock", str(self.clock.path))
-        return self._run("hub", command, "--data", str(self.hub_folder), *clock, *rest)
-
-    def _start(self, name: str, *command: str, options: Mapping[str, object]) -> ChildProcess:
-        arguments = [text for option, value in options.items() for text in (option, str(value))]
-        return self.programs.start(name, [sys.executable, "-m", *command, *arguments])
-
-    def _run(self, module: str, *arguments: str) -> str:
-        done = self.programs.run([sys.executable, "-m", module, *arguments])
-        if done.returncode != 0:
-            words = (done.stderr.strip() or done.stdout.strip()).splitlines()
-            raise DemoError(f"{module} {arguments[0]}: {words[-1] if words else f'exit code {done.returncode}'}")
-        return done.stdout

@@ -1,12 +1,14 @@
 """A home's line to the co-op's broker: MQTT forwarded on this computer, disturbed by a script and repaired later.
 
 A cut line refuses nothing and answers nothing: what was sent waits in it, as behind a router that has stopped. It
-reads whole MQTT packets, and of a batch only its quarter hour; it has no key.
+reads whole MQTT packets, and of a batch only its quarter hour; it has no key. Where home and broker speak TLS it has to
+have both their certificates, which a line outside a demonstration has not; it still cannot sign for the home.
 """
 
 import asyncio
+import ssl
 import threading
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +22,8 @@ PUBLISH = 3
 PACKET_BYTES_MAX = 1 << 20
 CHUNK_BYTES = 65_536
 HELD_PACKETS_MAX = 1000
+HERE = "127.0.0.1"
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @dataclass(frozen=True)
@@ -31,19 +35,34 @@ class LineFault:
     damaged: Sequence[Slot] = ()
 
 
+@dataclass(frozen=True)
+class LineTls:
+    """What a line needs where home and hub speak TLS: how it shows itself to the home as the broker, and to the broker
+    as the home; and the hub's port where the home enrolled, which is behind the same line."""
+
+    to_home: ssl.SSLContext
+    to_broker: ssl.SSLContext
+    enrol_port: int
+
+
 class HomeLine:
     """Forwards to the broker until the batch of `cut_before` would pass; from then on everything waits for `mend`.
 
     The batches of the quarter hours in `damaged` pass once with one bit flipped: the sender has to notice.
     """
 
-    def __init__(self, *, broker_port: int, cut_before: Slot, damaged: Iterable[Slot] = ()) -> None:
+    def __init__(
+        self, *, broker_port: int, cut_before: Slot, damaged: Iterable[Slot] = (), tls: LineTls | None = None
+    ) -> None:
         self._broker_port = broker_port
+        self._tls = tls
+        self._servers: list[asyncio.Server] = []
         self._cut_before: Slot | None = cut_before
         self._to_damage = set(damaged)
         self._is_whole = asyncio.Event()
         self._is_whole.set()
         self.port = 0
+        self.enrol_port = 0
         self.damaged = 0
 
     @property
@@ -57,13 +76,34 @@ class HomeLine:
         self._is_whole.set()
 
     async def listen(self) -> None:
-        """Serve on a free port of the loopback, kept in `port`."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port = int(self._server.sockets[0].getsockname()[1])
+        """Serve on free ports of the loopback, kept in `port` and, with TLS, in `enrol_port`."""
+        context = None if self._tls is None else self._tls.to_home
+        self.port = await self._listen(self._serve, context)
+        if self._tls is not None:
+            self.enrol_port = await self._listen(self._serve_enrolment, None)
+
+    async def _listen(self, serve: Serve, context: ssl.SSLContext | None) -> int:
+        server = await asyncio.start_server(serve, HERE, 0, ssl=context)
+        self._servers.append(server)
+        return int(server.sockets[0].getsockname()[1])
 
     def close(self) -> None:
         """Stop listening."""
-        self._server.close()
+        for server in self._servers:
+            server.close()
+
+    async def _serve_enrolment(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Forwards what it cannot read."""
+        assert self._tls is not None
+        try:
+            await self._is_whole.wait()
+            from_hub, to_hub = await asyncio.open_connection(HERE, self._tls.enrol_port)
+            try:
+                await _until_one_ends(self._carry(reader, to_hub), self._carry(from_hub, writer))
+            finally:
+                to_hub.close()
+        finally:
+            writer.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         packets: asyncio.Queue[bytes] = asyncio.Queue(HELD_PACKETS_MAX)
@@ -75,9 +115,10 @@ class HomeLine:
 
     async def _connect(self, packets: asyncio.Queue[bytes], writer: asyncio.StreamWriter) -> None:
         await self._is_whole.wait()
-        from_broker, to_broker = await asyncio.open_connection("127.0.0.1", self._broker_port)
+        context = None if self._tls is None else self._tls.to_broker
+        from_broker, to_broker = await asyncio.open_connection(HERE, self._broker_port, ssl=context)
         try:
-            await _until_one_ends(self._send(packets, to_broker), self._answer(from_broker, writer))
+            await _until_one_ends(self._send(packets, to_broker), self._carry(from_broker, writer))
         finally:
             to_broker.close()
 
@@ -109,7 +150,7 @@ class HomeLine:
             return packet[:middle] + bytes([packet[middle] ^ 1]) + packet[middle + 1 :]
         return packet
 
-    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while chunk := await reader.read(CHUNK_BYTES):
             await self._is_whole.wait()
             writer.write(chunk)
@@ -125,9 +166,11 @@ class HomeLines:
         self._thread = threading.Thread(target=self._loop.run_forever, name="home-lines", daemon=True)
         self._thread.start()
 
-    def add(self, *, broker_port: int, cut_before: Slot, damaged: Iterable[Slot] = ()) -> HomeLine:
+    def add(
+        self, *, broker_port: int, cut_before: Slot, damaged: Iterable[Slot] = (), tls: LineTls | None = None
+    ) -> HomeLine:
         """A new line that listens."""
-        line = HomeLine(broker_port=broker_port, cut_before=cut_before, damaged=damaged)
+        line = HomeLine(broker_port=broker_port, cut_before=cut_before, damaged=damaged, tls=tls)
         asyncio.run_coroutine_threadsafe(line.listen(), self._loop).result()
         self._lines.append(line)
         return line

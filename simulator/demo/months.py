@@ -4,22 +4,16 @@ It asks the hub's commands, as a board and a member would, and keeps what they s
 """
 
 import shlex
-import sqlite3
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from simulator.demo.director import BOARD_MEMBERS, Demo
 
 Json = dict[str, Any]
-LOG_OF_LOOKS = "access_log"
-LOGS_OF_ROWS = ("row_log", "row_log_waiting")
-"""A row that the hub wrote waits in the second until it is sealed into the first."""
 
 
 @dataclass
@@ -83,9 +77,9 @@ def publish_while_late(demo: Demo, books: MonthBooks) -> None:
 def correct(demo: Demo, books: MonthBooks) -> None:
     """Run R1 on the day it falls due: previewed, booked, made again, published."""
     _book(demo, books, "R1")
-    rows_before = stored_rows(demo.hub_folder / "hub.sqlite")
+    rows_before = demo.hub.stored_rows()
     again = _settle(demo, books, "R1")
-    books.rerun = Rerun(str(again["run_key"]), rows_before, stored_rows(demo.hub_folder / "hub.sqlite"))
+    books.rerun = Rerun(str(again["run_key"]), rows_before, demo.hub.stored_rows())
     publish(demo, books, "R1")
     books.marked_after = _marked(_runs(demo), books.month)
 
@@ -105,26 +99,6 @@ def check_statement(demo: Demo, books: MonthBooks, home: str) -> None:
         "verified": done.returncode == 0,
         "said": words,
     }
-
-
-def stored_rows(path: Path) -> int:
-    """How many rows all tables of a store hold, without its access log and that log's lines in the log of rows.
-
-    Counted as at one moment: a look that waits to be sealed into the log of rows may be sealed between two counts.
-    """
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)) as db:
-        db.execute("BEGIN")
-        tables = "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> ?"
-        names = [str(name) for (name,) in db.execute(tables, (LOG_OF_LOOKS,))]
-        rows = sum(_count(db, name) for name in names)
-        return rows - sum(_count(db, log, LOG_OF_LOOKS) for log in LOGS_OF_ROWS)
-
-
-def _count(db: sqlite3.Connection, table: str, source: str | None = None) -> int:
-    """How many rows a table holds, or those of one source."""
-    of_source, values = ("", ()) if source is None else (" WHERE source = ?", (source,))
-    (count,) = db.execute(f'SELECT count(*) FROM "{table}"{of_source}', values).fetchone()  # noqa: S608
-    return int(count)
 
 
 def settle_days(demo: Demo, days: Sequence[str]) -> list[Json]:

@@ -4,6 +4,7 @@ Only processes started here are ever signalled. Costs are those of the whole pro
 """
 
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from simulator.errors import DemoError
 
@@ -31,14 +32,16 @@ ONLY_UNDER_DIRECTOR = '[ "$PPID" = "$0" ] && exec "$@"'
 """A shell's line: become the command, unless the director was gone before the kernel was asked to watch it."""
 
 
-def end_with_director(command: Sequence[str], director: int) -> list[str]:
-    """The command so that the kernel ends it when its parent `director` is gone, even killed; as it is without setpriv.
+def end_with_director(command: Sequence[str], director: int, number: signal.Signals = signal.SIGTERM) -> list[str]:
+    """The command so that the kernel ends it by this signal when its parent `director` is gone, even killed, or the
+    thread of it that started the command; as it is without setpriv.
 
     The kernel tells of no end that came before it was asked, so a program that is only being started then looks itself.
     """
     if SETPRIV is None:
         return list(command)
-    return [SETPRIV, "--pdeathsig", "TERM", "--", "/bin/sh", "-c", ONLY_UNDER_DIRECTOR, str(director), *command]
+    name = number.name.removeprefix("SIG")
+    return [SETPRIV, "--pdeathsig", name, "--", "/bin/sh", "-c", ONLY_UNDER_DIRECTOR, str(director), *command]
 
 
 @dataclass
@@ -48,6 +51,7 @@ class ChildProcess:
     name: str
     process: subprocess.Popen[bytes]
     log_path: Path
+    end_by: signal.Signals = signal.SIGTERM
     last_cpu_s: float = 0.0
 
     def check(self) -> None:
@@ -66,38 +70,70 @@ class ChildProcess:
 class ChildProcesses:
     """All programs of a demonstration; `stop` leaves nothing running.
 
-    `running` serve until they are stopped; `finishing` exit when their work is done.
+    `running` serve until they are stopped; `finishing` exit when their work is done; `engines` are what those rest on,
+    a database or a broker: they end last.
     """
 
     folder: Path
     environment: Mapping[str, str]
     running: list[ChildProcess] = field(default_factory=list)
     finishing: list[ChildProcess] = field(default_factory=list)
+    engines: list[ChildProcess] = field(default_factory=list)
     is_ending: bool = False
     _commands: set["subprocess.Popen[str]"] = field(default_factory=set)
     _open_logs: list[IO[bytes]] = field(default_factory=list)
 
     def start(self, name: str, command: Sequence[str], *, finishes: bool = False) -> ChildProcess:
         """Start a program; what it prints goes to `<folder>/<name>.log`. Raises: DemoError while ending."""
+        return self._started(name, command, self.finishing if finishes else self.running)
+
+    def start_engine(
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        end_by: signal.Signals,
+        user: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> ChildProcess:
+        """Start what others rest on, which ends by this signal; perhaps as another user, or in its own environment.
+
+        Call it in the main thread: the engine ends with the thread. Raises: DemoError while ending.
+        """
+        return self._started(name, command, self.engines, end_by=end_by, user=user, environment=environment)
+
+    def _started(
+        self,
+        name: str,
+        command: Sequence[str],
+        among: list[ChildProcess],
+        *,
+        end_by: signal.Signals = signal.SIGTERM,
+        user: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> ChildProcess:
         self._check_not_ending()
         log_path = self.folder / f"{name}.log"
         log = log_path.open("ab")
         self._open_logs.append(log)
         process = subprocess.Popen(
-            end_with_director(command, os.getpid()),
+            end_with_director(command, os.getpid(), end_by),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=dict(self.environment),
+            env=dict(self.environment if environment is None else environment),
             start_new_session=True,
+            **as_user(user),
         )
-        program = ChildProcess(name, process, log_path)
-        (self.finishing if finishes else self.running).append(program)
+        program = ChildProcess(name, process, log_path, end_by)
+        among.append(program)
         if self.is_ending:  # the signal came between the check and the start
-            process.terminate()
+            process.send_signal(end_by)
         return program
 
-    def run(self, command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    def run(
+        self, command: Sequence[str], *, user: str | None = None, environment: Mapping[str, str] | None = None
+    ) -> "subprocess.CompletedProcess[str]":
         """Run a command to its end and return what it printed. Raises: DemoError while ending."""
         self._check_not_ending()
         with subprocess.Popen(
@@ -105,9 +141,10 @@ class ChildProcesses:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=dict(self.environment),
+            env=dict(self.environment if environment is None else environment),
             text=True,
             start_new_session=True,
+            **as_user(user),
         ) as process:
             self._commands.add(process)
             try:
@@ -125,7 +162,7 @@ class ChildProcesses:
     def check(self) -> None:
         """Raises: DemoError when any program is gone, or everything is to end."""
         self._check_not_ending()
-        for program in self.running:
+        for program in (*self.engines, *self.running):
             program.check()
 
     def wait(
@@ -157,36 +194,59 @@ class ChildProcesses:
             raise DemoError("it was asked to end")
 
     def end(self) -> None:
-        """Ask everything to end, without waiting: fit for a signal handler. `check` raises from now on."""
+        """Ask all but the engines to end, without waiting: fit for a signal handler. `check` raises from now on."""
         self.is_ending = True
         for command in tuple(self._commands):
             command.send_signal(signal.SIGTERM)
         for program in (*self.finishing, *self.running):
             program.process.send_signal(signal.SIGTERM)
 
-    def stop(self) -> None:
-        """Ask every program to end, newest first, and wait; what does not end in time is killed with its children."""
+    def kill(self, program: ChildProcess) -> None:
+        """End a program with all that it has started, at once, as a machine that loses its power would."""
+        program.cpu_s()
+        self.running.remove(program)
+        os.killpg(program.process.pid, signal.SIGKILL)
+        program.process.wait()
+
+    def rest(self) -> None:
+        """Ask every program but the engines to end, newest first, and wait; what does not end in time is killed with
+        its children."""
         programs = [*self.finishing, *self.running]
-        for program in reversed(programs):
-            program.cpu_s()
-            if not self.is_ending:  # else it is asked already
-                program.process.send_signal(signal.SIGTERM)
-        until = time.monotonic() + STOP_WITHIN_S
-        for program in reversed(programs):
-            try:
-                program.process.wait(timeout=max(0.1, until - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                program.process.kill()
-                program.process.wait()
-            # Whatever a program started and left behind is in its own process group.
-            with suppress(ProcessLookupError):
-                os.killpg(program.process.pid, signal.SIGKILL)
+        _end_in_time(programs, is_asked=self.is_ending)
         # What they cost counts from now on as that of finished children.
         self.running.clear()
         self.finishing.clear()
+
+    def stop(self) -> None:
+        """The same, and then the engines, whose clients have ended."""
+        self.rest()
+        _end_in_time(self.engines, is_asked=False)
+        self.engines.clear()
         for log in self._open_logs:
             log.close()
         self._open_logs.clear()
+
+
+def _end_in_time(programs: Sequence[ChildProcess], *, is_asked: bool) -> None:
+    for program in reversed(programs):
+        program.cpu_s()
+        if not is_asked:
+            program.process.send_signal(program.end_by)
+    until = time.monotonic() + STOP_WITHIN_S
+    for program in reversed(programs):
+        try:
+            program.process.wait(timeout=max(0.1, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            program.process.kill()
+            program.process.wait()
+        # Whatever a program started and left behind is in its own process group.
+        with suppress(ProcessLookupError):
+            os.killpg(program.process.pid, signal.SIGKILL)
+
+
+def as_user(name: str | None) -> dict[str, Any]:
+    """How a process is started as somebody else, which only root can do; None: as oneself."""
+    return {} if name is None else {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": [], "cwd": "/"}
 
 
 class MemoryWatch:
@@ -227,7 +287,7 @@ class MemoryWatch:
         self.peak_bytes = max(self.peak_bytes, sum(sizes.values()))
         shares = {
             program.name: sum(sizes.get(pid, 0) for pid in tree_of(program.process.pid))
-            for program in list(self._programs.running)
+            for program in [*self._programs.engines, *self._programs.running]
         }
         for name, size in {**shares, "demo": sizes[os.getpid()]}.items():
             self.peak_by_program[name] = max(self.peak_by_program.get(name, 0), size)

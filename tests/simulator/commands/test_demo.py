@@ -10,6 +10,7 @@ from hub.storage.records import Coop
 from protocols.toml_text import read_toml
 from simulator.__main__ import main
 from simulator.demo.director import Demo
+from simulator.demo.hubs.place import HubPlace
 
 
 @pytest.mark.parametrize("place", ["full", "file", "file/below"])
@@ -45,7 +46,7 @@ def test_the_street_of_a_demonstration_can_count_each_phase(
     """The street gets the switch, and the co-op's first rule then lets derived energy count."""
     started: list[tuple[str, ...]] = []
 
-    def start(_: Demo, name: str, *command: str, options: Mapping[str, object]) -> None:
+    def start(_: HubPlace, name: str, *command: str, options: Mapping[str, object]) -> None:
         if name == "street":
             (tmp_path / "street").mkdir()
             (tmp_path / "street" / "street.json").write_text(
@@ -53,16 +54,16 @@ def test_the_street_of_a_demonstration_can_count_each_phase(
             )
         started.append((name, *command))
 
-    monkeypatch.setattr(Demo, "_start", start)
+    monkeypatch.setattr(HubPlace, "start", start)
     demo = Demo(tmp_path, 1, homes=2, history_days=1, print_line=print, counts_apart=counts_apart)
     monkeypatch.setattr(demo.programs, "start", lambda *_, **__: None)
     monkeypatch.setattr(demo.programs, "wait", lambda *_, **__: None)
     demo.start_street("")
-    demo.hub_folder.mkdir()
+    demo.place.hub_folder.mkdir()
     coop = Coop("lindenweg", "Lindenweg Energy", demo.tz, "EUR")
-    (demo.hub_folder / "hub.toml").write_text(settings_text(coop))
+    (demo.place.hub_folder / "hub.toml").write_text(settings_text(coop))
     demo.start_hub()
     demo.close()
     assert ("--counts-apart" in started[0]) == counts_apart
-    rules = read_toml((demo.hub_folder / "hub.toml").read_bytes())["rules"]
+    rules = read_toml((demo.place.hub_folder / "hub.toml").read_bytes())["rules"]
     assert (rules["derived_wh"], rules["derived_percent"]) == ((50, 10) if counts_apart else (0, 0))

@@ -1,6 +1,8 @@
 """A home's line to the broker: whole packets pass in order, a cut holds everything back, and mending loses nothing."""
 
 import asyncio
+import ssl
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -12,7 +14,8 @@ from protocols.wire.chain import FIRST_PREVIOUS
 from protocols.wire.envelope import seal
 from protocols.wire.readings import Batch, ClockTrust, Column, encode_batch
 from protocols.wire.topics import uplink_topic
-from simulator.demo.home_line import HomeLine, batch_slot, pop_packet
+from simulator.demo.home_line import HomeLine, LineTls, batch_slot, pop_packet
+from tests.coop_authority import TestAuthority
 
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
 SLOT = 1_975_000
@@ -120,6 +123,43 @@ async def test_a_cut_line_holds_back_and_a_mended_one_delivers_all_in_order() ->
         got = await broker.wait_for(7)
         assert [packet for packet in got[3:] if packet != PING] == [sent[2], sent[3], sent[1]]
         for each in (writer, other):
+            each.close()
+        line.close()
+
+
+async def test_a_line_between_two_ends_that_speak_tls_reads_what_passes_and_cuts_the_way_to_the_hub_too(
+    tmp_path: Path,
+) -> None:
+    authority, broker, hub = TestAuthority(), Broker(), Broker()
+    to_all = authority.server_context(tmp_path, "127.0.0.1")
+    trusting = ssl.create_default_context(cadata=authority.root_pem.decode())
+    async with (
+        await asyncio.start_server(broker.serve, "127.0.0.1", 0, ssl=to_all) as server,
+        await asyncio.start_server(hub.serve, "127.0.0.1", 0) as enrolment,
+    ):
+        port, enrol_port = (each.sockets[0].getsockname()[1] for each in (server, enrolment))
+        tls = LineTls(to_all, trusting, enrol_port)
+        line = HomeLine(broker_port=port, cut_before=SLOT + 1, damaged=[SLOT], tls=tls)
+        await line.listen()
+        _, asking = await asyncio.open_connection("127.0.0.1", line.enrol_port)
+        asking.write(PING)
+        assert await hub.wait_for(1) == [PING]
+        _, writer = await asyncio.open_connection("127.0.0.1", line.port, ssl=trusting)
+        writer.write(PING + publishing(SLOT) + publishing(SLOT + 1))
+        got = await broker.wait_for(2)
+        assert (got[0], line.damaged) == (PING, 1)
+        assert got[1] != publishing(SLOT)
+        async with asyncio.timeout(60):
+            while not line.is_cut:
+                await asyncio.sleep(0)
+        _, later = await asyncio.open_connection("127.0.0.1", line.enrol_port)
+        later.write(PING)
+        await later.drain()
+        assert (len(broker.got), len(hub.got)) == (2, 1)
+        line.mend()
+        assert (await broker.wait_for(3))[2] == publishing(SLOT + 1)
+        assert await hub.wait_for(2) == [PING, PING]
+        for each in (asking, writer, later):
             each.close()
         line.close()
 

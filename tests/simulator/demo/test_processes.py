@@ -1,5 +1,6 @@
 """The programs of a demonstration end when asked, including those that would finish later."""
 
+import signal
 import subprocess
 import sys
 import time
@@ -56,6 +57,32 @@ def test_stop_ends_what_serves_and_what_was_to_finish(programs: ChildProcesses, 
     programs.check()
     programs.stop()
     assert [program.process.returncode for program in both] == [-15, -15]
+
+
+def test_engines_end_last_by_their_own_signal_and_outlast_a_rest(programs: ChildProcesses, tmp_path: Path) -> None:
+    engine = programs.start_engine("engine", sleeper(tmp_path / "engine"), end_by=signal.SIGQUIT)
+    serving = programs.start("serving", sleeper(tmp_path / "serving"))
+    for program in (engine, serving):
+        wait_for(tmp_path / program.name)
+    programs.rest()
+    assert serving.process.returncode == -signal.SIGTERM
+    programs.check()
+    assert engine.process.poll() is None
+    again = programs.start("again", sleeper(tmp_path / "again"))
+    wait_for(tmp_path / "again")
+    programs.end()
+    assert again.process.wait(HANGS_AFTER_S) == -signal.SIGTERM
+    assert engine.process.poll() is None, "who serves may still need it"
+    programs.stop()
+    assert engine.process.returncode == -signal.SIGQUIT
+
+
+def test_an_engine_that_is_gone_is_told(programs: ChildProcesses) -> None:
+    command = [sys.executable, "-c", "import os; print(os.environ['OWN'])"]
+    engine = programs.start_engine("engine", command, end_by=signal.SIGTERM, environment={"OWN": "its last words"})
+    engine.process.wait(HANGS_AFTER_S)
+    with pytest.raises(DemoError, match="engine ended with exit code 0: its last words"):
+        programs.check()
 
 
 def test_a_finished_program_does_not_count_as_gone(programs: ChildProcesses) -> None:

@@ -11,7 +11,11 @@ from simulator.demo.months import MonthBooks, Rerun
 from simulator.demo.report import Evidence, check_invariants, make_report, report_lines
 
 MESSAGES = 40
-RUNS = {"D": {"days": 3, "entries": 12}, "M1": {"days": 1, "entries": 4}, "R1": {"days": 2, "entries": 8}}
+RUNS = {
+    "D": {"days": 3, "entries": 12, "hash": "d0" * 32},
+    "M1": {"days": 1, "entries": 4, "hash": "e1" * 32},
+    "R1": {"days": 2, "entries": 8, "hash": "f1" * 32},
+}
 
 
 def message(seq: int, *, receipted_at: int | None = 1) -> dict[str, Any]:
@@ -113,6 +117,7 @@ def sound() -> Evidence:
         log_findings=[],
         settled_again=[{"day": "2026-05-20", "entries_booked": 0}],
         peak_memory_bytes=900_000_000,
+        memory_bytes_max=900_000_000,
         hub_bytes=40_000,
     )
 
@@ -304,3 +309,9 @@ def test_an_empty_street_reports_without_a_share() -> None:
     report = make_report(replace(seen, truth={"homes": homes})) | {"stages": [], "peak_memory_mb": 1}
     assert report["energy"]["self_sufficiency"] is None
     assert any("not known" in line for line in report_lines(report))
+
+
+def test_the_table_shows_the_hash_of_every_kind_of_run() -> None:
+    lines = report_lines(make_report(sound()) | {"stages": [], "peak_memory_mb": 900})
+    for kind, run in RUNS.items():
+        assert any(line.split() == ["hash", "of", kind, run["hash"]] for line in lines), kind

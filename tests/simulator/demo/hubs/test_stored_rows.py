@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from simulator.demo.months import stored_rows
+from simulator.demo.hubs.stored_rows import stored_rows
 
 TABLES = """
 CREATE TABLE entry (id INTEGER PRIMARY KEY);
