@@ -13,9 +13,12 @@ from typing import Any
 
 import pytest
 
+from edge_agent.outbox.opening import open_outbox
 from edge_agent.uplink.broker_connection import BrokerConnection
 from edge_agent.uplink.broker_session import BrokerSession
+from edge_agent.uplink.hub_keys import KnownHubKeys
 from edge_agent.uplink.moving.place import TRIAL_S, BrokerPlace
+from edge_agent.uplink.mqtt_link import Uplink
 from edge_agent.uplink.pace.waits import ReconnectWaits
 from edge_agent.uplink.tls.files import TlsFiles, certificate_request
 from protocols.enrolment.broker_notices import BrokerNotice, encode_broker
@@ -195,3 +198,28 @@ async def test_why_the_broker_was_not_reached_is_said(
         await until(lambda: bool(heard.down))
         await asyncio.wait_for(connection.leave(), 20)
     assert words in str(heard.down[0])
+
+
+async def test_the_uplinks_certificate_goes_by_real_time_whatever_time_the_agent_lives_in(tmp_path: Path) -> None:
+    """As in a demonstration: its timeline lies in another year than its certificates."""
+    another_year = float(NOW_S - 365 * 86400)
+    hub_keys = KnownHubKeys(tmp_path, coop="sonne", identity=b"", first="", now=lambda: float(NOW_S))
+    async with open_outbox(tmp_path / "data", max_mb=8, now_s=another_year) as (outbox, _):
+        uplink = Uplink(
+            outbox,
+            coop="sonne",
+            agent="a-1",
+            hub_keys=hub_keys,
+            broker=BrokerPlace(("127.0.0.1", 1)),
+            now=lambda: another_year,
+            monotonic=time.monotonic,
+            reseal=lambda _message: None,
+            tls=files(tmp_path),
+        )
+        heard = Listener()
+        uplink.note_down = heard.note_down  # type: ignore[method-assign]
+        running = asyncio.ensure_future(uplink.run())
+        await until(lambda: bool(heard.down), 60, "it has tried to connect")
+        running.cancel()
+        await asyncio.wait({running})
+    assert heard.down[0] == "cannot be reached"
