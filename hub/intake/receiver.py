@@ -144,7 +144,7 @@ class Intake:
         """Wait for messages, collect a group, store it and send the receipts; write down what was left for later."""
         group = Group()
         try:
-            await self._follow_shards()
+            await self.follow_shards()
             ahead = self._opening.take_ahead()
             group = Group(await self._collect()) if ahead is None else ahead.only(self._work.own(ahead.deliveries))
             if group.deliveries:
@@ -233,7 +233,7 @@ class Intake:
             except HomesChangedError as error:
                 log.info("a group is judged again: %s (%s)", error, ", ".join(sorted(error.homes)))
             # What was judged is not stored: the state is read again, without the agents that others have now.
-            await self._follow_shards()
+            await self.follow_shards()
             await self._reload()
             group = group.only(self._work.own(group.deliveries))
         raise StoreError("other workers change the same homes again and again")
@@ -296,7 +296,7 @@ class Intake:
     def _has_waiting(self, agent: str) -> bool:
         return self._admission.has_waiting(agent) or self._opening.has_ahead(agent)
 
-    async def _follow_shards(self) -> None:
+    async def follow_shards(self) -> None:
         """Take up the shards that this worker was given and forget those that others have. Raises: StoreError."""
         if not self._work.is_behind:
             return

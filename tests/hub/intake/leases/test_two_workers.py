@@ -1,0 +1,183 @@
+"""Workers over one store: who has lost a shard writes nothing and signs nothing, and the others go on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from hub.storage.sqlite.store import SqliteStore
+from protocols.wire.topics import SHARDS, shard_of
+from tests.hub.intake.leases.two_workers import Worker, let_expire
+from tests.hub.sending_home import SendingHome, open_store
+
+
+def apart() -> list[SendingHome]:
+    """Two homes whose agents are in different shards."""
+    first = SendingHome("h01")
+    second = SendingHome("h02")
+    while shard_of(second.agent) == shard_of(first.agent):
+        second = SendingHome("h02")
+    return [first, second]
+
+
+@pytest.fixture
+async def homes() -> list[SendingHome]:
+    return apart()
+
+
+@pytest.fixture
+async def store(tmp_path: Path, homes: list[SendingHome]) -> AsyncIterator[SqliteStore]:
+    opened = await open_store(tmp_path, homes)
+    yield opened
+    await opened.close()
+
+
+async def numbers(store: SqliteStore, home: SendingHome) -> list[int]:
+    rows = await store.read(
+        lambda db: db.execute_fetchall("SELECT seq FROM message WHERE agent = ? ORDER BY position", (home.agent,))
+    )
+    return [int(row[0]) for row in rows]
+
+
+async def test_a_worker_alone_has_every_shard_and_hears_them_all(store: SqliteStore, homes: list[SendingHome]) -> None:
+    worker = Worker("a", store)
+    await worker.turn()
+    assert worker.broker.hears == set(range(SHARDS))
+    await worker.receive(homes[0].batch(), homes[1].batch())
+    assert sorted(each.agent for each in worker.broker.receipts()) == sorted(home.agent for home in homes)
+
+
+async def test_a_worker_that_was_held_up_writes_nothing_and_signs_nothing(
+    store: SqliteStore, homes: list[SendingHome]
+) -> None:
+    held_up, other = Worker("a", store), Worker("b", store)
+    await held_up.turn()
+    first, second = homes[0].batch(), homes[0].batch()
+    await held_up.receive(first)
+    receipted = len(held_up.broker.receipts())
+    await let_expire(store, held_up)
+    await other.turn()
+    assert len(other.shards.working) == SHARDS
+
+    await held_up.receive(second)
+    assert await numbers(store, homes[0]) == [1], "its commit was refused"
+    assert len(held_up.broker.returned) == 1, "the message is left to the other one"
+    await other.receive(second)
+    assert await numbers(store, homes[0]) == [1, 2]
+    assert len(held_up.broker.receipts()) == receipted
+    assert [each.through_seq for each in other.broker.receipts()] == [2]
+    assert held_up.shards.working == {}
+    assert held_up.broker.hears == frozenset()
+
+
+async def test_who_lost_a_shard_answers_no_message_that_it_remembers(
+    store: SqliteStore, homes: list[SendingHome]
+) -> None:
+    held_up, other = Worker("a", store), Worker("b", store)
+    await held_up.turn()
+    first, second = homes[0].batch(), homes[0].batch()
+    await held_up.receive(first)
+    await let_expire(store, held_up)
+    await other.turn()
+    await other.receive(second)
+    before = len(held_up.broker.receipts())
+    await held_up.receive(first)  # stored long ago: nothing has to be written before its receipt
+    assert len(held_up.broker.receipts()) == before, "it would have said less than the other one's receipt"
+
+
+async def test_what_is_of_the_shards_that_are_left_is_stored_all_the_same(
+    store: SqliteStore, homes: list[SendingHome]
+) -> None:
+    worker, other = Worker("a", store), Worker("b", store)
+    await worker.turn()
+    lost = shard_of(homes[0].agent)
+    await let_expire(store, worker, shards=[lost])
+    other.is_deaf = True
+    await other.shards.turn_once()  # it is known now, but has no share yet
+    other.is_deaf = False
+    await other.turn()
+    assert other.shards.working.keys() == {lost}
+    await worker.receive(homes[0].batch(), homes[1].batch())
+    assert (await numbers(store, homes[0]), await numbers(store, homes[1])) == ([], [1])
+    assert [each.agent for each in worker.broker.receipts()] == [homes[1].agent]
+
+
+async def test_who_joins_gets_a_share_once_the_other_has_given_it_up(
+    store: SqliteStore, homes: list[SendingHome]
+) -> None:
+    worker, joining = Worker("a", store), Worker("b", store)
+    await worker.turn()
+    await joining.turn()
+    assert joining.shards.working == {}, "nothing is free yet"
+    await worker.turn()
+    assert len(worker.shards.working) == SHARDS // 2, "it has ceased to work on what is too much"
+    await joining.turn()
+    assert joining.shards.working == {}, "and has not given it back yet"
+    await worker.turn()
+    await joining.turn()
+    assert worker.shards.working.keys() ^ joining.shards.working.keys() == set(range(SHARDS))
+    assert (worker.broker.hears, joining.broker.hears) == (worker.shards.working.keys(), joining.shards.working.keys())
+    for home in homes:
+        of_home = worker if worker.shards.covers(home.agent) else joining
+        await of_home.receive(home.batch())
+        assert await numbers(store, home) == [1]
+
+
+async def test_a_new_worker_asks_for_what_is_missing(store: SqliteStore, homes: list[SendingHome]) -> None:
+    gone, other = Worker("a", store), Worker("b", store)
+    await gone.turn()
+    sent = [homes[0].batch() for _ in range(5)]
+    await gone.receive(*sent[:2])
+    await let_expire(store, gone)
+    await other.turn()
+    await other.receive(sent[4])
+    assert [(each.through_seq, each.gaps) for each in other.broker.receipts()] == [(2, ((3, 4),))]
+
+
+async def test_a_worker_that_hears_no_broker_leaves_its_shards(store: SqliteStore) -> None:
+    worker, other = Worker("a", store), Worker("b", store)
+    await worker.turn()
+    worker.is_deaf = True
+    await worker.turn()
+    await worker.turn()
+    await other.turn()
+    assert (len(worker.shards.working), len(other.shards.working)) == (0, SHARDS)
+
+
+async def test_a_worker_that_is_not_sure_of_its_shards_says_nothing(
+    store: SqliteStore, homes: list[SendingHome]
+) -> None:
+    worker = Worker("a", store)
+    await worker.turn()
+    worker.steady[0] = 9.9
+    await worker.receive(homes[0].batch())
+    assert len(worker.broker.receipts()) == 1
+    worker.steady[0] = 10.0
+    await worker.receive(homes[0].batch())
+    assert len(worker.broker.receipts()) == 1, "ten seconds after its last turn it cannot know"
+    await worker.turn()
+    await worker.receive(homes[0].batch())
+    assert [each.through_seq for each in worker.broker.receipts()] == [1, 3]
+
+
+async def test_a_worker_that_leaves_in_order_gives_everything_back(store: SqliteStore) -> None:
+    worker, other = Worker("a", store), Worker("b", store)
+    running = asyncio.create_task(worker.shards.run())
+    await worker.shards.has_turned.wait()
+    running.cancel()
+    await asyncio.wait({running})
+    await other.turn()
+    assert len(other.shards.working) == SHARDS
+
+
+async def test_the_store_knows_which_agents_a_worker_knows(store: SqliteStore) -> None:
+    worker = Worker("a", store)
+    await worker.turn()
+    looked = worker.shards.looks_at_agents()
+    before_ms = (await store.lease_table()).now_ms
+    looked(True)
+    await worker.turn()
+    (own,) = (await store.lease_table()).processes
+    assert own.agents_ms is not None
+    assert own.agents_ms <= before_ms
