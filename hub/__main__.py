@@ -78,6 +78,7 @@ _COMMANDS = (
     ("backup", "operation.backup", _Data.REQUIRED, "back the whole hub up, sealed; make the key for that"),
     ("restore", "operation.restore", _Data.REQUIRED, "make a hub's folder from a backup; confirm it afterwards"),
     ("db", "server.db", _Data.REQUIRED, "prepare a PostgreSQL server for the store; copy the store there and back"),
+    ("roles", "server.roles", _Data.REQUIRED, "write the files with which another machine runs a process of this hub"),
     ("status", "operation.status", _Data.REQUIRED, "show the state of the hub"),
 )
 _NEEDS_CLOCK_ALONE = ("bank-file",)

@@ -155,11 +155,16 @@ async def many_hub(
 class Street:
     """Homes that send until everything has a receipt."""
 
-    def __init__(self, hub: ManyHub, homes: list[SendingHome], *, messages: int) -> None:
+    def __init__(
+        self, hub: ManyHub, homes: list[SendingHome], *, messages: int, batches_a_second: float = float("inf")
+    ) -> None:
+        """`batches_a_second` of each home, until they are told to hurry."""
         key = load_signer(hub.folder).identity
         self._hub_key = key if isinstance(key, Ed25519PublicKey) else Ed25519PublicKey.from_public_bytes(key)
         self._sent = {home.agent: [home.batch(FIRST_SLOT + n) for n in range(messages)] for home in homes}
         self._messages = messages
+        self._batches_a_second = batches_a_second
+        self._began_s = asyncio.get_running_loop().time()
         self.through = dict.fromkeys(self._sent, 0)
         self._offered = dict.fromkeys(self._sent, 0)
         self._moved_at = dict.fromkeys(self._sent, 0.0)
@@ -175,6 +180,16 @@ class Street:
     def is_done(self) -> bool:
         """Whether every message has one."""
         return self.receipted == self._messages * len(self._sent)
+
+    def hurry(self) -> None:
+        """From now on the homes send as fast as receipts come."""
+        self._batches_a_second = float("inf")
+
+    @property
+    def _made(self) -> int:
+        """How many batches each home has made so far."""
+        made = (asyncio.get_running_loop().time() - self._began_s) * self._batches_a_second
+        return int(min(self._messages, made))
 
     def _take(self, deliveries: list[Delivery]) -> None:
         for delivery in deliveries:
@@ -201,7 +216,7 @@ class Street:
                         last[agent], self._moved_at[agent] = through, loop.time()
                     if loop.time() - self._moved_at[agent] > AGAIN_S:
                         self._offered[agent], self._moved_at[agent] = through, loop.time()
-                    while self._link.is_connected and self._offered[agent] < min(self._messages, through + WINDOW):
+                    while self._link.is_connected and self._offered[agent] < min(self._made, through + WINDOW):
                         self._offered[agent] = max(self._offered[agent], through) + 1
                         self._publish(agent, self._offered[agent])
                 await asyncio.sleep(0.01)  # the pace of these homes: nothing is awaited by it
