@@ -148,6 +148,11 @@ class Timetable:
         self._tallies = {job.name: _Tally() for job in self._jobs}
 
     @property
+    def has_jobs(self) -> bool:
+        """Whether it has anything to do."""
+        return bool(self._jobs)
+
+    @property
     def jobs_due(self) -> int:
         """How many jobs are due and have not run yet."""
         now_s = self._clock.now()

@@ -69,16 +69,33 @@ class ForecastJob:
         self._newest: tuple[Forecast, ...] = ()
         self._kept = KeptSums(store)
 
-    @property
-    def newest(self) -> tuple[Forecast, ...]:
-        """The complete forecasts from the last run: prompting needs their error paths, which are not stored."""
-        return self._newest
+    async def issued(self, due_s: int) -> tuple[Forecast, ...]:
+        """The complete forecasts that were issued in the slot of `due_s`: prompting needs their error paths, which are
+        not stored. Where another worker issued them, they are made once more. Empty if none were issued then.
+
+        Raises: JobError.
+        """
+        now_slot = slot_of(due_s)
+        if not any(made.issued_slot == now_slot for made in self._newest):
+            stored = await self._store.latest_forecasts(issued_by=now_slot)
+            if all(row.issued_slot != now_slot for row in stored.values()):
+                return ()
+            self._newest = await self._made(due_s)
+        return tuple(made for made in self._newest if made.issued_slot == now_slot)
 
     async def __call__(self, due_s: int) -> None:
         """Idempotent: a second run for the same due time replaces the forecasts with equal ones.
 
         Raises: JobError when there is nothing to forecast from.
         """
+        self._newest = ()
+        made = await self._made(due_s)
+        if made:
+            await self._store.add_forecasts([_row(one) for one in made])
+        self._newest = made
+
+    async def _made(self, due_s: int) -> tuple[Forecast, ...]:
+        """The forecasts as at this time; empty if they would be about so few homes that nobody may see them."""
         now_slot = slot_of(due_s)
         slots = range(now_slot - HISTORY_DAYS * SLOTS_PER_DAY, now_slot)
         # The day's group, as on Today: a consent given or withdrawn during the day does not show in the next forecast.
@@ -88,7 +105,7 @@ class ForecastJob:
         rule = GroupRule(open_homes(consents, slot=now_slot), self._plants, persons)
         if group and not rule.allows(group):
             self._newest = ()  # members may not see it, nor prompts made from it: it would be about one to four homes
-            return
+            return None
         hood = await read_neighbourhood(
             self._store, slots=slots, access=ACCESS, group=group, plants=self._plants, kept=self._kept
         )
@@ -112,8 +129,7 @@ class ForecastJob:
                 made.append(await self._worker.forecast(request))
             except (ForecastInputError, ForecastWorkerError) as problem:
                 raise JobError(f"forecast of {target}: {problem}") from None
-        await self._store.add_forecasts([_row(one) for one in made])
-        self._newest = tuple(made)
+        return tuple(made)
 
     async def _weather(self, due_s: int, *, first_slot: Slot) -> WeatherTable:
         until_s = due_s + HORIZON_SLOTS * 900 + 3600

@@ -111,10 +111,14 @@ def _made(name: str, hub: OwnHub, *, channel: Channel, begin: Facts) -> Part:
         from hub.processes.intake import IntakePart  # noqa: PLC0415
 
         return IntakePart(hub, channel=channel, begin=begin)
-    if name in ("timetable", "worker"):
+    if name == "timetable":
         from hub.processes.timetable import TimetablePart  # noqa: PLC0415
 
         return TimetablePart(hub, channel=channel, begin=begin)
+    if name == "worker":
+        from hub.processes.worker import WorkerPart  # noqa: PLC0415
+
+        return WorkerPart(hub, channel=channel, begin=begin)
     from hub.processes.pages import PagesPart  # noqa: PLC0415
 
     return PagesPart(hub, channel=channel, begin=begin)

@@ -14,6 +14,7 @@ from hub.forecasts.job import Forecaster, ForecastJob
 from hub.forecasts.street_totals import StreetService, StreetTotalsJob
 from hub.forecasts.thinning import ThinningJob
 from hub.forecasts.weather import WeatherJob, WeatherSource
+from hub.forecasts.worker import ForecastWorker
 from hub.moving_out.leavers import LeaversJob
 from hub.moving_out.retention import RetentionJob
 from hub.notices.about_money import MoneyNotices
@@ -22,10 +23,12 @@ from hub.notices.invitation_mail import agent_install_lines
 from hub.notices.sealing import SecretSeal
 from hub.notices.sending import MailJob
 from hub.notices.writing import MailWriter
+from hub.processes.own_hub import OwnHub
+from hub.prompts.delivery import PromptSender, Publisher
 from hub.prompts.job import PromptEffectJob, PromptJob, SendPrompt
 from hub.quality.nameplate_limits import make_quality_check
 from hub.settlement_job import SettlementJob
-from hub.statements.credit_notices import CreditsJob, SendCredits
+from hub.statements.credit_notices import CreditsJob, CreditsSender, SendCredits
 from hub.statements.own_days import OwnDays
 from hub.storage.contract import Store
 from hub.timetable import JobError, PlannedJob, daily, every, first_of, hourly
@@ -141,4 +144,26 @@ def planned_jobs(
         PlannedJob("old forecasts", daily(1, 30, tz=tz), ThinningJob(store, tz=tz), time_limit_s=3600),
         PlannedJob("moved-out homes", daily(0, 40, tz=tz), LeaversJob(store)),
         PlannedJob("prompt effects", daily(0, 30, tz=tz), PromptEffectJob(store, tz=tz), time_limit_s=3600),
+    )
+
+
+def jobs_of_a_folder(folder: Path, *, settings: HubSettings, clock: Clock) -> tuple[PlannedJob, ...]:
+    """The jobs that work on the files of this folder, so that no other machine can do them."""
+    return (
+        *planned_backup(folder, settings=settings, clock=clock),
+        *planned_certificates(folder, settings=settings),
+    )
+
+
+def jobs_for_any_machine(
+    hub: OwnHub, store: Store, *, link: Publisher, worker: ForecastWorker
+) -> tuple[PlannedJob, ...]:
+    """All others. They write through `store`, and what they send to homes goes out over `link`."""
+    key, coop, settings = hub.signer.key, hub.settings.coop.id, hub.settings
+    sender = PromptSender(store, coop=coop, key=key, link=link)
+    credits_sender = CreditsSender(coop=coop, key=key, link=link)
+    return (
+        *planned_jobs(store, settings=settings, worker=worker, send_prompt=sender.send, key=hub.signer),
+        *planned_credits(store, settings=settings, send=credits_sender.send, clock=hub.clock),
+        *planned_mail(hub.folder, store, settings=settings, clock=hub.clock),
     )

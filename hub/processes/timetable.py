@@ -2,21 +2,19 @@
 
 import asyncio
 from base64 import b64encode
-from collections.abc import Sequence
 
 from hub.forecasts.worker import ForecastWorker
 from hub.health.facts import as_facts
+from hub.job_queue.planning import QueuedTimetable
 from hub.processes.channel import Channel, Facts
 from hub.processes.own_hub import OwnHub, cpu_s
-from hub.processes.planned_jobs import planned_backup, planned_certificates, planned_credits, planned_jobs, planned_mail
+from hub.processes.planned_jobs import jobs_for_any_machine, jobs_of_a_folder
 from hub.processes.roles.leader import Leader
 from hub.processes.roles.life import Reporter, own_process
 from hub.processes.roles.outgoing import StoredOutgoing
 from hub.processes.watching.stored_health import stored_health
-from hub.prompts.delivery import PromptSender
-from hub.statements.credit_notices import CreditsSender
 from hub.storage.contract import Store
-from hub.timetable import PlannedJob, Timetable
+from hub.timetable import Timetable
 
 
 class HandedToIntake:
@@ -32,13 +30,13 @@ class HandedToIntake:
 
 class TimetablePart:
     """All jobs of this hub, one after the other in each lane. Where the store is on a server, one process at a time
-    does them: this one stands by while another does.
+    has them done: this one stands by while another does. As a role of its own it hands them to workers.
     """
 
     def __init__(self, hub: OwnHub, *, channel: Channel, begin: Facts) -> None:
         self._hub, self._channel = hub, channel
         self._worker = ForecastWorker()
-        self._timetable: Timetable | None = None
+        self._timetables: tuple[Timetable, ...] = ()
         self._outgoing = None if hub.settings.store is None else StoredOutgoing(hub.store)
         own = own_process(begin["life"])
         self._leader = Leader(hub.store, own, name="timetable", lead=self._work)
@@ -49,12 +47,12 @@ class TimetablePart:
         if what != "figures":
             return {}
         spent_s = cpu_s() + self._worker.usage.cpu_s
-        if self._timetable is None:
+        if not self._timetables:
             return {"cpu_s": spent_s}
         return {
             "leads": True,
-            "jobs_due": self._timetable.jobs_due,
-            "jobs_done_through_s": self._timetable.done_through_s,
+            "jobs_due": sum(each.jobs_due for each in self._timetables),
+            "jobs_done_through_s": min(each.done_through_s for each in self._timetables),
             "cpu_s": spent_s,
         }
 
@@ -65,7 +63,7 @@ class TimetablePart:
         stored = await stored_health(hub.folder, hub.store, settings=hub.settings, now_s=now_s)
         worker = self._worker.health(now_s=now_s)
         return {
-            "jobs": [] if self._timetable is None else [as_facts(job) for job in self._timetable.health()],
+            "jobs": [as_facts(job) for each in self._timetables for job in each.health()],
             "worker": None if worker is None else as_facts(worker),
             "stored": as_facts(stored),
         }
@@ -87,21 +85,27 @@ class TimetablePart:
 
     async def _work(self, store: Store) -> None:
         """The jobs, which write through this store."""
-        self._timetable = Timetable(self._jobs(store), store=store, clock=self._hub.clock)
-        try:
-            await self._timetable.run()
-        finally:
-            self._timetable = None
+        hub, link = self._hub, self._outgoing or HandedToIntake(self._channel)
+        jobs = jobs_for_any_machine(hub, store, link=link, worker=self._worker)
+        folder_jobs = jobs_of_a_folder(hub.folder, settings=hub.settings, clock=hub.clock)
+        if self._reporter is None or hub.settings.store is None:
+            await self._run(Timetable((*jobs, *folder_jobs), store=store, clock=hub.clock))
+            return
+        # Only a hub with a store on a server has what a queue needs.
+        from hub.folder.elsewhere.server_store import open_job_queue  # noqa: PLC0415
 
-    def _jobs(self, store: Store) -> Sequence[PlannedJob]:
-        hub = self._hub
-        key, coop, settings = hub.signer.key, hub.settings.coop.id, hub.settings
-        link = self._outgoing or HandedToIntake(self._channel)
-        sender = PromptSender(store, coop=coop, key=key, link=link)
-        credits_sender = CreditsSender(coop=coop, key=key, link=link)
-        jobs = planned_jobs(store, settings=settings, worker=self._worker, send_prompt=sender.send, key=hub.signer)
-        jobs += planned_credits(store, settings=settings, send=credits_sender.send, clock=hub.clock)
-        jobs += planned_backup(hub.folder, settings=settings, clock=hub.clock)
-        jobs += planned_mail(hub.folder, store, settings=settings, clock=hub.clock)
-        jobs += planned_certificates(hub.folder, settings=settings)
-        return jobs
+        queue = await open_job_queue(hub.settings.store)
+        try:
+            queued = QueuedTimetable(jobs, store=store, clock=hub.clock, queue=queue)
+            await self._run(queued, Timetable(folder_jobs, store=store, clock=hub.clock))
+        finally:
+            queue.close()
+
+    async def _run(self, *timetables: Timetable) -> None:
+        self._timetables = tuple(each for each in timetables if each.has_jobs)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for each in self._timetables:
+                    group.create_task(each.run())
+        finally:
+            self._timetables = ()

@@ -37,10 +37,9 @@ class PromptStores(MemberStore, ReadingStore, PromptStore, Protocol):
 
 
 class ForecastSource(Protocol):
-    """A source of the newest forecasts with their error paths."""
+    """A source of the forecasts issued at a time, with their error paths."""
 
-    @property
-    def newest(self) -> tuple[Forecast, ...]: ...
+    async def issued(self, due_s: int) -> tuple[Forecast, ...]: ...
 
 
 class PromptJob:
@@ -64,7 +63,7 @@ class PromptJob:
     async def __call__(self, due_s: int) -> None:
         """Idempotent: a prompt's id is derived from its question, and a known one is neither stored nor sent again."""
         now_slot = slot_of(due_s)
-        forecasts = [made for made in self._forecasts.newest if made.issued_slot == now_slot]
+        forecasts = await self._forecasts.issued(due_s)
         if not any(made.target == "demand" for made in forecasts):
             return
         earlier = await self._store.prompts(home=None, issued=range(now_slot - LOOK_BACK_SLOTS, now_slot + 1))

@@ -160,7 +160,7 @@ async def test_no_forecast_is_made_that_would_be_about_one_to_four_homes(tmp_pat
     await send(few, homes, quiet=["h05"])
     job = ForecastJob(few, worker=InProcess(), tz=COOP.tz)
     await job(DUE_S)
-    assert not job.newest
+    assert not await job.issued(DUE_S)
     assert not await few.latest_forecasts(issued_by=NOW_SLOT)
     await few.close()
 
@@ -202,6 +202,30 @@ async def test_prompts_ask_willing_homes_with_reasons_and_never_twice(store: Sql
     before = len(sent)
     await job(DUE_S + 60)
     assert len(sent) == before, "the same question has one name"
+
+
+async def test_prompts_are_the_same_where_another_worker_made_the_forecast(store: SqliteStore, tmp_path: Path) -> None:
+    shutil.copy(tmp_path / "hub.sqlite", tmp_path / "as_before.sqlite")
+    _, wanted = await prompted(store)
+    there = await SqliteStore.open(tmp_path / "as_before.sqlite", now=time.time)
+    for number in range(1, 7):
+        home = f"h{number:02d}"
+        await there.set_appliances(home, [Appliance(home, "dishwasher", 1200, 6, 78, 36, 90, True)])
+    sent: list[PromptRow] = []
+
+    async def post(row: PromptRow) -> bool:
+        sent.append(row)
+        return True
+
+    maker, other = (ForecastJob(there, worker=InProcess(), tz=COOP.tz) for _ in range(2))
+    job = PromptJob(there, forecasts=other, send=post, tz=COOP.tz)
+    await job(DUE_S + 60)
+    assert not sent, "no forecast was issued yet"
+    await maker(DUE_S)
+    await job(DUE_S + 60)
+    await there.close()
+    assert sent == wanted
+    assert sent
 
 
 async def test_no_prompt_without_this_hours_forecast(store: SqliteStore) -> None:

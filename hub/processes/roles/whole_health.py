@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from hub.health.facts import Buckets, HubHealth, IntakeHealth, PartHealth
 from hub.health.reported import HealthReportError, read_health
-from hub.storage.shared.records import ProcessReport
+from hub.storage.shared.records import HubProcess, ProcessReport
 
 log = logging.getLogger(__name__)
 
@@ -34,7 +34,7 @@ class OtherProcess:
     @property
     def name(self) -> str:
         """The process among all others, for people."""
-        return f"{self.report.process.role} on {self.report.process.machine}, {_mark(self.report.process.id)}"
+        return process_name(self.report.process)
 
 
 def other_processes(now_ms: int, reports: Iterable[ProcessReport], *, own: str) -> list[OtherProcess]:
@@ -99,8 +99,9 @@ def _parts(other: OtherProcess, *, is_spare: bool) -> list[PartHealth]:
     return [replace(part, name=f"{part.name} of {other.name}") for part in other.health.parts]
 
 
-def _mark(process: str) -> str:
-    return started_as(process)[-4:]
+def process_name(process: HubProcess) -> str:
+    """The process among all others, for people."""
+    return f"{process.role} on {process.machine}, {started_as(process.id)[-4:]}"
 
 
 def _added(intakes: Sequence[IntakeHealth]) -> IntakeHealth | None:

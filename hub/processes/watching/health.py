@@ -45,7 +45,7 @@ class HubWatch:
                 PartHealth("hub", is_serving=True, use=own_use(self._lateness)),
                 *(self._part(part, reports[part.name], now_s=now_s) for part in self._parts),
                 *(_of_broker(name, process, now_s=now_s) for name, process in self._brokers.processes.items()),
-                *self._worker(reports.get("timetable", {})),
+                *self._worker(reports.get("timetable", reports.get("worker", {}))),
             ),
             intake=_read(reports.get("intake", {}), "intake", IntakeHealth),
             pages=_read(reports.get("pages", {}), "pages", PagesHealth),
