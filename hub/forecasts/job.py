@@ -104,8 +104,7 @@ class ForecastJob:
         persons = await self._store.known_together()
         rule = GroupRule(open_homes(consents, slot=now_slot), self._plants, persons)
         if group and not rule.allows(group):
-            self._newest = ()  # members may not see it, nor prompts made from it: it would be about one to four homes
-            return None
+            return ()  # members may not see it, nor prompts made from it: it would be about one to four homes
         hood = await read_neighbourhood(
             self._store, slots=slots, access=ACCESS, group=group, plants=self._plants, kept=self._kept
         )

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 LOOK_S: Final = 0.25
 AWAY_S: Final = 2.0
-NO_WORKER: Final = "no worker took it before it was due again: see that one runs"
+NO_WORKER: Final = "no worker took it before it was due again: see that one runs (--role worker)"
 LEFT: Final = "it left the queue and nobody said how it went"
 
 
