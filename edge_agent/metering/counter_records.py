@@ -38,7 +38,7 @@ class NewBase(Enum):
     IF_OLDER = "if_older"
     """The counter is back where it was: a base from before it left still holds."""
     UNKNOWN = "unknown"
-    """It may be another register near where the counter was: what ran since the base is not known."""
+    """It may be another register near where the counter was: only what the excursion ran may be known."""
 
 
 class Fit(Enum):

@@ -225,7 +225,7 @@ class CounterMeter:
             self.base, self._base_read = replace(base, counter_wh=corrected_wh, is_derived=True), None
             return
         self.base = None
-        if new_base is NewBase.OF_EXCURSION and excursion_base is not None:
+        if new_base is not NewBase.IF_OLDER and excursion_base is not None:
             # No power has been compared with what ran since that boundary: no measurement.
             self.base = replace(excursion_base, is_derived=True)
         if base is not None and self.base is not None:

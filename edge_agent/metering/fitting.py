@@ -220,16 +220,22 @@ class ReadingComparison:
             return False
         if self._goes_on_below(away, known, point):
             return False
-        found, step_wh = self.evidence_between(known, point), self.limits.step_wh
-        now_w = max(0, (self.witness.power_w or 0) * (1 if self.half == 0 else -1))
-        unsure_wh = found.unsure_wh(now_w, point.at_s - known.at_s)
+        found = self.evidence_between(known, point)
+        if not self.is_zero(away.last) and (away.rises > 0 or found.is_whole):
+            return not self._is_what_flowed(known, point)
         over_wh = point.counter_wh - known.counter_wh - found.least_wh
-        has_stood = self.is_zero(away.last) or (away.rises == 0 and not found.is_whole)
-        if has_stood:
-            return over_wh > found.loose_wh(step_wh) + unsure_wh
-        close_wh = found.close_wh(step_wh)
+        return over_wh > found.loose_wh(self.limits.step_wh) + self._unsure_wh(known, point)
+
+    def _is_what_flowed(self, since: CounterReading, point: CounterReading) -> bool:
+        """Whether a rise is what the power saw, if it saw nearly all: then it is right, whatever the registers are."""
+        found, unsure_wh = self.evidence_between(since, point), self._unsure_wh(since, point)
+        over_wh, close_wh = point.counter_wh - since.counter_wh - found.least_wh, found.close_wh(self.limits.step_wh)
         is_seen = unsure_wh <= CLOUDED_WH + 0.05 * found.energy_wh
-        return not is_seen or not -close_wh <= over_wh <= close_wh + found.hidden_wh + unsure_wh
+        return is_seen and -close_wh <= over_wh <= close_wh + found.hidden_wh + unsure_wh
+
+    def _unsure_wh(self, since: CounterReading, point: CounterReading) -> float:
+        now_w = max(0, (self.witness.power_w or 0) * (1 if self.half == 0 else -1))
+        return self.evidence_between(since, point).unsure_wh(now_w, point.at_s - since.at_s)
 
     def _goes_on_below(self, away: Excursion, known: CounterReading, point: CounterReading) -> bool:
         """Whether it is the register read last, which fell a little, as a meter does that saves its count seldom.
@@ -237,7 +243,8 @@ class ReadingComparison:
         Then the total is never more than what flowed, whatever was put in, and lacks no more than that.
         """
         fell_wh = known.counter_wh - away.first.counter_wh
-        return 0 <= fell_wh <= self.limits.near_wh and self._fit(away.last, point) in FITS
+        # What it fell shows as up to one step more.
+        return 0 <= fell_wh < self.limits.near_wh + self.limits.step_wh and self._fit(away.last, point) in FITS
 
     def _distance_wh(self, since: CounterReading, point: CounterReading) -> float:
         return abs(point.counter_wh - since.counter_wh - self.evidence_between(since, point).energy_wh)

@@ -210,7 +210,9 @@ class CounterReference(TurningComparison):
         else:
             self._fallback, self._is_proven = None, True
         if (away := self.excursion) is not None and self._may_be_third(known, point):
-            self.new_base, self.ended = NewBase.UNKNOWN, replace(away, base=None)
+            # What it ran since its own first boundary is known if the power has seen that.
+            is_seen = self._is_what_flowed(away.first, point)
+            self.new_base, self.ended = NewBase.UNKNOWN, away if is_seen else replace(away, base=None)
         return self._believe(point)
 
     def _may_be_third(self, known: CounterReading, point: CounterReading) -> bool:

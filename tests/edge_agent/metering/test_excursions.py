@@ -61,11 +61,13 @@ class Home:
     def __init__(self, role: RoleName = "grid", max_power_w: int = 15_000, longest_hole_s: float = 300) -> None:
         self.place = MeasuringPoint("it", role, max_power_w)
         self.meter = HomeMeter([self.place], next_slot=FIRST, longest_hole_s=longest_hole_s)
+        self.step_wh = 1
         self.kept = b""
         self.closed: list[ClosedSlot] = []
 
     def read(self, minute: int, power_w: int | None, late_s: float = 0.0, **counters: int | None) -> None:
-        sample = Sample(T0 + 60.0 * minute, counters, power_w, late_s=late_s)
+        steps = dict.fromkeys(counters, self.step_wh) if self.step_wh > 1 else {}
+        sample = Sample(T0 + 60.0 * minute, counters, power_w, steps, is_shaped=bool(steps), late_s=late_s)
         self.meter.add_sample(self.place, sample)
         if minute == 0:
             self.meter.open(self.place)

@@ -236,6 +236,18 @@ def test_a_meter_that_saves_its_count_seldom_keeps_its_total_over_a_restart(powe
     assert sum_told(home) == 75 * (power_w // 60) + 58 - power_w // 60 - 8 - 8 * (power_w // 60)
 
 
+def test_a_coarse_meter_that_lost_some_steps_in_a_restart_loses_no_total() -> None:
+    """It shows hundreds and lost 225 Wh at night; when the sun has brought it back, what it ran since is known."""
+    home = Home("pv")
+    home.step_wh = 100
+    for minute in range(256):
+        if 18 <= minute < 20:
+            continue
+        true_wh = 900_000 + 4 * max(0, minute - 120) - (225 if minute >= 20 else 0)
+        home.read(minute, 240 + minute % 2 if minute > 120 else 0, production_wh=true_wh // 100 * 100)
+    assert sum_told(home, Measure.PV_PRODUCTION) == 4 * 135 - 225
+
+
 def test_a_boundary_just_after_a_new_register_is_first_read_counts() -> None:
     """It takes four minutes until the new register is taken for one; a boundary in them was forgotten."""
     home = Home()
