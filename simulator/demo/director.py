@@ -356,7 +356,7 @@ class Demo:
             + own.system
             + own.children_user
             + own.children_system
-            + sum(p.cpu_s() for p in self.programs.running)
+            + sum(p.cpu_s() for p in (*self.programs.engines, *self.programs.running))
         )
 
     def hub_json(self, *arguments: str) -> object:
