@@ -79,6 +79,7 @@ _COMMANDS = (
     ("restore", "operation.restore", _Data.REQUIRED, "make a hub's folder from a backup; confirm it afterwards"),
     ("db", "server.db", _Data.REQUIRED, "prepare a PostgreSQL server for the store; copy the store there and back"),
     ("roles", "server.roles", _Data.REQUIRED, "write the files with which another machine runs a process of this hub"),
+    ("archive", "server.archive", _Data.OPTIONAL, "write signed messages into a file for the safe; check such a file"),
     ("status", "operation.status", _Data.REQUIRED, "show the state of the hub"),
 )
 _NEEDS_CLOCK_ALONE = ("bank-file",)

@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how many processes may open messages at once (default: one for each processor)",
     )  # fmt: skip
     parser.add_argument(
-        "--hub-key", type=_public_key, metavar="HEX", help="the hub's public key as you know it: any other is wrong"
+        "--hub-key", type=public_key, metavar="HEX", help="the hub's public key as you know it: any other is wrong"
     )
     parser.add_argument(
         "--kept", type=Path, action="append", metavar="FILE",
@@ -147,7 +147,8 @@ def _process_number(text: str) -> int:
     return int(text)
 
 
-def _public_key(text: str) -> bytes:
+def public_key(text: str) -> bytes:
+    """A public key given on the command line. Raises: ArgumentTypeError."""
     try:
         raw = bytes.fromhex(text)
     except ValueError:

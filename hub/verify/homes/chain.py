@@ -82,19 +82,21 @@ def row_problem(
 ) -> str | None:
     """What is wrong with the row behind this chain; None if nothing is."""
     if is_erased:
-        return _order_problem(chain, row) or ("its bytes were not erased" if row.sealed else None)
-    return _problem(chain, row, body) or _column_problem(row, body, history)
+        return order_problem(chain, row) or ("its bytes were not erased" if row.sealed else None)
+    return message_problem(chain, row, body) or _column_problem(row, body, history)
 
 
-def _order_problem(chain: FollowedChain, row: StoredMessage) -> str | None:
+def order_problem(chain: FollowedChain, row: StoredMessage) -> str | None:
+    """What is wrong with the place of the row behind this chain."""
     expected = chain.seq + 1 if row.epoch == chain.epoch else 1
     if row.seq != expected:
         return f"number {expected} is missing"
     return None if row.position > chain.position else "its position is not after that of the message before it"
 
 
-def _problem(chain: FollowedChain, row: StoredMessage, body: Body | None) -> str | None:
-    if problem := _order_problem(chain, row):
+def message_problem(chain: FollowedChain, row: StoredMessage, body: Body | None) -> str | None:
+    """What is wrong with the number, the signature, the hashes or the state of the row behind this chain."""
+    if problem := order_problem(chain, row):
         return problem
     if not row.sealed:
         # Refused for its content: only its number and hash are stored; the next message names the hash.
