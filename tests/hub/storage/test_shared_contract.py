@@ -8,7 +8,8 @@ import pytest
 from hub.core.homes.measure_sources import GRID_METER, MeterSource
 from hub.storage.contract import Store
 from hub.storage.errors import HomesChangedError, LeaseLostError
-from hub.storage.records import AcceptedMessage, Agent, Coop, Home, Job, Member
+from hub.storage.jobs.records import Job
+from hub.storage.records import AcceptedMessage, Agent, Coop, Home, Member
 from hub.storage.shared.records import HomeFacts, HubProcess, Lease, LeaseTable, OutgoingMessage
 from protocols.quantities import Measure
 from tests.hub.sending_home import SendingHome

@@ -31,6 +31,8 @@ class StrictNode:
         self._open: set[int] = set()
         self._to_give: list[bytes] = []
         self._takers: list[Callable[..., None]] = []
+        self.consumed: list[str] = []
+        self.returned: list[int] = []
         self._woken = threading.Event()
 
     def channel(self) -> "StrictNode":
@@ -42,8 +44,19 @@ class StrictNode:
     def add_on_cancel_callback(self, _callback: Callable[..., None]) -> None:
         """Nobody deletes a queue here."""
 
-    def basic_consume(self, _queue: str, taker: Callable[..., None]) -> None:
+    def basic_consume(self, queue: str, taker: Callable[..., None]) -> str:
         self._takers.append(taker)
+        self.consumed.append(queue)
+        return f"of {queue}"
+
+    def basic_cancel(self, consumer: str) -> None:
+        self.consumed.remove(consumer.removeprefix("of "))
+
+    def basic_reject(self, tag: int, *, requeue: bool) -> None:
+        assert requeue
+        self.basic_ack(tag)
+        self.acknowledged.remove(tag)
+        self.returned.append(tag)
 
     def basic_ack(self, tag: int) -> None:
         if tag not in self._open:
@@ -112,5 +125,38 @@ async def test_what_a_slowed_sender_has_waiting_is_acknowledged_once(monkeypatch
         await until(lambda: len(node.acknowledged) == 3 or bool(node.unknown))
         assert (node.unknown, sorted(node.acknowledged)) == ([], [1, 2, 3])
         assert link.connections == 1, "the channel stayed open"
+    finally:
+        await asyncio.to_thread(link.stop)
+
+
+async def test_a_worker_consumes_its_shards_alone_and_puts_back_what_is_another_workers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[StrictNode] = []
+
+    def connect(parameters: Any) -> StrictNode:
+        made.append(StrictNode(parameters))
+        return made[-1]
+
+    monkeypatch.setattr(pika, "BlockingConnection", connect)
+    monkeypatch.setattr("hub.broker.rabbitmq.link._parameters", lambda *_given, **_named: None)
+    arrived: list[Delivery] = []
+    context = ssl.create_default_context
+    link = AmqpLink(coop=COOP, nodes=[("r1", 5671)], context=context, deliver=arrived.extend, shards=())
+    link.start(BrokerAddress("r1", 5671))
+    try:
+        await until(lambda: link.is_connected)
+        node = made[0]
+        assert node.consumed == []
+        link.hear_shards(range(64))
+        await until(lambda: len(node.consumed) == 64)
+        for body in (b"one", b"two"):
+            node.give(body)
+        await until(lambda: len(arrived) == 2)
+        link.hear_shards([3, 7])
+        link.give_back([arrived[0]])
+        link.acknowledge(arrived)
+        await until(lambda: node.acknowledged == [2] or bool(node.unknown))
+        assert (node.returned, node.unknown, sorted(node.consumed)) == ([1], [], ["cw1.street.3.up", "cw1.street.7.up"])
     finally:
         await asyncio.to_thread(link.stop)
