@@ -105,7 +105,7 @@ def _require_own(named: str, agent: str) -> None:
 
 def known_hash(opened: OpenedMessage, state: IntakeState) -> bytes | None:
     """The stored hash for this message number if it is in memory."""
-    return state.chains[opened.agent].recent.get((opened.header.epoch, opened.header.seq))
+    return state.chains[opened.agent].recent.get(opened.header.epoch, opened.header.seq)
 
 
 def needs_stored_hash(opened: OpenedMessage, state: IntakeState) -> bool:

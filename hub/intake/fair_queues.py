@@ -23,7 +23,9 @@ MAX_GROUP: Final = 500
 MAX_GROUP_EACH: Final = 64
 """As many as a sender may have ahead of a gap: a group serves any honest sender's share whole, and stays short."""
 
-QUANTUM: Final = 16_384
+QUANTUM: Final = 32_768
+"""What a sender has at a turn: all that an agent may have on the way at once, so that one receipt answers it."""
+
 MESSAGE_COST: Final = 1024
 """What checking a message costs besides its bytes, in the same unit."""
 

@@ -20,7 +20,10 @@ from protocols.wire.readings import Batch
 from protocols.wire.receipts import MAX_REFUSED
 from protocols.wire.refusal_reasons import RefusalReason, WireError
 
-RECENT_HASHES: Final = 2 * MAX_AHEAD
+RECENT_HASHES: Final = MAX_AHEAD
+"""Three times what an agent has on the way; the hash of an older message is read from the store if it comes again."""
+
+_HASH_BYTES: Final = 32
 UNKNOWN: Final = ""
 """Stands in for the agent if a message names none that is enrolled, so that strangers cannot add endless rows."""
 
@@ -125,6 +128,36 @@ class Rejection:
 IntakeVerdict = Acceptance | DuplicateMessage | EarlyMessage | Rejection | AskedTime | AskedMaps | ToldNotice
 
 
+class RecentHashes:
+    """The hashes of an agent's newest messages, those of its newest epoch: 2 kB for each agent of a region."""
+
+    __slots__ = ("_epoch", "_hashes", "_last")
+
+    def __init__(self) -> None:
+        self._epoch = self._last = 0
+        self._hashes = bytearray()
+
+    def __len__(self) -> int:
+        return len(self._hashes) // _HASH_BYTES
+
+    def add(self, epoch: int, seq: int, hashed: bytes) -> None:
+        """Remember the hash of the message that was accepted now."""
+        if (epoch, seq) != (self._epoch, self._last + 1):
+            self._hashes.clear()
+        self._epoch, self._last = epoch, seq
+        self._hashes += hashed
+        if len(self) > RECENT_HASHES:
+            del self._hashes[:_HASH_BYTES]
+
+    def get(self, epoch: int, seq: int) -> bytes | None:
+        """The hash of this message, if it is one of the newest."""
+        back = self._last - seq
+        if epoch != self._epoch or not 0 <= back < len(self):
+            return None
+        end = len(self._hashes) - back * _HASH_BYTES
+        return bytes(self._hashes[end - _HASH_BYTES : end])
+
+
 @dataclass(slots=True)
 class AgentChain:
     """What the hub knows about one agent. `recent`: hashes of its newest messages; `ahead`: messages after a gap.
@@ -138,7 +171,7 @@ class AgentChain:
     seat: int = 1
     position: Position = START
     last_slot: Slot | None = None
-    recent: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    recent: RecentHashes = field(default_factory=RecentHashes)
     refused: deque[tuple[int, int, RefusalReason]] = field(default_factory=lambda: deque(maxlen=MAX_REFUSED))
     ahead: dict[tuple[int, int], OpenedMessage] = field(default_factory=dict)
     kid: bytes = field(init=False)
@@ -150,9 +183,7 @@ class AgentChain:
         """Move the position to this accepted message."""
         header = opened.header
         self.position = Position(header.epoch, header.seq, opened.hash)
-        self.recent[(header.epoch, header.seq)] = opened.hash
-        while len(self.recent) > RECENT_HASHES:
-            del self.recent[next(iter(self.recent))]
+        self.recent.add(header.epoch, header.seq, opened.hash)
         if refused is not None:
             self.refused.append((header.epoch, header.seq, refused))
         elif isinstance(opened.body, Batch):

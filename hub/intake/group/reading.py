@@ -139,7 +139,7 @@ def _add_chains(state: IntakeState, fresh: Sequence[Agent], stored: _Stored, las
 def _continue_from(chain: AgentChain, head: ChainHead | None) -> None:
     if head is not None:
         chain.position = Position(head.epoch, head.seq, head.hash)
-        chain.recent[(head.epoch, head.seq)] = head.hash
+        chain.recent.add(head.epoch, head.seq, head.hash)
 
 
 async def _ends(store: MemberStore) -> dict[str, int]:

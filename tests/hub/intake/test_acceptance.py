@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from hub.intake.acceptance import judge_message, known_hash, needs_stored_hash, open_message, receipt_for
 from hub.intake.state import (
+    RECENT_HASHES,
     Acceptance,
     AgentChain,
     AskedPrompt,
@@ -18,6 +19,7 @@ from hub.intake.state import (
     IntakeState,
     IntakeVerdict,
     OpenedMessage,
+    RecentHashes,
     Rejection,
 )
 from hub.storage.records import AcceptedMessage
@@ -201,7 +203,7 @@ def test_other_bytes_under_a_stored_number_are_a_replay() -> None:
     hub = Hub(home)
     hub.receive(*home.batch())
     assert hub.reason(copy.batch(FIRST_SLOT + 9)) is RefusalReason.REPLAYED
-    hub.state.chains[home.agent].recent.clear()  # as after a restart: the hash is read from the store
+    hub.state.chains[home.agent].recent = RecentHashes()  # as after a restart: the hash is read from the store
     assert hub.reason(SendingHome(home.home, home.key).batch(FIRST_SLOT + 9)) is RefusalReason.REPLAYED
 
 
@@ -227,7 +229,23 @@ def test_memory_is_bounded_however_many_messages_are_early() -> None:
         hub.receive(topic, sealed)
     assert len(hub.held) == len(sent)
     assert hub.state.ahead_bytes == 0
-    assert len(chain.recent) <= 2 * MAX_AHEAD
+    assert len(chain.recent) == RECENT_HASHES
+
+
+@given(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 2 * RECENT_HASHES)), max_size=4))
+def test_the_newest_hashes_are_those_of_the_newest_messages_without_a_gap(runs: list[tuple[int, int]]) -> None:
+    recent, epoch, told = RecentHashes(), 0, dict[tuple[int, int], bytes]()
+    for step, count in runs:
+        epoch += step
+        for seq in range(1, count + 1):
+            told[epoch, seq] = bytes([epoch % 256]) + seq.to_bytes(31)
+            recent.add(epoch, seq, told[epoch, seq])
+    for (at_epoch, seq), hashed in told.items():
+        newest = runs[-1][1]
+        is_recent = at_epoch == epoch and seq > newest - RECENT_HASHES
+        assert recent.get(at_epoch, seq) == (hashed if is_recent else None)
+    assert recent.get(epoch, 0) is None
+    assert recent.get(epoch, 2 * RECENT_HASHES + 1) is None
 
 
 def test_a_new_epoch_starts_a_new_chain_and_ends_the_old_one() -> None:
