@@ -106,19 +106,15 @@ class Conduct:
         header, position = opened.header, chain.position
         if (header.epoch, header.seq) <= (position.epoch, position.seq):
             return None
-        checks = (
-            (today.messages >= limits.messages_a_day, f"more than {limits.messages_a_day} messages"),
-            (today.bytes + len(opened.sealed) > limits.bytes_a_day, f"more than {limits.bytes_a_day} bytes"),
-            (
-                opened.kind == "consent" and today.consents >= limits.consents_a_day,
-                f"more than {limits.consents_a_day} consents",
-            ),
-            (
-                header.epoch > position.epoch and today.epochs >= limits.new_epochs_a_day,
-                f"more than {limits.new_epochs_a_day} new epochs",
-            ),
-        )
-        words = next((words for is_over, words in checks if is_over), None)
+        words = None
+        if today.messages >= limits.messages_a_day:
+            words = f"more than {limits.messages_a_day} messages"
+        elif today.bytes + len(opened.sealed) > limits.bytes_a_day:
+            words = f"more than {limits.bytes_a_day} bytes"
+        elif opened.kind == "consent" and today.consents >= limits.consents_a_day:
+            words = f"more than {limits.consents_a_day} consents"
+        elif header.epoch > position.epoch and today.epochs >= limits.new_epochs_a_day:
+            words = f"more than {limits.new_epochs_a_day} new epochs"
         return Excess(opened.agent, HubReason.DAY_LIMIT, f"{words} in a day") if words is not None else None
 
     def resume(self, taken: Mapping[str, TakenMessages], *, now_s: float) -> None:

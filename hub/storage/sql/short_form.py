@@ -5,6 +5,7 @@ envelope are left out, and put back on reading, byte for byte. A message for whi
 earlier releases stored every one.
 """
 
+from functools import lru_cache
 from typing import Final
 
 import cbor2
@@ -33,7 +34,7 @@ def shortened(sealed: bytes, agent: str, previous: bytes) -> bytes:
     """What is stored of a message that this agent sealed behind the one with this hash; `whole` gives it again."""
     if not sealed:
         return sealed
-    short = _cut(sealed, cbor2.dumps(agent), _PREVIOUS_HEAD + previous)
+    short = _cut(sealed, _name_bytes(agent), _PREVIOUS_HEAD + previous)
     if short is not None and whole(short, agent, previous) == sealed:
         return short
     return sealed if sealed[0] == _WHOLE else _ESCAPE + sealed
@@ -55,7 +56,7 @@ def whole(stored: bytes, agent: str, previous: bytes) -> bytes:
     payload_bytes = size - OVERHEAD_BYTES
     try:
         payload = padded(
-            front + cbor2.dumps(agent) + rest[:numbers] + _PREVIOUS_HEAD + previous + rest[numbers:], payload_bytes
+            front + _name_bytes(agent) + rest[:numbers] + _PREVIOUS_HEAD + previous + rest[numbers:], payload_bytes
         )
     except ValueError:
         return stored
@@ -91,6 +92,11 @@ def _cut(sealed: bytes, name: bytes, previous: bytes) -> bytes | None:
             sealed[-_SIGNATURE_BYTES:],
         )
     )
+
+
+@lru_cache(maxsize=4096)
+def _name_bytes(agent: str) -> bytes:
+    return cbor2.dumps(agent)
 
 
 def _numbers_bytes(rest: bytes) -> int:
