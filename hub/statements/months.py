@@ -45,7 +45,7 @@ from hub.statements.script import script_text
 from hub.storage.access_records import AccessLog
 from hub.storage.contract import FindingStore, ObjectionStore, StreetStore
 from hub.storage.records import Access, EntryRow, Home, Member
-from hub.storage.rule_records import StoredRule
+from hub.storage.rule_records import BookedRun, StoredRule
 from hub.storage.rule_records import day_of as rule_day_of
 from protocols.errors import RequestError
 from protocols.hub_keys import HubSigner
@@ -57,6 +57,8 @@ GRID: Final = (Measure.GRID_EXPORT, Measure.GRID_IMPORT)
 KEPT_CELLS: Final = 4_000_000
 """A month of 1,300 homes, or one of 1,000 and ten days more; a day that a later edition changed takes one to three of
 these. With less than the month that members look at, every view would make all its days again."""
+
+MONTHS_KEPT: Final = 2
 
 NEXT_RUN: Final = "a newer run that is not published yet"
 HELD_BACK: Final = "a correction of fewer than five homes"
@@ -77,6 +79,22 @@ class StatementEdition:
     made_at: int
 
 
+class _BookedDay:
+    """What counts of the runs booked on a day: all of them, without those that the reader may not see yet.
+
+    How many entries there are tells one state of the books from another, because they only grow.
+    """
+
+    def __init__(self, runs: Sequence[BookedRun], hidden: Set[str]) -> None:
+        self.run_keys = {run.run_key for run in runs}
+        self.entries = sum(run.entries for run in runs if run.run_key not in hidden)
+        self._hidden = hidden
+
+    def of(self, rows: Sequence[EntryRow]) -> list[EntryRow]:
+        """Those of the rows that the reader may see."""
+        return [row for row in rows if row.run_key not in self._hidden]
+
+
 class StatementService:
     """Makes statements and caches their days, up to KEPT_CELLS member slots in all; days are made one at a time."""
 
@@ -92,6 +110,7 @@ class StatementService:
         self._publication = RunPublication(store, plants=plants)
         self._hub_key = key.identity.hex()
         self._kept: OrderedDict[tuple[str, bool, bool, str, int], StatedDay] = OrderedDict()
+        self._gathered: dict[date, tuple[tuple[object, ...], StatementMonth]] = {}
         self._one = asyncio.Lock()
 
     @property
@@ -176,26 +195,25 @@ class StatementService:
     async def _month(self, books: Books, month: date, edition: StatementEdition, member: str) -> StatementMonth:
         coop = books.coop
         named = CoopName(coop.id, coop.name, coop.tz, coop.currency)
-        entries: dict[str, list[EntryRow]] = defaultdict(list)
-        for row in await self._store.entries_of_days(days=_ends(month)):
-            if edition.ledger_position is None or row.position <= edition.ledger_position:
-                entries[row.day].append(row)
+        booked: dict[str, list[BookedRun]] = defaultdict(list)
+        for run in await self._store.booked_runs(days=_ends(month)):
+            if edition.ledger_position is None or run.position <= edition.ledger_position:
+                booked[run.day].append(run)
         known = await self._store.journal_rules()
         rules = {rule.hash: rule.canonical for rule in known}
 
         async def day_as(day: str, run_key: str, hidden: Set[str], *, alone: bool = False) -> StatedDay:
-            booked = [row for row in entries[day] if row.run_key not in hidden]
-            return await self._day(
-                named, day, run_key, edition=edition, booked=booked, everything=entries[day], rules=rules, alone=alone
-            )
+            counted = _BookedDay(booked[day], hidden)
+            return await self._day(named, day, run_key, edition=edition, booked=counted, rules=rules, alone=alone)
 
-        days, seen = [], {}
+        days, seen, places = [], {}, []
         for day, run_key in sorted(edition.runs.items()):
             runs = await self._publication.shown(day, run_key, tz=coop.tz)
             own, last = runs.for_member(member), len(runs.keys) - 1
             # Until a run of the month is published, what is held back is not told at all, not even as a total.
             counted = last if edition.month_run else runs.shown
             days.append(await day_as(day, runs.keys[counted], set(runs.keys[counted + 1 :])))
+            places.append((day, runs.keys[counted], sum(each.entries for each in booked[day]), counted))
             if own != counted:
                 hidden = set(runs.keys[own + 1 :])
                 seen[day] = await day_as(day, runs.keys[own], hidden, alone=own > runs.shown)
@@ -208,8 +226,12 @@ class StatementService:
         # No rule of this month can be adopted after its end, so that a published month keeps its rulebook.
         held = [rule for rule in known if rule.is_adopted and rule.valid_from_day <= _ends(month)[1]]
         adopted = [_adopted(rule, tz=coop.tz) for rule in held]
-        whole = gather_month(named, month_name(month), days=days, missing=missing, before=before, rulebook=adopted)
-        return whole.seen_by(seen, corrects=bool(edition.month_run))
+        # What is gathered of all members is the same for each of them as long as the days are the same ones.
+        made_of = (edition.kind, edition.ledger_position, *places, *missing, *before, *adopted)
+        if self._gathered.get(month, ((), None))[0] != made_of:
+            whole = gather_month(named, month_name(month), days=days, missing=missing, before=before, rulebook=adopted)
+            self._gathered = {**dict(list(self._gathered.items())[-MONTHS_KEPT:]), month: (made_of, whole)}
+        return self._gathered[month][1].seen_by(seen, corrects=bool(edition.month_run))
 
     async def _began(self, books: Books, edition: StatementEdition) -> date | None:
         """The first day of the books; a published edition keeps its own first day when older batches arrive."""
@@ -224,8 +246,7 @@ class StatementService:
         run_key: str,
         *,
         edition: StatementEdition,
-        booked: Sequence[EntryRow],
-        everything: Sequence[EntryRow],
+        booked: _BookedDay,
         rules: Mapping[str, bytes],
         alone: bool,
     ) -> StatedDay:
@@ -234,15 +255,14 @@ class StatementService:
         A published month's editions share the days that they have in common, each with its own kind. What is booked
         now is kept apart from them: it may be older than the street totals beside which a published day is shown.
         """
-        place = (day, bool(edition.month_run), alone, run_key, len(booked))
+        place = (day, bool(edition.month_run), alone, run_key, booked.entries)
         if place not in self._kept:
             # One day at a time: it takes long and holds every home's values. Who asks for kept days does not wait.
             async with self._one:
                 if place not in self._kept:
                     stated = await self._stated(
-                        coop, day, run_key, edition=edition, booked=booked, everything=everything, rules=rules,
-                        alone=alone,
-                    )  # fmt: skip
+                        coop, day, run_key, edition=edition, booked=booked, rules=rules, alone=alone
+                    )
                     self._keep(place, stated)
         self._kept.move_to_end(place)
         return _in_edition(self._kept[place], edition.kind)
@@ -262,13 +282,13 @@ class StatementService:
         run_key: str,
         *,
         edition: StatementEdition,
-        booked: Sequence[EntryRow],
-        everything: Sequence[EntryRow],
+        booked: _BookedDay,
         rules: Mapping[str, bytes],
         alone: bool,
     ) -> StatedDay:
         rows = await self._store.runs(days=(day, day))
         run = next(run for run in rows if run.run_key == run_key)
+        everything = [row for row in await self._store.entries_of_day(day) if row.run_key in booked.run_keys]
         slots = slots_of_day(date.fromisoformat(day), coop.tz)
         members, present = await self._store.settlement_members(slots=slots)
         attested = await self._store.attestations((DAY_ROOT,), subjects=(day, day))
@@ -277,7 +297,8 @@ class StatementService:
         try:
             source = await asyncio.to_thread(
                 settled_day, run, rules[run.rule_hash],
-                kind=edition.kind, booked=booked, everything=everything, attested=attested, windows=windows,
+                kind=edition.kind, booked=booked.of(everything), everything=everything, attested=attested,
+                windows=windows,
             )  # fmt: skip
             runs = await self._publication.shown(day, run_key, tz=coop.tz)
             source = replace(

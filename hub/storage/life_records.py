@@ -174,8 +174,12 @@ class LifeStore(Protocol):
         """Shut out the agents of homes whose membership ended before this time; which they were."""
         ...
 
-    async def member_changes(self) -> tuple[LoggedChange, ...]:
-        """The whole log, oldest first."""
+    async def member_changes(self, *, newest: int | None = None) -> tuple[LoggedChange, ...]:
+        """The whole log or its `newest` lines, oldest first."""
+        ...
+
+    async def role_changes(self) -> tuple[LoggedChange, ...]:
+        """The log's lines about roles, oldest first."""
         ...
 
     async def role_holders(self) -> dict[str, tuple[str, ...]]:

@@ -148,6 +148,16 @@ class StoredRulebook:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class BookedRun:
+    """A run with entries on a local day: how many, and the position of the last."""
+
+    day: str
+    run_key: str
+    entries: int
+    position: int
+
+
 class RuleStore(Protocol):
     """The part of the store that holds the rulebook. A rule without its adoption is never in force."""
 
@@ -157,6 +167,10 @@ class RuleStore(Protocol):
 
     async def propose_rule(self, new: NewProposal) -> int:
         """Store a proposal and return its number. Raises: StoreError if it may not be made."""
+        ...
+
+    async def booked_runs(self, *, days: tuple[str, str]) -> tuple[BookedRun, ...]:
+        """The runs that booked something on these local days, both included; no entry is read but the last of each."""
         ...
 
     async def rule_proposals(self) -> tuple[RuleProposal, ...]: ...

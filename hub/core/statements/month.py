@@ -142,7 +142,9 @@ class StatementMonth:
 
     def seen_by(self, shown: Mapping[str, StatedDay], *, corrects: bool) -> "StatementMonth":
         """The month for a member who sees these days as other runs."""
-        return replace(self, shown=shown, corrects=corrects)
+        seen = replace(self, shown=shown, corrects=corrects)
+        vars(seen)["bars"] = self.bars  # they are of the sums, which are the same for every member
+        return seen
 
     @property
     def seen(self) -> tuple[StatedDay, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from hub.storage.errors import StaleInputsError, StoreConflictError, StoreError
 from hub.storage.records import AttestationRow, BookRows, Coop, EntryRow, RunRow, SettledThrough
+from hub.storage.rule_records import BookedRun
 from hub.storage.sql.attestations import insert_attestations
 from hub.storage.sql.connection import Connection, Row, Transactions
 
@@ -29,6 +30,10 @@ _THROUGH_SQL = """INSERT INTO settled_through VALUES (?, ?, ?, ?) ON CONFLICT (d
     message_position = excluded.message_position, members_digest = excluded.members_digest,
     decision = excluded.decision
     WHERE excluded.message_position >= settled_through.message_position"""
+# Backwards from the day's newest entry: a day's runs are few, and most have one.
+_BOOKED_SQL = """SELECT day, run_key, entries, (SELECT position FROM entry
+    WHERE entry.day = run.day AND entry.run_key = run.run_key ORDER BY position DESC LIMIT 1)
+FROM run INDEXED BY run_head WHERE day >= ? AND day <= ? AND entries > 0 ORDER BY position"""
 EMPTY_HEAD = (0, bytes(32))
 
 
@@ -133,6 +138,12 @@ class SqlBooks(Transactions):
         return await self._entries(
             "day = (SELECT day FROM run WHERE run_key = ?1) AND run_key = ?1 ORDER BY position", (run_key,)
         )
+
+    async def booked_runs(self, *, days: tuple[str, str]) -> tuple[BookedRun, ...]:
+        """The runs that booked something on these local days, both included; no entry is read but the last of each."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(_BOOKED_SQL, days)
+        return tuple(BookedRun(*row) for row in rows)
 
     async def last_settled_day(self) -> str | None:
         """The latest local day for which a settlement run was booked, or None."""

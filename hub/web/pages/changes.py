@@ -10,7 +10,7 @@ from hub.web.frame.asked_pages import PAGE_ROWS, asked_page, page_links
 from hub.web.frame.sign_in import visit_of
 from hub.web.pages.board import board_warning, require_board_visit
 from hub.web.rendering import PageContext, as_json
-from hub.web.views.changes import changes_page, member_cards, plain_changes
+from hub.web.views.changes import LINES_SHOWN, changes_page, member_cards, named_in, plain_changes
 
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -22,13 +22,10 @@ def add_change_pages(app: FastAPI, site: PageContext) -> None:
     @app.get("/changes")
     async def changes(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
-        view = changes_page(
-            await store.member_changes(),
-            await store.role_holders(),
-            visit.words,
-            members=await store.members(),
-            reader=visit.member.id,
-        )
+        changes, holders = await store.member_changes(newest=LINES_SHOWN + 1), await store.role_holders()
+        shown = named_in(changes, holders, await store.role_changes())
+        members = await site.named(shown)
+        view = changes_page(changes, holders, visit.words, members=members, reader=visit.member.id)
         return await site.page(visit, "changes.html", place="more", view=view)
 
     @app.get("/changes.json")

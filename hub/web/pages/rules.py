@@ -19,7 +19,9 @@ def add_rule_pages(app: FastAPI, site: PageContext) -> None:
     @app.get("/rules")
     async def rules(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
-        book, members = await _rulebook(site, visit), await site.parts.store.members()
+        book = await _rulebook(site, visit)
+        asked = {each.content.by for each in book.proposals} | {rule.adopted_by for rule in book.rules}
+        members = await site.named(asked)
         return await site.page(
             visit, "rules.html", place="more", view=rulebook_page(book, visit.words, members=members)
         )

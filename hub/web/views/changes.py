@@ -39,20 +39,31 @@ def changes_page(
     members: Sequence[Member],
     reader: str,
 ) -> ChangesPage:
-    """The page for one reader. Names appear of those who hold or held a role or made a change; others have their id."""
-    public = {each.member for each in changes if each.kind in (ChangeKind.ROLE_BEGUN, ChangeKind.ROLE_ENDED)}
-    public |= (
-        {each.by for each in changes}
-        | {each.link_by for each in changes}
-        | {member for held in holders.values() for member in held}
-    )
-    names = {member.id: f"{member.name} ({member.id})" for member in members if member.id in public}
+    """The page for one reader, of the newest changes, oldest first, one more than it shows if there are more.
+
+    `members` are those whose names may be shown (see `named_in`); others have their id.
+    """
+    names = {member.id: f"{member.name} ({member.id})" for member in members}
     names[reader] = words.text("you")
     newest = list(reversed(changes))[:LINES_SHOWN]
     return ChangesPage(
         tuple((role_name(role, words), _listed(holders[role], names, words)) for role in ROLES),
         tuple((words.dated(each.at), _sentence(each, names, words)) for each in newest),
         is_cut=len(changes) > LINES_SHOWN,
+    )
+
+
+def named_in(
+    changes: Sequence[LoggedChange], holders: Mapping[str, Sequence[str]], roles: Sequence[LoggedChange]
+) -> set[str]:
+    """Whose names the page of these changes shows: of those who hold or held a role, or made or enabled a change.
+
+    `roles` are all changes of roles there ever were.
+    """
+    return (
+        {each.member for each in roles}
+        | {who for each in changes for who in (each.by, each.link_by) if who}
+        | {member for held in holders.values() for member in held}
     )
 
 

@@ -39,10 +39,10 @@ async def held_spans(db: Connection, *, now_s: float) -> list[tuple[str, int, in
     read with a bronze map holds its home back until the board releases it.
     """
     held: list[tuple[str, int, int | None]] = []
-    sources = [each for each in await meter_sources(db) if each.meter is GRID_METER]
-    for key in await new_keys(db):
-        if key.counts(now_s):
-            continue
+    waiting = [key for key in await new_keys(db) if not key.counts(now_s)]
+    # Most of the time no agent is new: then nobody's sources are read.
+    sources = [each for each in await meter_sources(db) if each.meter is GRID_METER] if waiting else []
+    for key in waiting:
         of_home = [each for each in sources if each.home == key.home]
         for span in brought_spans(of_home, seat=key.seat, enrolled_at=key.enrolled_at, revoked_at=key.revoked_at):
             held.append((key.home, span.from_s, span.until_s))

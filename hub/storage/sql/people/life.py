@@ -13,6 +13,10 @@ from hub.storage.sql.people.notices import add_notice
 
 _BOARD_SQL: Final = "SELECT id FROM member WHERE is_board = 1 ORDER BY id"
 _CHANGES_SQL: Final = "SELECT id, at, made_by, kind, member, subject, reason, link_by FROM member_change ORDER BY id"
+_NEWEST_SQL: Final = """SELECT id, at, made_by, kind, member, subject, reason, link_by FROM member_change
+ORDER BY id DESC LIMIT ?"""
+_ROLES_SQL: Final = """SELECT id, at, made_by, kind, member, subject, reason, link_by FROM member_change
+WHERE kind IN (?, ?) ORDER BY id"""
 # The newest line about a member and a role decides whether the member holds it.
 _HOLDERS_SQL: Final = """SELECT member FROM member_change AS c WHERE kind = ? AND subject = ?
 AND id = (SELECT max(id) FROM member_change WHERE member = c.member AND subject = c.subject AND kind IN (?, ?))
@@ -177,10 +181,19 @@ class SqlLife(Transactions):
 
         return await self.write(work)
 
-    async def member_changes(self) -> tuple[LoggedChange, ...]:
-        """The whole log, oldest first."""
+    async def member_changes(self, *, newest: int | None = None) -> tuple[LoggedChange, ...]:
+        """The whole log or its `newest` lines, oldest first."""
         async with self.reading() as db:
-            rows = await db.execute_fetchall(_CHANGES_SQL)
+            if newest is None:
+                rows = await db.execute_fetchall(_CHANGES_SQL)
+            else:
+                rows = list(reversed(await db.execute_fetchall(_NEWEST_SQL, (newest,))))
+        return tuple(LoggedChange(*row) for row in rows)
+
+    async def role_changes(self) -> tuple[LoggedChange, ...]:
+        """The log's lines about roles, oldest first."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(_ROLES_SQL, (ChangeKind.ROLE_BEGUN.value, ChangeKind.ROLE_ENDED.value))
         return tuple(LoggedChange(*row) for row in rows)
 
     async def role_holders(self) -> dict[str, tuple[str, ...]]:
