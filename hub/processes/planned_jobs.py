@@ -23,6 +23,7 @@ from hub.notices.invitation_mail import agent_install_lines
 from hub.notices.sealing import SecretSeal
 from hub.notices.sending import MailJob
 from hub.notices.writing import MailWriter
+from hub.period_sums import PeriodSumsJob
 from hub.processes.own_hub import OwnHub
 from hub.prompts.delivery import PromptSender, Publisher
 from hub.prompts.job import PromptEffectJob, PromptJob, SendPrompt
@@ -142,6 +143,7 @@ def planned_jobs(
         PlannedJob("street totals", hourly(10), StreetTotalsJob(street)),
         PlannedJob("settlement", daily(0, 20, tz=tz), settlement, lane=SETTLED, time_limit_s=3600),
         PlannedJob("old forecasts", daily(1, 30, tz=tz), ThinningJob(store, tz=tz), time_limit_s=3600),
+        PlannedJob("sums of periods", hourly(12), PeriodSumsJob(store), time_limit_s=3600),
         PlannedJob("moved-out homes", daily(0, 40, tz=tz), LeaversJob(store)),
         PlannedJob("prompt effects", daily(0, 30, tz=tz), PromptEffectJob(store, tz=tz), time_limit_s=3600),
     )

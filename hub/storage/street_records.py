@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from hub.core.periods import PeriodKind
 from hub.storage.records import Access, HomeSeries
 from protocols.quantities import Measure
 from protocols.slots import Slot
@@ -39,7 +40,71 @@ class StreetTotals:
     in_use: frozenset[Measure] = frozenset()
 
 
-class ManyHomesStore(Protocol):
+@dataclass(frozen=True, slots=True)
+class PeriodSum:
+    """A home's energy over an hour, a day or a month, in Wh, and how many of its slots each sum covers.
+
+    A measure that has no energy in the period is in neither; the sum is whole where all `slots` are covered.
+    """
+
+    kind: PeriodKind
+    first_slot: Slot
+    home: str
+    slots: int
+    energy_wh: Mapping[Measure, int]
+    covered: Mapping[Measure, int]
+
+
+@dataclass(frozen=True, slots=True)
+class CountedReading:
+    """A stored reading as its row says it; the energy is None where it is missing."""
+
+    measure: Measure
+    slot: Slot
+    span: int
+    energy_wh: int | None
+    mark: int
+
+
+class PeriodSumStore(Protocol):
+    """Sums of homes over hours (UTC), days and months (local): made when a period is over, kept with the readings."""
+
+    async def period_sums(
+        self, home: str, kind: PeriodKind, *, firsts: Sequence[Slot], access: Access
+    ) -> tuple[PeriodSum, ...]:
+        """The home's sums of the periods that begin with these slots; the access is logged first (I12)."""
+        ...
+
+    async def homes_without_sums(self) -> tuple[str, ...]:
+        """Homes whose sums are not begun, or so far behind their readings that intake does not go on with them."""
+        ...
+
+    async def go_on_with_sums(self, home: str) -> bool:
+        """Make the home's sums of the next weeks, in one transaction; False once they have come up to its readings."""
+        ...
+
+    async def sums_through(self) -> dict[str, Slot]:
+        """Until which slot each home's sums are made."""
+        ...
+
+    async def stored_sums(self, kind: PeriodKind, *, slots: range) -> tuple[PeriodSum, ...]:
+        """All homes' sums of the periods that begin in these slots, for verification; by period and home."""
+        ...
+
+    async def sum_ends(self) -> tuple[Slot, Slot] | None:
+        """The first slot of the earliest and of the latest period with a sum of any home; None without any."""
+        ...
+
+    async def counted_readings(self, home: str, *, slots: range, access: Access) -> tuple[CountedReading, ...]:
+        """The home's readings of these slots as they are stored, for verification; the access is logged first (I12)."""
+        ...
+
+    async def reading_ends(self, home: str) -> tuple[Slot, Slot] | None:
+        """The first and the last slot with a reading of this home; None without any. Reads no value."""
+        ...
+
+
+class ManyHomesStore(PeriodSumStore, Protocol):
     """What is read of many homes at once, so that its cost is not that of one home times their number."""
 
     async def homes_series(

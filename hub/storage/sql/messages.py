@@ -9,6 +9,7 @@ from hub.storage.errors import StoreConflictError
 from hub.storage.fleet_records import AgentClock
 from hub.storage.records import AcceptedMessage, ChainHead, ReadingRow, RefusalCount, RefusedNumber
 from hub.storage.sql.connection import Connection, Transactions
+from hub.storage.sql.periods.keeping import keep_sums
 from hub.storage.sql.prompts import store_answer
 from hub.storage.sql.short_form import shortened
 from protocols.slots import Slot
@@ -185,6 +186,7 @@ async def _insert(db: Connection, fresh: Fresh) -> None:
     rows = [(position, *_message_row(*each)) for position, each in enumerate(fresh, start=int(newest) + 1)]
     await db.add_rows("message", _MESSAGE, rows)
     await _put_readings(db, messages)
+    await keep_sums(db, (each for message in messages for each in message.readings))
     await db.put_rows(_HEAD_SQL, _head_rows(messages))
     await _insert_if_any(
         db,

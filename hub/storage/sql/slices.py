@@ -26,6 +26,7 @@ from hub.storage.sql.people.life import SqlLife
 from hub.storage.sql.people.meter_notices import SqlMeterNotices
 from hub.storage.sql.people.notices import SqlNotices
 from hub.storage.sql.people.restores import SqlRestores
+from hub.storage.sql.periods.sums import SqlPeriodSums
 from hub.storage.sql.prompts import SqlPrompts
 from hub.storage.sql.published.device_maps import SqlDeviceMaps
 from hub.storage.sql.published.rulebook import SqlRulebook
@@ -51,6 +52,7 @@ class SqlSlices(
     SqlMeterNotices,
     SqlMessages,
     SqlSeries,
+    SqlPeriodSums,
     SqlFleet,
     SqlForecasts,
     SqlJobs,

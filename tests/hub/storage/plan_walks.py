@@ -7,7 +7,7 @@ from typing import Final
 
 GROWING: Final = frozenset(
     {
-        *("reading", "message", "long_interval"),
+        *("reading", "message", "long_interval", "period_sum"),
         *("access_log", "row_log"),
         *("forecast", "weather", "prompt"),
         *("run", "entry", "attestation", "settled_through", "run_group"),

@@ -31,6 +31,8 @@ _LEFT_OPEN: Final = re.compile(r"\{(\w+)\}")
 
 STAND_INS: Final[Mapping[tuple[str, str], Sequence[Any]]] = {
     ("messages", "marks"): ("?",),
+    ("keeping", "marks"): ("?",),
+    ("sums", "marks"): ("?",),
     ("series", "marks"): ("?",),
     ("accounts", "theirs"): ("", " WHERE member_id IN (?)"),
     ("accounts", "asked"): ("", " WHERE a.member IN (?)"),

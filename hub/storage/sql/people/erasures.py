@@ -5,6 +5,7 @@ from typing import Final
 from hub.storage.life_records import ERASED_NAME, ChangeKind, HomeErasure, PersonErasure
 from hub.storage.sql.connection import Connection, Transactions
 from hub.storage.sql.people.change_log import log_change
+from hub.storage.sql.periods.sums import erase_sums
 from protocols.slots import slot_of
 
 _HOMES_DUE_SQL: Final = """SELECT home.id, coalesce(member.held_by, member.id), member.id, member.left_at FROM home
@@ -46,6 +47,8 @@ class SqlErasures(Transactions):
             # If power fails before the commit, nothing is erased; after it, the pages are overwritten, not only freed.
             await db.overwrite_deleted(is_on=True)
             await db.execute(f"UPDATE message SET sealed = x'' WHERE {agents} AND length(sealed) > 0", (home,))  # noqa: S608
+            ((tz,),) = await db.execute_fetchall("SELECT tz FROM coop")
+            await erase_sums(db, home, tz=str(tz))
             for table in _OF_HOME:
                 await db.execute(f"DELETE FROM {table} WHERE home = ?", (home,))  # noqa: S608
             await db.execute("UPDATE home SET name = id WHERE id = ?", (home,))

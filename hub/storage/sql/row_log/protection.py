@@ -79,6 +79,8 @@ COMPARED: Final[Mapping[str, str]] = MappingProxyType(
     {
         "reading": "the homes' signed messages",
         "long_interval": "the homes' signed messages",
+        "period_sum": "the readings",
+        "period_home": "the sums and the readings",
         "device": "the homes' signed messages",
         "consent": "the homes' signed messages",
         "chain_head": "the messages",

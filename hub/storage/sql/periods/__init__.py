@@ -1,0 +1,1 @@
+"""Sums of the quarter-hour readings over hours, days and months."""
