@@ -1,8 +1,8 @@
 """Published street totals, which stay as they are once shown, and what is read of many homes at once; types only."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from hub.core.periods import PeriodKind
 from hub.storage.records import Access, HomeSeries
@@ -55,11 +55,10 @@ class PeriodSum:
     covered: Mapping[Measure, int]
 
 
-@dataclass(frozen=True, slots=True)
-class CountedReading:
-    """A stored reading as its row says it; the energy is None where it is missing."""
+class CountedReading(NamedTuple):
+    """A stored reading as its row says it; `measure` is its number, and the energy is None where it is missing."""
 
-    measure: Measure
+    measure: int
     slot: Slot
     span: int
     energy_wh: int | None
@@ -91,12 +90,10 @@ class PeriodSumStore(Protocol):
         """All homes' sums of the periods that begin in these slots, for verification; by period and home."""
         ...
 
-    async def sum_ends(self) -> tuple[Slot, Slot] | None:
-        """The first slot of the earliest and of the latest period with a sum of any home; None without any."""
-        ...
-
-    async def counted_readings(self, home: str, *, slots: range, access: Access) -> tuple[CountedReading, ...]:
-        """The home's readings of these slots as they are stored, for verification; the access is logged first (I12)."""
+    def counted_readings(
+        self, homes: Sequence[str], *, slots: range, access: Access
+    ) -> AsyncIterator[tuple[str, list[CountedReading]]]:
+        """Each home's stored readings of these slots, for verification; the access is logged first (I12)."""
         ...
 
     async def reading_ends(self, home: str) -> tuple[Slot, Slot] | None:

@@ -21,6 +21,7 @@ from hub.web.pages.findings import add_finding_pages
 from hub.web.pages.members import add_member_pages
 from hub.web.pages.objections import add_objection_pages
 from hub.web.pages.own.account import add_account_pages
+from hub.web.pages.own.months import add_month_pages
 from hub.web.pages.own.notices import add_notice_pages
 from hub.web.pages.payments import add_payment_pages
 from hub.web.pages.people.invite import add_invite_pages
@@ -56,6 +57,7 @@ def build_app(parts: HubParts) -> FastAPI:
     add_objection_pages(app, site)
     add_finding_pages(app, site)
     add_account_pages(app, site)
+    add_month_pages(app, site)
     add_notice_pages(app, site)
     add_payment_pages(app, site)
     add_map_pages(app, site)

@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect
 
 from tests.pages.conftest import Pages, sign_in
 
-MEMBER_PATHS = ("/", "/my-home", "/my-home/appliances", "/prompts", "/credits", "/credits/2026-06-11", "/who-looked",
+MEMBER_PATHS = ("/", "/my-home", "/my-home/appliances", "/my-home/months",
+                "/prompts", "/credits", "/credits/2026-06-11", "/who-looked",
                 "/consent", "/more", "/credits/statement/2026-06", "/credits/statement/2026-06/2026-06-11",
                 "/objections", "/objections/new?month=2026-06&line=received", "/account", "/findings",
                 "/what-if?month=2026-06&rule=static",

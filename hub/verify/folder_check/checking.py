@@ -36,10 +36,15 @@ from hub.verify.hub_keys import HubKeys
 from hub.verify.kept_roots import SignedLogHead, check_kept_roots, read_kept_roots, signed_log_heads
 from hub.verify.messages import MessageCheck, check_messages
 from hub.verify.people import ACT_TABLES, check_approvers, check_people
+from hub.verify.period_sums import check_sums
 from hub.verify.rows import RowCheck, RowHistory, check_rows
 from hub.verify.rulebook import check_adoptions, check_bundles, check_proposals
 from protocols.hub_keys import HubKeyCertificate
+from protocols.slots import SLOTS_PER_UTC_DAY, slot_of
 from protocols.timeline import Clock
+
+SUMS_AGAIN_SLOTS: Final = 62 * SLOTS_PER_UTC_DAY
+"""With a checkpoint, sums of hours, days and months are added up again from this long before it was made."""
 
 MESSAGES: Final = "messages"
 BOOKS: Final = "books"
@@ -204,7 +209,7 @@ class _Work:
     async def messages(self) -> MessageCheck:
         """What the homes sent."""
         since = None if self._since is None or self.seals is None else self._since.homes
-        return await check_messages(
+        check = await check_messages(
             self._store,
             seals=self.seals,
             since=since,
@@ -212,6 +217,10 @@ class _Work:
             work=self._home_work,
             report=self._report,
         )
+        begins = None if self._since is None else slot_of(self._since.made_at) - SUMS_AGAIN_SLOTS
+        with check.reading("period_sum"):
+            await check_sums(self._store, check, since=begins, report=self._report)
+        return check
 
     async def books(self) -> BookCheck:
         """The books, in a process of their own where there is much to do."""

@@ -1,26 +1,31 @@
 """The board's pages about the fleet of agents and devices and about the hub itself. They show no home's consumption."""
 
+from typing import Final
+
 from fastapi import FastAPI, Request, Response
 
 from hub.core.ledger.approvals import lone_board
 from hub.storage.contract import MemberStore, ReadingStore
-from hub.storage.fleet_records import FleetPlace
+from hub.storage.fleet_records import FleetPlace, FleetSums
 from hub.web.frame.asked_pages import PAGE_ROWS, AskedPage, PageLinks, asked_page, page_links
 from hub.web.frame.sign_in import Visit, require_board, visit_of
 from hub.web.rendering import PageContext, as_json
 from hub.web.views.board import FleetPage, fleet_asked, fleet_json, fleet_page, fleet_slots
 from hub.web.views.health import health_json, health_page, message_lines
 
+SUMS_KEPT_S: Final = 60
+
 
 def add_board_pages(app: FastAPI, site: PageContext) -> None:
     """Mount the board's pages."""
     store = site.parts.store
+    sums = KeptSums(store)
 
     @app.get("/board/fleet")
     async def fleet(request: Request) -> Response:
         visit = await require_board_visit(site, request)
         asked = asked_page(request, visit.words)
-        view, links = await _fleet_of(store, visit, asked)
+        view, links = await _fleet_of(store, visit, asked, sums=await sums.at(visit.now_s))
         intake = (await site.parts.health()).intake if links.is_first else None
         messages = () if intake is None else message_lines(intake, visit.words)
         return await site.page(visit, "fleet.html", place="more", view=view, messages=messages, links=links)
@@ -43,7 +48,25 @@ def add_board_pages(app: FastAPI, site: PageContext) -> None:
         return as_json(health_json(await site.parts.health()))
 
 
-async def _fleet_of(store: ReadingStore, visit: Visit, asked: AskedPage) -> tuple[FleetPage, PageLinks]:
+class KeptSums:
+    """The fleet's sums, counted at most once a minute: how much has arrived takes a look at a day of every home."""
+
+    def __init__(self, store: ReadingStore) -> None:
+        self._store = store
+        self._made: tuple[float, FleetSums] | None = None
+
+    async def at(self, now_s: float) -> FleetSums:
+        """The sums at this time, or at most SUMS_KEPT_S before it."""
+        made = self._made
+        if made is None or not 0 <= now_s - made[0] < SUMS_KEPT_S:
+            slots, before = fleet_slots(now_s), fleet_asked("", now_s=now_s).silent_before
+            made = self._made = (now_s, await self._store.fleet_sums(slots=slots, silent_before=before))
+        return made[1]
+
+
+async def _fleet_of(
+    store: ReadingStore, visit: Visit, asked: AskedPage, *, sums: FleetSums
+) -> tuple[FleetPage, PageLinks]:
     """One page of homes under the sums of all; the first also has the senders that nobody knows."""
     fleet, slots = fleet_asked(asked.text, now_s=visit.now_s), fleet_slots(visit.now_s)
     after = None if asked.after is None else FleetPlace(*asked.after)
@@ -54,7 +77,6 @@ async def _fleet_of(store: ReadingStore, visit: Visit, asked: AskedPage) -> tupl
     links = page_links(asked, None if last is None else (last.harm, last.home))
     agents = {row.agent for row in rows if row.agent} | {former.agent for row in rows for former in row.former}
     refused = await store.refusals_of(sorted(agents), strangers=PAGE_ROWS if links.is_first else 0)
-    sums = await store.fleet_sums(slots=slots, silent_before=fleet.silent_before)
     return fleet_page(rows, refused, visit.words, now_s=visit.now_s, sums=sums), links
 
 

@@ -14,7 +14,8 @@ from hub.web.rendering import STATIC_DIR, static_address
 from tests.hub.web.conftest import ORIGIN, SignIn, browser_on
 from tests.hub.web.page_street import HOSTILE, STATUS_KEY, parts_over
 
-PAGES = ("/", "/my-home", "/my-home/appliances", "/prompts", "/credits", "/credits/2026-06-11", "/who-looked",
+PAGES = ("/", "/my-home", "/my-home/appliances", "/my-home/months",
+         "/prompts", "/credits", "/credits/2026-06-11", "/who-looked",
          "/consent", "/more", "/board/fleet", "/board/runs", "/board/runs/2026-06", "/what-if",
          "/what-if?month=2026-06&rule=priority", "/fairness", "/rules", "/changes", "/board/members",
          "/board/members/m03", "/board/invite", "/board/maps")  # fmt: skip

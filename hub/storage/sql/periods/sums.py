@@ -2,7 +2,7 @@
 
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 from hub.core.periods import PeriodKind, periods_ending
@@ -19,7 +19,6 @@ _OF_HOME_SQL: Final = f"""SELECT kind, first_slot, home, slots, {_COLUMNS} FROM 
 WHERE kind = ? AND home = ? AND first_slot IN ({{marks}}) ORDER BY first_slot"""
 _STORED_SQL: Final = f"""SELECT kind, first_slot, home, slots, {_COLUMNS} FROM period_sum
 WHERE kind = ? AND first_slot >= ? AND first_slot < ? ORDER BY first_slot, home"""
-_SUM_ENDS_SQL: Final = "SELECT min(first_slot), max(first_slot) FROM period_sum WHERE kind = ?"
 _WAITING_SQL: Final = """SELECT agent.home_id, min(p.through_slot), max(h.last_slot) FROM agent
 JOIN chain_head AS h ON h.agent = agent.id LEFT JOIN period_home AS p ON p.home = agent.home_id
 WHERE h.last_slot IS NOT NULL AND agent.home_id NOT IN (SELECT home FROM erasure)
@@ -88,25 +87,19 @@ class SqlPeriodSums(SqlAccessLog):
             rows = await db.execute_fetchall(_STORED_SQL, (int(kind), slots.start, slots.stop))
         return tuple(_sum_of(row) for row in rows)
 
-    async def sum_ends(self) -> tuple[Slot, Slot] | None:
-        """The first slot of the earliest and of the latest period with a sum of any home; None without any."""
-        found: list[Slot] = []
-        async with self.reading() as db:
-            for kind in PeriodKind:
-                ((first, last),) = await db.execute_fetchall(_SUM_ENDS_SQL, (int(kind),))
-                found += [int(each) for each in (first, last) if each is not None]
-        return (min(found), max(found)) if found else None
-
-    async def counted_readings(self, home: str, *, slots: range, access: Access) -> tuple[CountedReading, ...]:
-        """The home's readings of these slots as they are stored, for verification; the access is logged first (I12)."""
-        await self.log_access(access, [home], fields="all readings", rows=len(slots))
-        async with self.reading() as db:
-            rows = [
-                row
-                for measure in MEASURES
-                for row in await db.execute_fetchall(_READINGS_SQL, (home, int(measure), slots.start, slots.stop))
-            ]
-        return tuple(CountedReading(Measure(row[0]), *row[1:]) for row in rows)
+    async def counted_readings(
+        self, homes: Sequence[str], *, slots: range, access: Access
+    ) -> AsyncIterator[tuple[str, list[CountedReading]]]:
+        """Each home's stored readings of these slots, for verification; the access is logged first (I12)."""
+        await self.log_access(access, homes, fields="all readings", rows=len(slots))
+        for home in homes:
+            async with self.reading() as db:
+                rows = [
+                    row
+                    for measure in MEASURES
+                    for row in await db.execute_fetchall(_READINGS_SQL, (home, int(measure), slots.start, slots.stop))
+                ]
+            yield home, [CountedReading._make(row) for row in rows]
 
     async def reading_ends(self, home: str) -> tuple[Slot, Slot] | None:
         """The first and the last slot with a reading of this home; None without any. Reads no value."""

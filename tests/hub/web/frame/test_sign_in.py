@@ -11,7 +11,8 @@ from tests.hub.web.conftest import ORIGIN, SignIn, browser_on
 from tests.hub.web.page_street import NOW_S, parts_over, sign_in_token
 
 MEMBER_PAGES = (
-    "/", "/today.json", "/my-home", "/my-home.json", "/my-home/appliances", "/prompts", "/prompts.json", "/credits",
+    "/", "/today.json", "/my-home", "/my-home.json", "/my-home/appliances", "/my-home/months", "/my-home/months.json",
+    "/prompts", "/prompts.json", "/credits",
     "/credits.json", "/credits.csv", "/credits/2026-06-11", "/credits/2026-06-11.json", "/who-looked",
     "/who-looked.json", "/who-looked.csv",
     "/consent", "/consent.json", "/homes", "/homes.json", "/more", "/fresh.json", "/board/fleet", "/board/fleet.json",

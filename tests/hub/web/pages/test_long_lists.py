@@ -11,6 +11,7 @@ import pytest
 from hub.storage.sqlite.store import SqliteStore
 from hub.web.frame.asked_pages import PAGE_ROWS
 from hub.web.frame.tokens import hash_token
+from hub.web.pages.board import KeptSums
 from tests.hub.new_store import open_new_store
 from tests.hub.settled_street import Street, fill_street
 from tests.hub.web.conftest import ORIGIN, SignIn, browser_on
@@ -120,3 +121,11 @@ async def test_a_street_of_many_months_shows_a_year_and_leads_on(street: Street)
     assert [len(each) for each in months] == [12, 6]
     assert list(chain(*months)) == sorted(set(chain(*months)), reverse=True)
     assert "Older days" in pages[0]
+
+
+async def test_the_sums_of_the_fleet_are_counted_again_after_a_minute(street: Street) -> None:
+    sums = KeptSums(street.store)
+    assert (await sums.at(NOW_S)).silent == 1
+    await street.arrive([(SILENT, NOW_SLOT - 1)])
+    assert (await sums.at(NOW_S + 59)).silent == 1
+    assert (await sums.at(NOW_S + 60)).silent == 0
