@@ -1,10 +1,12 @@
 """Readings that follow one register, then another, then the first again: which energy is told, and from where."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from edge_agent.metering.counter_records import CounterReading, SlotBase, read_memory, write_memory
 from edge_agent.metering.home_meter import read_checkpoint
-from edge_agent.metering.witness import WitnessMark
+from edge_agent.metering.witness import CLOUDED_WH, HIDDEN_W, WOBBLE_WH, WitnessMark
 from protocols.quantities import Gap, Mark, Measure
 from tests.edge_agent.metering.test_excursions import Home
 from tests.edge_agent.metering.test_weak_witness import Shown, measured, steady, told
@@ -161,6 +163,30 @@ def test_a_register_near_an_older_one_after_a_silence_makes_no_total() -> None:
         shown_wh = 400_000 + 20 * minute if 20 <= minute <= 60 else counter_wh
         home.read(minute, 1200 + 3 * (minute % 2), import_wh=shown_wh, export_wh=0)
     assert home.totals() == []
+
+
+@given(
+    power_w=st.integers(0, 80).map(lambda sixties: 60 * sixties),
+    long_min=st.integers(11, 60),
+    more_wh=st.integers(-500, 3000),
+    unseen_from=st.integers(0, 40),
+    unseen_min=st.integers(0, 30),
+)
+@settings(max_examples=40, deadline=None)
+def test_no_total_over_two_exchanges_is_more_than_the_power_may_be_wrong_by(
+    power_w: int, long_min: int, more_wh: int, unseen_from: int, unseen_min: int
+) -> None:
+    """Whatever number the third register begins at, and where the power was not read for a while."""
+    home, back = Home(), 20 + long_min
+    for minute in range(121):
+        ran_wh = power_w // 60 * minute
+        shown_wh = 9000 + ran_wh if minute < 20 else 400_000 + ran_wh if minute < back else 9000 + ran_wh + more_wh
+        is_seen = not 20 + unseen_from <= minute < 20 + unseen_from + unseen_min
+        home.read(minute, power_w + minute % 2 if is_seen else None, import_wh=shown_wh, export_wh=0)
+    for _, slots, energy_wh in home.totals():
+        flowed_wh = slots * power_w // 4
+        unsure_wh = CLOUDED_WH + HIDDEN_W // 60 + 2 * (1 + WOBBLE_WH)
+        assert energy_wh <= 1.1 * flowed_wh + unsure_wh
 
 
 def test_a_register_established_near_an_older_one_does_not_stand_for_what_the_power_saw_before() -> None:
