@@ -11,7 +11,15 @@ from typing import BinaryIO, Final, cast
 
 from hub.backups.last_backup import STATE_NAME
 from hub.backups.sealed_file import SealedFileError, SealedReader, SealedWriter
-from hub.folder.paths import BROKER_NAME, CHECKPOINT_NAME, LOCK_NAME, ROLES_LOCK_NAME, RUNNING_NAME, STORE_NAME
+from hub.folder.paths import (
+    BROKER_NAME,
+    CHECKPOINT_NAME,
+    LOCK_NAME,
+    ROLES_LOCK_NAME,
+    RUNNING_NAME,
+    STORE_NAME,
+    VERIFICATION_NAME,
+)
 from protocols.errors import RequestError
 
 WORK_NAME: Final = "backup.part"
@@ -31,7 +39,7 @@ LEFT_OUT: Final = frozenset(
         WORK_NAME,
         LOCK_OF_BACKUPS,
     }
-) | {STATE_NAME, CHECKPOINT_NAME}
+) | {STATE_NAME, CHECKPOINT_NAME, VERIFICATION_NAME}
 KEPT_OF_BROKER: Final = "client-id"
 """The broker's own files are written again at each start; only this name lets an external one keep what is waiting."""
 MAX_FILES: Final = 100_000

@@ -29,6 +29,7 @@ _WARNINGS: Final = {
     "board": said("Appoint a second board member: commonwatt-hub board."),
     "backup": said("See the section Backups of docs/day-two.md."),
     "certificates": said("See the section Certificates of docs/day-two.md."),
+    "verification": said("Run commonwatt-hub verify: it names each thing, and docs/verifying.md says what it means."),
     "restore": said("Check the restored hub and confirm it: commonwatt-hub restore."),
 }
 
@@ -245,5 +246,6 @@ _SUBJECTS: Final = {
     "board": translatable("Board"),
     "backup": translatable("Backup"),
     "certificates": translatable("Certificates"),
+    "verification": translatable("Verification"),
     "restore": translatable("After a restore"),
 }

@@ -120,7 +120,8 @@ class StoredHealth:
     """What store and folder say. `homes` have sent a reading, and `silent` of them none lately. Both are exact: only
     `homes_at_least` of them, and what follows from that, may be published.
 
-    `warnings` are whole sentences of the hub's rooms on these subjects: clock, board, backup, certificates, restore.
+    `warnings` are whole sentences of the hub's rooms on these subjects: clock, board, backup, certificates,
+    verification, restore.
     """
 
     messages: int

@@ -14,6 +14,7 @@ from hub.health.checks import DISK_LOW_PERCENT, JOB_FAILS_S
 from hub.storage.fleet_records import FleetRow
 from hub.storage.jobs.records import Job
 from hub.trust.authority_files import certificate_warnings
+from hub.verify.folder_check.last_verification import verification_warning
 from protocols.errors import CommonwattError
 from protocols.slots import SLOT_S
 
@@ -111,6 +112,11 @@ def _backup(around: Surroundings) -> list[BoardAlert]:
     return [] if said is None else [BoardAlert("backup", {"what": "said", "said": said})]
 
 
+def _verification(around: Surroundings) -> list[BoardAlert]:
+    said = verification_warning(around.folder, now_s=around.now_s)
+    return [] if said is None else [BoardAlert("verification", {"what": "said", "said": said})]
+
+
 def _certificates(around: Surroundings) -> list[BoardAlert]:
     try:
         said = certificate_warnings(around.folder, now_s=around.now_s)
@@ -119,4 +125,10 @@ def _certificates(around: Surroundings) -> list[BoardAlert]:
     return [BoardAlert(f"certificate {n}", {"what": "said", "said": each}) for n, each in enumerate(said)]
 
 
-HUB_SOURCES: Final[tuple[Callable[[Surroundings], list[BoardAlert]], ...]] = (_disk, _jobs, _backup, _certificates)
+HUB_SOURCES: Final[tuple[Callable[[Surroundings], list[BoardAlert]], ...]] = (
+    _disk,
+    _jobs,
+    _backup,
+    _verification,
+    _certificates,
+)

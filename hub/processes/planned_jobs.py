@@ -35,12 +35,15 @@ from hub.storage.contract import Store
 from hub.timetable import JobError, PlannedJob, daily, every, first_of, hourly
 from hub.trust.authority import AuthorityError
 from hub.trust.server_certificate import CertificateJob
+from hub.verify.folder_check.nightly import VerificationJob
 from protocols.errors import IdentityError, RequestError
 from protocols.timeline import Clock
 
 OUTLOOK: Final = "outlook"
 SETTLED: Final = "settled"
 BACKUP_LIMIT_S: Final = 4 * 3600
+VERIFICATION_LIMIT_S: Final = 12 * 3600
+"""The first one opens everything that was ever stored."""
 MAIL_EVERY_S: Final = 60
 WATCH_EVERY_S: Final = 900
 CREDIT_HOURS: Final = (0, 6, 12, 18)
@@ -53,6 +56,12 @@ def planned_backup(folder: Path, *, settings: HubSettings, clock: Clock) -> tupl
     job = BackupJob(folder, coop=settings.coop, settings=settings.backup, clock=clock)
     due = daily(settings.backup.hour, 15, tz=settings.coop.tz)
     return (PlannedJob("backup", due, job, time_limit_s=BACKUP_LIMIT_S),)
+
+
+def planned_verification(folder: Path, *, settings: HubSettings, clock: Clock) -> tuple[PlannedJob, ...]:
+    """Every night, when the other jobs of the night are through: what is stored, from the last checkpoint on."""
+    job = VerificationJob(folder, clock=clock)
+    return (PlannedJob("verification", daily(3, 40, tz=settings.coop.tz), job, time_limit_s=VERIFICATION_LIMIT_S),)
 
 
 def planned_mail(folder: Path, store: Store, *, settings: HubSettings, clock: Clock) -> tuple[PlannedJob, ...]:
@@ -153,6 +162,7 @@ def jobs_of_a_folder(folder: Path, *, settings: HubSettings, clock: Clock) -> tu
     """The jobs that work on the files of this folder, so that no other machine can do them."""
     return (
         *planned_backup(folder, settings=settings, clock=clock),
+        *planned_verification(folder, settings=settings, clock=clock),
         *planned_certificates(folder, settings=settings),
     )
 

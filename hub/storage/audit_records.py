@@ -154,6 +154,14 @@ class StoredRowsView(Protocol):
         ...
 
 
+class LoggedHomes(Protocol):
+    """Homes to which an access was logged, so that their rows may be read."""
+
+    def view(self, home: str) -> AbstractAsyncContextManager[StoredRowsView]:
+        """One of these homes' rows at one moment. Raises: ValueError for a home to which no access was logged."""
+        ...
+
+
 class StoredRows(Protocol):
     """The part of the store that shows messages and what was made of them, as they are."""
 
@@ -165,8 +173,8 @@ class StoredRows(Protocol):
         """The messages of all agents behind this position, in order."""
         ...
 
-    def stored_rows(self, home: str, *, access: Access) -> AbstractAsyncContextManager[StoredRowsView]:
-        """One home's rows at one moment; the access is logged first (I12)."""
+    async def stored_rows(self, homes: Sequence[str], *, access: Access) -> LoggedHomes:
+        """The rows of these homes; the access is logged first, in one commit (I12)."""
         ...
 
 

@@ -164,7 +164,7 @@ def _end(
 
 
 def _verified(demo: Demo, half: str) -> dict[str, Any]:
-    found = demo.hub_json("verify", "--only", half, "--json")
+    found = demo.hub_json("verify", "--whole", "--only", half, "--json")
     assert isinstance(found, dict)
     return found
 

@@ -128,7 +128,7 @@ def test_everything_an_agent_sealed_has_a_receipt_and_is_stored_once(travelled: 
 
 
 def test_the_hub_can_verify_all_it_has_stored(travelled: Journey) -> None:
-    found: Any = travelled.hub_json("verify", "--json")
+    found: Any = travelled.hub_json("verify", "--whole", "--json")
     assert found["ok"], (found["messages"]["findings"], found["books"]["findings"])
     assert found["messages"]["messages"] > HOMES * DAYS * 96
 

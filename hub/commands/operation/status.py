@@ -23,6 +23,7 @@ from hub.quality.connections import home_limits
 from hub.storage.audit_records import FileCheck
 from hub.trust.authority import AuthorityError
 from hub.trust.authority_files import certificate_ends_at, certificate_warnings
+from hub.verify.folder_check.last_verification import verification_words
 from protocols.errors import IdentityError
 from protocols.slots import format_slot, slot_of
 from protocols.timeline import Clock
@@ -72,6 +73,7 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
             "store": _store_line(await store.quick_check(within_s=CHECK_S)),
             "backup": backup_words(folder, now_s=clock.now(), is_planned=settings.backup is not None),
             "backup_age_s": backup_age_s(folder, now_s=clock.now()),
+            "verification": verification_words(folder, now_s=clock.now()),
             "restore": next(
                 (restore_words(each) for each in await store.restores() if each.checked_at is None), "none to confirm"
             ),

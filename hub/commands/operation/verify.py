@@ -15,12 +15,8 @@ from typing import Final
 
 from hub.backups.restoring import unpack_checked
 from hub.backups.unlocking import add_lock_arguments, lock_for
-from hub.console.output_files import write_new
 from hub.console.progress import Progress, ReportProgress, ignore_progress
 from hub.folder.clock import open_clock
-from hub.folder.keys.signer import load_signer
-from hub.folder.paths import CHECKPOINT_NAME
-from hub.folder.settings import load_settings
 from hub.processes.watching.own_use import own_version
 from hub.verify.folder_check.checking import (
     BOOKS,
@@ -28,12 +24,11 @@ from hub.verify.folder_check.checking import (
     MESSAGES,
     PARTS,
     ROWS,
-    Verified,
     check_hub,
-    hub_keys_of,
     taken_over_line,
 )
-from hub.verify.folder_check.checkpoint import Checkpoint, checkpoint_bytes, read_checkpoint, write_checkpoint
+from hub.verify.folder_check.checkpoint import Checkpoint
+from hub.verify.folder_check.kept import find_checkpoint, keep_checkpoint
 from hub.verify.homes.work import MOST_PROCESSES, process_count
 from protocols.errors import RequestError
 from protocols.timeline import Clock
@@ -121,24 +116,6 @@ def _verify(args: argparse.Namespace) -> int:
     keep_checkpoint(args.data, verified, copy=args.checkpoint)
     sys.stdout.write(json.dumps(found) + "\n" if args.json else verify_lines(found, since=since))
     return 0 if found["ok"] else FAILED
-
-
-def find_checkpoint(folder: Path, given: Path | None, *, clock: Clock) -> Checkpoint | None:
-    """The checkpoint that was given, or the folder's own; None if there is none yet. Raises: RequestError."""
-    path = folder / CHECKPOINT_NAME if given is None else given
-    if given is None and not path.exists():
-        return None
-    return read_checkpoint(path, coop=load_settings(folder).coop.id, keys=hub_keys_of(folder), now_s=clock.now())
-
-
-def keep_checkpoint(folder: Path, verified: Verified, *, copy: Path | None = None) -> None:
-    """Put the new checkpoint in the place of the folder's own, and into the file `copy`. Raises: RequestError."""
-    if verified.checkpoint is None:
-        return
-    content = checkpoint_bytes(verified.checkpoint, load_signer(folder))
-    write_checkpoint(folder / CHECKPOINT_NAME, content)
-    if copy is not None:
-        write_new(copy, content)
 
 
 def _process_number(text: str) -> int:

@@ -14,6 +14,7 @@ from hub.health.facts import SILENT_AFTER_S, StoredHealth
 from hub.storage.contract import Store
 from hub.storage.records import Agent
 from hub.trust.authority_files import certificate_ends_at, certificate_warnings
+from hub.verify.folder_check.last_verification import verification_warning
 from protocols.errors import CommonwattError
 from protocols.slots import Slot, start_of
 
@@ -33,6 +34,7 @@ async def stored_health(folder: Path, store: Store, *, settings: HubSettings, no
         "board": await _board(store),
         "backup": backup_warning(folder, now_s=now_s, is_planned=settings.backup is not None),
         "certificates": certificates,
+        "verification": verification_warning(folder, now_s=now_s),
         "restore": next((restore_words(each) for each in await store.restores() if each.checked_at is None), None),
     }
     return StoredHealth(

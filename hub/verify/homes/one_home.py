@@ -12,7 +12,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from hub.core.homes.measure_sources import SourceHistory
-from hub.storage.audit_records import StoredHome, StoredPeople, StoredRows, StoredRowsView
+from hub.storage.audit_records import LoggedHomes, StoredHome, StoredPeople, StoredRowsView
 from hub.storage.records import Access, Agent
 from hub.verify.check_result import CheckResult
 from hub.verify.homes.chain import Body, FollowedChain, opened, row_problem
@@ -125,7 +125,7 @@ class _Walk:
 
 
 async def check_home(
-    store: StoredRows,
+    rows: LoggedHomes,
     home: str,
     *,
     coop: str,
@@ -142,7 +142,7 @@ async def check_home(
     check = HomeCheck(home=home)
     seals = None if seals is None else seals.of_home(home)
     with check.reading(f"home {home}"):
-        async with store.stored_rows(home, access=ACCESS) as view:
+        async with rows.view(home) as view:
             people = await view.people(home)
             if since is not None and seals is not None and trusts_checkpoint:
                 walk = _Walk(home, people, coop=coop, told=told)

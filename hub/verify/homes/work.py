@@ -20,7 +20,7 @@ from hub.storage.contract import Store
 from hub.storage.errors import StoreError
 from hub.verify.homes.checkpoints import AgentCheckpoint, CheckpointSeals, HomeCheckpoint
 from hub.verify.homes.old_messages import OldMessages, read_old_messages
-from hub.verify.homes.one_home import HomeCheck, check_home
+from hub.verify.homes.one_home import ACCESS, HomeCheck, check_home
 
 LEAST_FOR_PROCESSES: Final = 20_000
 """Fewer messages are opened sooner than processes are started."""
@@ -98,7 +98,7 @@ class InThisProcess:
     ) -> tuple[list[HomeCheck], OldMessages]:
         """Check these homes, and the rows of all messages up to these checkpoints."""
         rows = await _old_messages(self._store, checkpoints, report=counter.report)
-        return [await _checked(self._store, task, coop=coop, seals=seals, counter=counter) for task in tasks], rows
+        return await _check_share(self._store, tasks, coop=coop, seals=seals, counter=counter), rows
 
 
 class InProcesses:
@@ -188,7 +188,7 @@ def _share(
     async def check() -> list[HomeCheck]:
         store = await opening()
         try:
-            return [await _checked(store, task, coop=coop, seals=seals, counter=Counter()) for task in tasks]
+            return await _check_share(store, tasks, coop=coop, seals=seals, counter=Counter())
         finally:
             await store.close()
 
@@ -203,14 +203,18 @@ async def _old_messages(
     return await read_old_messages(store, checkpoints, expected=None, report=report)
 
 
-async def _checked(
-    store: StoredRows, task: HomeTask, *, coop: str, seals: CheckpointSeals | None, counter: Counter
-) -> HomeCheck:
-    return await check_home(
-        *(store, task.home),
-        coop=coop,
-        seals=seals,
-        since=task.since,
-        trusts_checkpoint=task.trusts_checkpoint,
-        told=counter.add,
-    )
+async def _check_share(
+    store: StoredRows, tasks: Sequence[HomeTask], *, coop: str, seals: CheckpointSeals | None, counter: Counter
+) -> list[HomeCheck]:
+    rows = await store.stored_rows([task.home for task in tasks], access=ACCESS)
+    return [
+        await check_home(
+            *(rows, task.home),
+            coop=coop,
+            seals=seals,
+            since=task.since,
+            trusts_checkpoint=task.trusts_checkpoint,
+            told=counter.add,
+        )
+        for task in tasks
+    ]

@@ -24,7 +24,7 @@ def test_a_whole_hub_is_ready_and_has_nothing_to_do() -> None:
     assert not [check.name for check in checks if check.do is not None and check.name not in SUBJECTS]
 
 
-SUBJECTS = ("clock", "board", "backup", "certificates", "restore")
+SUBJECTS = ("clock", "board", "backup", "certificates", "verification", "restore")
 
 
 @pytest.mark.parametrize("name", PARTS)

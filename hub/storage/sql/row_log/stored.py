@@ -1,11 +1,12 @@
 """Shows the stored messages and the rows made of them as they are, damaged or not."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
 from hub.core.homes.measure_sources import MeterSource
 from hub.storage.audit_records import (
+    LoggedHomes,
     MessageRow,
     StoredHead,
     StoredHome,
@@ -58,11 +59,24 @@ class SqlStoredRows(SqlAccessLog):
             rows = await db.execute_fetchall(_ROWS_SQL, (after, limit))
         return tuple(tuple(row) for row in rows)
 
+    async def stored_rows(self, homes: Sequence[str], *, access: Access) -> LoggedHomes:
+        """The rows of these homes; the access is logged first, in one commit (I12)."""
+        await self.log_access(access, homes, fields=FIELDS, rows=0)
+        return _Logged(self, frozenset(homes))
+
+
+class _Logged:
+    """The homes to which an access was logged."""
+
+    def __init__(self, store: SqlStoredRows, homes: frozenset[str]) -> None:
+        self._store, self._homes = store, homes
+
     @asynccontextmanager
-    async def stored_rows(self, home: str, *, access: Access) -> AsyncIterator[StoredRowsView]:
-        """One home's rows at one moment; the access is logged first (I12)."""
-        await self.log_access(access, [home], fields=FIELDS, rows=0)
-        async with self.reading() as db:
+    async def view(self, home: str) -> AsyncIterator[StoredRowsView]:
+        """One of these homes' rows at one moment. Raises: ValueError for a home to which no access was logged."""
+        if home not in self._homes:
+            raise ValueError(f"no access to {home} was logged")
+        async with self._store.reading() as db:
             yield _StoredView(db)
 
 

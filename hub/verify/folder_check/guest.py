@@ -1,0 +1,55 @@
+"""The process of a nightly verification: `python -m hub.verify.folder_check.guest FOLDER NOW`; ends with its caller."""
+
+import asyncio
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Final
+
+from hub.processes.watching.own_use import own_version
+from hub.verify.folder_check.checking import check_hub
+from hub.verify.folder_check.kept import find_checkpoint, keep_checkpoint
+from hub.verify.homes.work import process_count
+from protocols.errors import CommonwattError
+from protocols.timeline import Clock
+
+LEAST_URGENT: Final = 19
+"""A verification takes what the hub leaves of the processors."""
+
+
+def main() -> None:
+    """Verify, keep the checkpoint, and say in JSON why it could not be done."""
+    os.nice(LEAST_URGENT)
+    threading.Thread(target=_end_with_caller, daemon=True).start()
+    folder, now_s = Path(sys.argv[1]), float(sys.argv[2])
+    problem = ""
+    try:
+        asyncio.run(verify_folder(folder, now_s=now_s))
+    except CommonwattError as error:
+        problem = str(error)
+    sys.stdout.write(json.dumps({"problem": problem}) + "\n")
+
+
+async def verify_folder(folder: Path, *, now_s: float) -> None:
+    """Go on from the folder's checkpoint and leave the next one. Raises: CommonwattError, in one line."""
+    clock = Clock(real=lambda: now_s)
+    verified = await check_hub(
+        folder,
+        clock=clock,
+        program=own_version(),
+        since=find_checkpoint(folder, None, clock=clock),
+        processes=process_count(),
+    )
+    keep_checkpoint(folder, verified)
+
+
+def _end_with_caller() -> None:
+    while os.read(0, 1):  # nothing is ever said; the end comes when the caller is gone
+        pass
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()
