@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Final
 
 from hub.backups.last_backup import backup_warning
+from hub.folder.last_verification import verification_warning
 from hub.health.checks import DISK_LOW_PERCENT, JOB_FAILS_S
 from hub.storage.fleet_records import FleetRow
 from hub.storage.jobs.records import Job
 from hub.trust.authority_files import certificate_warnings
-from hub.verify.folder_check.last_verification import verification_warning
 from protocols.errors import CommonwattError
 from protocols.slots import SLOT_S
 

@@ -25,6 +25,7 @@ from hub.notices.sending import MailJob
 from hub.notices.writing import MailWriter
 from hub.period_sums import PeriodSumsJob
 from hub.processes.own_hub import OwnHub
+from hub.processes.verification.job import VerificationJob
 from hub.prompts.delivery import PromptSender, Publisher
 from hub.prompts.job import PromptEffectJob, PromptJob, SendPrompt
 from hub.quality.nameplate_limits import make_quality_check
@@ -35,7 +36,6 @@ from hub.storage.contract import Store
 from hub.timetable import JobError, PlannedJob, daily, every, first_of, hourly
 from hub.trust.authority import AuthorityError
 from hub.trust.server_certificate import CertificateJob
-from hub.verify.folder_check.nightly import VerificationJob
 from protocols.errors import IdentityError, RequestError
 from protocols.timeline import Clock
 

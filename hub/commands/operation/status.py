@@ -15,6 +15,7 @@ from hub.books.after_restore import restore_words
 from hub.core.ledger.approvals import lone_board
 from hub.folder.addresses import pages_address
 from hub.folder.clock import clock_warning, open_clock
+from hub.folder.last_verification import verification_words
 from hub.folder.opening import open_hub
 from hub.health.checks import HealthCheck, Level, health_checks, unready
 from hub.health.sentences import in_english
@@ -23,7 +24,6 @@ from hub.quality.connections import home_limits
 from hub.storage.audit_records import FileCheck
 from hub.trust.authority import AuthorityError
 from hub.trust.authority_files import certificate_ends_at, certificate_warnings
-from hub.verify.folder_check.last_verification import verification_words
 from protocols.errors import IdentityError
 from protocols.slots import format_slot, slot_of
 from protocols.timeline import Clock

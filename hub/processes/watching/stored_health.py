@@ -8,13 +8,13 @@ from hub.backups.last_backup import backup_age_s, backup_warning
 from hub.books.after_restore import restore_words
 from hub.core.ledger.approvals import lone_board
 from hub.folder.clock import clock_warning
+from hub.folder.last_verification import verification_warning
 from hub.folder.paths import STORE_NAME
 from hub.folder.settings import HubSettings
 from hub.health.facts import SILENT_AFTER_S, StoredHealth
 from hub.storage.contract import Store
 from hub.storage.records import Agent
 from hub.trust.authority_files import certificate_ends_at, certificate_warnings
-from hub.verify.folder_check.last_verification import verification_warning
 from protocols.errors import CommonwattError
 from protocols.slots import Slot, start_of
 

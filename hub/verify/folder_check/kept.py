@@ -4,11 +4,11 @@ from pathlib import Path
 
 from hub.console.output_files import write_new
 from hub.folder.keys.signer import load_signer
+from hub.folder.last_verification import LastVerification, write_last_verification
 from hub.folder.paths import CHECKPOINT_NAME
 from hub.folder.settings import load_settings
 from hub.verify.folder_check.checking import Verified, hub_keys_of
 from hub.verify.folder_check.checkpoint import Checkpoint, checkpoint_bytes, read_checkpoint, write_checkpoint
-from hub.verify.folder_check.last_verification import LastVerification, write_last_verification
 from protocols.errors import RequestError
 from protocols.timeline import Clock
 

@@ -18,7 +18,7 @@ from protocols.timeline import Clock
 
 LEAST_APART_S: Final = 3_600.0
 """Real seconds between the beginnings of two verifications."""
-MODULE: Final = "hub.verify.folder_check.guest"
+MODULE: Final = "hub.processes.verification.guest"
 
 
 class VerificationJob:

@@ -8,10 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hub.folder.paths import CHECKPOINT_NAME
-from hub.notices.alerts import Surroundings, hub_alerts
-from hub.timetable import JobError
-from hub.verify.folder_check.last_verification import (
+from hub.folder.last_verification import (
     OLD_AFTER_S,
     LastVerification,
     read_last_verification,
@@ -19,7 +16,10 @@ from hub.verify.folder_check.last_verification import (
     verification_words,
     write_last_verification,
 )
-from hub.verify.folder_check.nightly import VerificationJob
+from hub.folder.paths import CHECKPOINT_NAME
+from hub.notices.alerts import Surroundings, hub_alerts
+from hub.processes.verification.job import VerificationJob
+from hub.timetable import JobError
 from tests.hub.verify.sending_street import CLOCK, SendingStreet, sending_street
 from tests.hub.verify.tampering import tampering
 
@@ -94,7 +94,7 @@ async def child_of(pid: int, task: asyncio.Task[None]) -> int:
     while True:
         assert not task.done()
         for each in Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split():
-            if b"folder_check.guest" in Path(f"/proc/{each}/cmdline").read_bytes():
+            if b"verification.guest" in Path(f"/proc/{each}/cmdline").read_bytes():
                 return int(each)
         await asyncio.sleep(0.01)  # between two looks at this process's children
 

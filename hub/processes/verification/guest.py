@@ -1,4 +1,4 @@
-"""The process of a nightly verification: `python -m hub.verify.folder_check.guest FOLDER NOW`; ends with its caller."""
+"""The process of a nightly verification, `-m hub.processes.verification.guest FOLDER NOW`: it ends with its caller."""
 
 import asyncio
 import json
