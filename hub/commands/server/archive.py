@@ -104,8 +104,10 @@ async def _fill(hub: OpenHub, out: SealedWriter, *, ends: Mapping[str, End], bef
     agents = {agent.id: agent for agent in await store.agents()}
     identity, coop = hub.signer.identity, hub.settings.coop.id
     writer = ArchiveWriter(out.write, coop=coop, identity=identity, agents=agents, ends=ends)
-    for home in sorted({agent.home_id for agent in agents.values()}):
-        async with store.stored_rows(home, access=access) as view:
+    homes = sorted({agent.home_id for agent in agents.values()})
+    rows = await store.stored_rows(homes, access=access)
+    for home in homes:
+        async with rows.view(home) as view:
             for name in sorted(agent.id for agent in agents.values() if agent.home_id == home):
                 epoch, seq, _ = ends.get(name, NOTHING)
                 is_before = True

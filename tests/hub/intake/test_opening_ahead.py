@@ -112,7 +112,7 @@ async def fed(made: Sequence[tuple[int, str]], folder: Path, *, ahead: bool, fai
     found: dict[str, object] = {}
     for home in homes:
         rows = await store.stored_messages(home.agent, after=(0, 0), limit=200)
-        async with store.stored_rows(home.home, access=LOOK) as view:
+        async with (await store.stored_rows([home.home], access=LOOK)).view(home.home) as view:
             stored = await view.home(home.home)
         found[home.home] = (
             [(row.epoch, row.seq, row.hash, row.sealed, row.refused) for row in rows],

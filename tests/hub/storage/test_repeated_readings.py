@@ -39,7 +39,7 @@ async def test_the_readings_are_those_that_single_messages_would_leave(open_back
                     expected[row.measure, row.slot, row.span] = row[4:]
         await store.store_messages(group)
         await store.store_messages(group[-1:])  # comes again, and changes nothing
-        async with store.stored_rows("h01", access=LOOK) as view:
+        async with (await store.stored_rows(["h01"], access=LOOK)).view("h01") as view:
             assert (await view.home("h01")).readings == expected
     assert any(mark is not Mark.MEASURED for _, mark, _ in expected.values())
     await store.close()
