@@ -164,7 +164,7 @@ async def judged_by_many(folder: Path, events: list[tuple[str, int, object]]) ->
     return found
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(EVENTS)
 def test_workers_that_know_nothing_of_each_other_judge_as_one_does(events: list[tuple[str, int, object]]) -> None:
     async def both() -> None:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hub.intake.leases.sharing import LEASE_MS, fair_share, lease_name, next_turn, shards_in
@@ -76,6 +76,7 @@ def play(store: Store, workers: list[Worker], event: str, number: int) -> None:
             store.turn(worker)
 
 
+@settings(max_examples=40)
 @given(EVENTS)
 def test_a_shard_has_one_worker_at_most_whatever_happens(events: list[tuple[str, int]]) -> None:
     store, workers = Store(), [Worker("w0")]
@@ -89,6 +90,7 @@ def test_a_shard_has_one_worker_at_most_whatever_happens(events: list[tuple[str,
             tokens[lease.name] = lease.token
 
 
+@settings(max_examples=40)
 @given(EVENTS)
 def test_who_is_left_soon_has_all_shards_in_fair_shares(events: list[tuple[str, int]]) -> None:
     store, workers = Store(), [Worker("w0")]
@@ -103,6 +105,7 @@ def test_who_is_left_soon_has_all_shards_in_fair_shares(events: list[tuple[str, 
     assert max(holders.count(worker.name) for worker in left) <= -(-SHARDS // len(left))
 
 
+@settings(max_examples=40)
 @given(EVENTS)
 def test_a_worker_keeps_what_it_has_while_nobody_else_changes(events: list[tuple[str, int]]) -> None:
     store, workers = Store(), [Worker("w0")]

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from hub.folder.elsewhere.store_settings import ADDRESS_NAME
 from hub.storage.postgres.connections import connect
 from tests.hub.postgres_server import crash, start_again
@@ -21,6 +23,7 @@ async def line(child: asyncio.subprocess.Process) -> str:
     return (await asyncio.wait_for(child.stdout.readline(), STARTS_WITHIN_S)).decode()
 
 
+@pytest.mark.campaign
 async def test_a_process_waits_for_its_server_and_is_ended_by_a_wrong_one(tmp_path: Path) -> None:
     async with many_hub(tmp_path, [], slots=1) as hub:
         crash(hub.server)
