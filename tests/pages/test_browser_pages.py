@@ -19,6 +19,7 @@ MEMBER_PATHS = ("/", "/my-home", "/my-home/appliances", "/my-home/months",
 BOARD_PATHS = (
     "/board/fleet",
     "/board/health",
+    "/board/jobs",
     "/board/runs",
     "/board/runs/2026-06",
     "/board/objections",

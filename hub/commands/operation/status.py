@@ -18,10 +18,13 @@ from hub.folder.clock import clock_warning, open_clock
 from hub.folder.last_verification import verification_words
 from hub.folder.opening import open_hub
 from hub.health.checks import HealthCheck, Level, health_checks, unready
+from hub.health.facts import HubHealth
 from hub.health.sentences import in_english
 from hub.processes.watching.asking import health_of
 from hub.quality.connections import home_limits
 from hub.storage.audit_records import FileCheck
+from hub.storage.contract import Store
+from hub.storage.jobs.standing import DAY_S, JobNow, jobs_now
 from hub.trust.authority import AuthorityError
 from hub.trust.authority_files import certificate_ends_at, certificate_warnings
 from protocols.errors import IdentityError
@@ -106,12 +109,28 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
             ],
             "last_settled_day": await store.last_settled_day(),
             "certificates": certificates_line(folder),
-            "jobs": [
-                {"name": j.name, "due_at": _utc(j.due_at), "last_error": j.last_error} for j in await store.jobs()
-            ],
+            "jobs": [_job_told(job) for job in await _jobs(store, health, now_s=clock.now())],
         }
     finally:
         await store.close()
+
+
+async def _jobs(store: Store, health: HubHealth, *, now_s: float) -> tuple[JobNow, ...]:
+    running = {job.name: job.running_since for job in health.jobs if job.running_since is not None}
+    return jobs_now(await store.jobs(), await store.job_runs(since=int(now_s) - DAY_S), running=running, now_s=now_s)
+
+
+def _job_told(job: JobNow) -> dict[str, object]:
+    since = {} if job.since is None else {"since": _utc(job.since)}
+    on = {"worker": job.worker} if job.worker else {}
+    return {
+        "name": job.name,
+        "state": job.state.value,
+        **since,
+        **on,
+        "due_at": _utc(job.next_at),
+        "last_error": job.error,
+    }
 
 
 def _told(check: HealthCheck) -> dict[str, str]:

@@ -7,11 +7,13 @@ from fastapi import FastAPI, Request, Response
 from hub.core.ledger.approvals import lone_board
 from hub.storage.contract import MemberStore, ReadingStore
 from hub.storage.fleet_records import FleetPlace, FleetSums
+from hub.storage.jobs.standing import DAY_S, JobNow, jobs_now
 from hub.web.frame.asked_pages import PAGE_ROWS, AskedPage, PageLinks, asked_page, page_links
 from hub.web.frame.sign_in import Visit, require_board, visit_of
 from hub.web.rendering import PageContext, as_json
 from hub.web.views.board import FleetPage, fleet_asked, fleet_json, fleet_page, fleet_slots
 from hub.web.views.health import health_json, health_page, message_lines
+from hub.web.views.jobs import jobs_json, jobs_page
 
 SUMS_KEPT_S: Final = 60
 
@@ -47,6 +49,17 @@ def add_board_pages(app: FastAPI, site: PageContext) -> None:
         await require_board_visit(site, request)
         return as_json(health_json(await site.parts.health()))
 
+    @app.get("/board/jobs")
+    async def jobs(request: Request) -> Response:
+        visit = await require_board_visit(site, request)
+        view = jobs_page(await _jobs(site, visit.now_s), visit.words, now_s=visit.now_s)
+        return await site.page(visit, "jobs.html", place="more", view=view)
+
+    @app.get("/board/jobs.json")
+    async def jobs_as_json(request: Request) -> Response:
+        visit = await require_board_visit(site, request)
+        return as_json(jobs_json(await _jobs(site, visit.now_s)))
+
 
 class KeptSums:
     """The fleet's sums, counted at most once a minute: how much has arrived takes a look at a day of every home."""
@@ -78,6 +91,13 @@ async def _fleet_of(
     agents = {row.agent for row in rows if row.agent} | {former.agent for row in rows for former in row.former}
     refused = await store.refusals_of(sorted(agents), strangers=PAGE_ROWS if links.is_first else 0)
     return fleet_page(rows, refused, visit.words, now_s=visit.now_s, sums=sums), links
+
+
+async def _jobs(site: PageContext, now_s: float) -> tuple[JobNow, ...]:
+    health, store = await site.parts.health(), site.parts.store
+    running = {job.name: job.running_since for job in health.jobs if job.running_since is not None}
+    runs = await store.job_runs(since=int(now_s) - DAY_S)
+    return jobs_now(await store.jobs(), runs, running=running, now_s=now_s)
 
 
 async def board_warning(store: MemberStore) -> str | None:

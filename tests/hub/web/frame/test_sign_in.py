@@ -28,7 +28,8 @@ MEMBER_PAGES = (
     "/board/runs/2026-06/preview.json", "/board/runs/2026-06/run/{run_key}", "/board/runs/2026-06/run/{run_key}.json",
     "/rules", "/rules.json", "/what-if", "/what-if.json", "/fairness", "/fairness.json", "/findings",
     "/findings.json", "/board/findings", "/board/findings.json", "/board/members", "/board/members/{member}",
-    "/board/invite", "/board/health", "/board/health.json", "/changes", "/changes.json", "/changes.csv",
+    "/board/jobs", "/board/jobs.json", "/board/invite", "/board/health", "/board/health.json",
+    "/changes", "/changes.json", "/changes.csv",
 )  # fmt: skip
 
 
