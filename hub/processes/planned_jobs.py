@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from hub.backups.job import BackupJob
+from hub.books.period_sums import PeriodSumsJob
 from hub.core.ledger.signed_document import Signer
 from hub.folder.addresses import members_address
 from hub.folder.agents_address import whole_invitation
@@ -23,7 +24,6 @@ from hub.notices.invitation_mail import agent_install_lines
 from hub.notices.sealing import SecretSeal
 from hub.notices.sending import MailJob
 from hub.notices.writing import MailWriter
-from hub.period_sums import PeriodSumsJob
 from hub.processes.own_hub import OwnHub
 from hub.processes.verification.job import VerificationJob
 from hub.prompts.delivery import PromptSender, Publisher

@@ -45,7 +45,7 @@ from hub.statements.script import script_text
 from hub.storage.access_records import AccessLog
 from hub.storage.contract import FindingStore, ObjectionStore, StreetStore
 from hub.storage.records import Access, EntryRow, Home, Member
-from hub.storage.rule_records import BookedRun, StoredRule
+from hub.storage.rule_records import RunEntries, StoredRule
 from hub.storage.rule_records import day_of as rule_day_of
 from protocols.errors import RequestError
 from protocols.hub_keys import HubSigner
@@ -85,7 +85,7 @@ class _BookedDay:
     How many entries there are tells one state of the books from another, because they only grow.
     """
 
-    def __init__(self, runs: Sequence[BookedRun], hidden: Set[str]) -> None:
+    def __init__(self, runs: Sequence[RunEntries], hidden: Set[str]) -> None:
         self.run_keys = {run.run_key for run in runs}
         self.entries = sum(run.entries for run in runs if run.run_key not in hidden)
         self._hidden = hidden
@@ -195,7 +195,7 @@ class StatementService:
     async def _month(self, books: Books, month: date, edition: StatementEdition, member: str) -> StatementMonth:
         coop = books.coop
         named = CoopName(coop.id, coop.name, coop.tz, coop.currency)
-        booked: dict[str, list[BookedRun]] = defaultdict(list)
+        booked: dict[str, list[RunEntries]] = defaultdict(list)
         for run in await self._store.booked_runs(days=_ends(month)):
             if edition.ledger_position is None or run.position <= edition.ledger_position:
                 booked[run.day].append(run)

@@ -149,7 +149,7 @@ class StoredRulebook:
 
 
 @dataclass(frozen=True, slots=True)
-class BookedRun:
+class RunEntries:
     """A run with entries on a local day: how many, and the position of the last."""
 
     day: str
@@ -169,7 +169,7 @@ class RuleStore(Protocol):
         """Store a proposal and return its number. Raises: StoreError if it may not be made."""
         ...
 
-    async def booked_runs(self, *, days: tuple[str, str]) -> tuple[BookedRun, ...]:
+    async def booked_runs(self, *, days: tuple[str, str]) -> tuple[RunEntries, ...]:
         """The runs that booked something on these local days, both included; no entry is read but the last of each."""
         ...
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-from hub.core.periods import PeriodKind
+from hub.core.homes.periods import PeriodKind
 from hub.storage.records import Access, HomeSeries
 from protocols.quantities import Measure
 from protocols.slots import Slot

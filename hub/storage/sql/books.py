@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from hub.storage.errors import StaleInputsError, StoreConflictError, StoreError
 from hub.storage.records import AttestationRow, BookRows, Coop, EntryRow, RunRow, SettledThrough
-from hub.storage.rule_records import BookedRun
+from hub.storage.rule_records import RunEntries
 from hub.storage.sql.attestations import insert_attestations
 from hub.storage.sql.connection import Connection, Row, Transactions
 
@@ -139,11 +139,11 @@ class SqlBooks(Transactions):
             "day = (SELECT day FROM run WHERE run_key = ?1) AND run_key = ?1 ORDER BY position", (run_key,)
         )
 
-    async def booked_runs(self, *, days: tuple[str, str]) -> tuple[BookedRun, ...]:
+    async def booked_runs(self, *, days: tuple[str, str]) -> tuple[RunEntries, ...]:
         """The runs that booked something on these local days, both included; no entry is read but the last of each."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(_BOOKED_SQL, days)
-        return tuple(BookedRun(*row) for row in rows)
+        return tuple(RunEntries(*row) for row in rows)
 
     async def last_settled_day(self) -> str | None:
         """The latest local day for which a settlement run was booked, or None."""

@@ -24,6 +24,7 @@ from hub.verify.books import BookCheck, CheckedDays, check_books
 from hub.verify.check_result import CheckResult
 from hub.verify.folder_check.checkpoint import FORMAT, Checkpoint
 from hub.verify.homes.checkpoints import CheckpointSeals, HomeCheckpoint
+from hub.verify.homes.period_sums import check_sums
 from hub.verify.homes.work import (
     LEAST_FOR_PROCESSES,
     OLD_TO_ONE,
@@ -36,7 +37,6 @@ from hub.verify.hub_keys import HubKeys
 from hub.verify.kept_roots import SignedLogHead, check_kept_roots, read_kept_roots, signed_log_heads
 from hub.verify.messages import MessageCheck, check_messages
 from hub.verify.people import ACT_TABLES, check_approvers, check_people
-from hub.verify.period_sums import check_sums
 from hub.verify.rows import RowCheck, RowHistory, check_rows
 from hub.verify.rulebook import check_adoptions, check_bundles, check_proposals
 from protocols.hub_keys import HubKeyCertificate

@@ -21,7 +21,7 @@ SUMS_KEPT_S: Final = 60
 def add_board_pages(app: FastAPI, site: PageContext) -> None:
     """Mount the board's pages."""
     store = site.parts.store
-    sums = KeptSums(store)
+    sums = CountedFleet(store)
 
     @app.get("/board/fleet")
     async def fleet(request: Request) -> Response:
@@ -61,7 +61,7 @@ def add_board_pages(app: FastAPI, site: PageContext) -> None:
         return as_json(jobs_json(await _jobs(site, visit.now_s)))
 
 
-class KeptSums:
+class CountedFleet:
     """The fleet's sums, counted at most once a minute: how much has arrived takes a look at a day of every home."""
 
     def __init__(self, store: ReadingStore) -> None:

@@ -9,14 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from hub.core.periods import PeriodKind, days_in, period_of
-from hub.period_sums import PeriodSumsJob
+from hub.books.period_sums import PeriodSumsJob
+from hub.core.homes.periods import PeriodKind, days_in, period_of
 from hub.storage.contract import Store
 from hub.storage.records import AcceptedMessage, Access, Agent, Coop, Home, Member, ReadingRow
 from hub.storage.sql.connection import Connection, Transactions
 from hub.storage.sqlite.store import SqliteStore
 from hub.verify.check_result import CheckResult
-from hub.verify.period_sums import check_sums
+from hub.verify.homes.period_sums import check_sums
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import Slot, slots_of_day, start_of
 from tests.hub.storage.backends import OpenBackend

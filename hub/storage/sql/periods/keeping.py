@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from hub.core.periods import PeriodKind, days_in, period_of, periods_ending
+from hub.core.homes.periods import PeriodKind, days_in, period_of, periods_ending
 from hub.storage.records import ReadingRow
 from hub.storage.sql.connection import Connection
 from protocols.quantities import Measure

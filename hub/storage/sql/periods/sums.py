@@ -5,7 +5,7 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
-from hub.core.periods import PeriodKind, periods_ending
+from hub.core.homes.periods import PeriodKind, periods_ending
 from hub.storage.records import Access
 from hub.storage.sql.access_log import SqlAccessLog
 from hub.storage.sql.connection import Connection, Row

@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI, Request, Response
 
-from hub.core.periods import PeriodKind
+from hub.core.homes.periods import PeriodKind
 from hub.storage.street_records import PeriodSum
 from hub.web.frame.request_dates import asked_month
 from hub.web.frame.sign_in import Visit, visit_of

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from hub.core.homes.periods import PeriodKind, days_in, period_of
 from hub.core.ledger.run_calendar import month_name
-from hub.core.periods import PeriodKind, days_in, period_of
 from hub.storage.street_records import PeriodSum
 from hub.web.frame.translation import Localizer
 from protocols.quantities import Measure

@@ -11,7 +11,7 @@ import pytest
 from hub.storage.sqlite.store import SqliteStore
 from hub.web.frame.asked_pages import PAGE_ROWS
 from hub.web.frame.tokens import hash_token
-from hub.web.pages.board import KeptSums
+from hub.web.pages.board import CountedFleet
 from tests.hub.new_store import open_new_store
 from tests.hub.settled_street import Street, fill_street
 from tests.hub.web.conftest import ORIGIN, SignIn, browser_on
@@ -124,7 +124,7 @@ async def test_a_street_of_many_months_shows_a_year_and_leads_on(street: Street)
 
 
 async def test_the_sums_of_the_fleet_are_counted_again_after_a_minute(street: Street) -> None:
-    sums = KeptSums(street.store)
+    sums = CountedFleet(street.store)
     assert (await sums.at(NOW_S)).silent == 1
     await street.arrive([(SILENT, NOW_SLOT - 1)])
     assert (await sums.at(NOW_S + 59)).silent == 1

@@ -4,7 +4,7 @@ from datetime import date
 
 import httpx
 
-from hub.core.periods import PeriodKind, period_of
+from hub.core.homes.periods import PeriodKind, period_of
 from hub.storage.records import AcceptedMessage, Access, ReadingRow
 from hub.storage.sqlite.store import SqliteStore
 from protocols.quantities import Gap, Mark, Measure

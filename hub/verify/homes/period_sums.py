@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, Protocol
 
 from hub.console.progress import ReportProgress, ignore_progress
-from hub.core.periods import PeriodKind, days_in, period_of
+from hub.core.homes.periods import PeriodKind, days_in, period_of
 from hub.storage.contract import MemberStore
 from hub.storage.records import Access
 from hub.storage.street_records import CountedReading, PeriodSum, PeriodSumStore

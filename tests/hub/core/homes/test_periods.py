@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.core.periods import PeriodKind, days_in, period_of, periods_ending
+from hub.core.homes.periods import PeriodKind, days_in, period_of, periods_ending
 from protocols.slots import day_of, parse_slot
 
 ZONES = ("Europe/Madrid", "Asia/Kathmandu", "Australia/Lord_Howe", "America/St_Johns", "UTC")
