@@ -44,7 +44,7 @@ class ScaledHub(SimpleHub):
         self._database = DatabaseServer(place.folder / "postgres", place.programs)
         self._intakes: list[ChildProcess] = []
         (self._enrol_port,) = free_ports(1)
-        self.words = f"Starting PostgreSQL, {self._cluster.words} and a hub ..."
+        self.words = f"Starting PostgreSQL, {self._cluster.words} and a hub of five processes ..."
 
     @property
     def url_for_homes(self) -> str:

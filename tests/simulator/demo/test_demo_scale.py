@@ -1,4 +1,4 @@
-"""`demo-scale` in a small form: a database server, a cluster, six processes, one of them killed, and the same hash."""
+"""`demo-scale` in a small form: a database server, a cluster, five processes, one of them killed, and the same hash."""
 
 import json
 import os
