@@ -22,9 +22,10 @@ def place(folder: Path) -> list[str]:
     return ["--data", str(folder / "hub"), "--clock", str(folder / "clock.json")]
 
 
-@pytest.fixture
-def hub(tmp_path: Path) -> tuple[Path, Server]:
-    """A hub whose store is on a server of its own."""
+@pytest.fixture(scope="module")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Server]:
+    """A hub whose store is on a server of its own; each test leaves it as it was."""
+    tmp_path = tmp_path_factory.mktemp("away")
     (tmp_path / "clock.json").write_text(Timeline(0, start_of(FIRST_SLOT), 0, None).text())
     assert main(["init", *place(tmp_path), "--name", "S", "--coop", "street", "--tz", "Europe/Madrid"]) == 0
     settings = tmp_path / "hub" / "hub.toml"
@@ -57,11 +58,9 @@ def test_what_no_waiting_mends_ends_it_at_once_in_one_line(
     right, said = address.read_text(), settings.read_text()
     password = re.findall(r":([^:@]+)@", right)[0]
 
-    async def older() -> None:
+    async def ask(sql: str) -> None:
         session = await server.ask("energy")
-        await session.execute(
-            f"DELETE FROM {SCHEMA}.migration WHERE number = (SELECT max(number) FROM {SCHEMA}.migration)"
-        )
+        await session.execute(sql)
         session.terminate()
 
     def refused(words: str) -> None:
@@ -83,5 +82,8 @@ def test_what_no_waiting_mends_ends_it_at_once_in_one_line(
     settings.write_text(said.replace(f'schema = "{SCHEMA}"', 'schema = "elsewhere"'))
     refused("no store here, or none that this role may see")
     settings.write_text(said)
-    asyncio.run(older())
+    newest = f"number = (SELECT max(number) FROM {SCHEMA}.migration)"
+    asyncio.run(ask(f"CREATE TABLE held AS SELECT * FROM {SCHEMA}.migration WHERE {newest}"))
+    asyncio.run(ask(f"DELETE FROM {SCHEMA}.migration WHERE {newest}"))
     refused("stop the hub and run commonwatt-hub db prepare")
+    asyncio.run(ask(f"INSERT INTO {SCHEMA}.migration SELECT * FROM held"))
