@@ -8,7 +8,7 @@ from hub.storage.audit_records import BoardAct, RowLogStore
 from hub.storage.contract import AttestationStore
 from hub.storage.records import AttestationRow
 from hub.verify.check_result import CheckResult
-from hub.verify.growing_rows import shown
+from hub.verify.folder_check.growing_rows import shown
 from hub.verify.rows import RowHistory
 
 ATTESTATION: Final = "attestation"

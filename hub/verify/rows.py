@@ -22,7 +22,7 @@ from hub.storage.audit_records import (
     next_link,
 )
 from hub.verify.check_result import CheckResult
-from hub.verify.growing_rows import SIDE_BY_SIDE, GrowingRows, shown
+from hub.verify.folder_check.growing_rows import SIDE_BY_SIDE, GrowingRows, shown
 from hub.verify.hub_keys import HubKeys
 from hub.verify.kept_roots import SignedLogHead
 from protocols.hub_keys import HubKeyCertificate

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hub.storage.audit_records import ADDED, FORM, REMOVED, TAKEN_OVER, LogLine, RowLogView
-from hub.verify.growing_rows import AHEAD, GrowingRows
+from hub.verify.folder_check.growing_rows import AHEAD, GrowingRows
 
 KEYS = [f'["{name}"]' for name in "abcdef"]
 CHANGES = st.lists(
