@@ -3,8 +3,10 @@
 import asyncio
 import json
 import os
+import random
 import signal
 import sys
+from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -22,6 +24,10 @@ from tests.hub.settled_street import COOP, KEY, Street, arrivals_of, fill_street
 
 FIRST: Final = date(2026, 6, 1)
 LOST_AFTER_S: Final = 1.0
+KILLS: Final = 50
+DAYS: Final = 7
+SURE: Final = 7
+UNSURE: Final = 4
 
 
 def due_after(day: date) -> int:
@@ -105,6 +111,10 @@ async def test_a_settlement_that_is_struck_is_done_by_another_worker_with_the_sa
     assert [(run.worker, run.error) for run in runs] == [("other", "")]
 
 
+async def _either(*answers: Awaitable[bool]) -> bool:
+    return any([await each for each in answers])
+
+
 async def is_struck(child: asyncio.subprocess.Process) -> bool:
     """Whether it has ended or stands still."""
     return child.returncode is not None or _state(child.pid) in ("T", "Z")
@@ -115,3 +125,41 @@ def _state(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return "Z"
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(1800)
+async def test_a_week_with_fifty_killed_workers_has_the_books_of_a_week_without(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    dice, killed = random.Random(20_261_130), 0
+    wanted = await settled_undisturbed(tmp_path, days=DAYS)
+    street, queue = await fill_street(await workshop.store()), await workshop.queue()  # type: ignore[arg-type]
+    for number in range(DAYS):
+        day = FIRST + timedelta(days=number)
+        await arrive(street, day)
+        job = QueuedJob("settlement", due_after(day), 0)
+        workshop.time.move(job.due_s)
+        await queue.put(job, lane="settled")
+
+        async def is_over(job: QueuedJob = job) -> bool:
+            return await queue.standing(job) is Standing.GONE
+
+        for blow in range(SURE + UNSURE):
+            if await is_over():
+                break
+            # The first blows fall before anything is booked, so that the night is not over before them.
+            at, before = (dice.randint(1, 2), True) if blow < SURE else (dice.randint(1, 5), dice.random() < 0.5)
+            child = await struck(workshop, how="kill", at=at, before=before)
+            await until_true(lambda child=child, is_over=is_over: _either(is_struck(child), is_over()))
+            is_killed = child.returncode is not None or _state(child.pid) == "Z"
+            killed += is_killed
+            if not is_killed:
+                child.kill()
+            await child.wait()
+        whole = await workshop.worker([settlement(street.store)], lost_after_s=LOST_AFTER_S)  # type: ignore[arg-type]
+        await until_true(is_over)
+        whole.cancel()
+        await asyncio.gather(whole, return_exceptions=True)
+    assert killed >= KILLS
+    assert await books_of(street.store) == wanted
