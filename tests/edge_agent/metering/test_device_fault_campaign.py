@@ -160,7 +160,12 @@ def woke_unseen(device: FaultyDevice, half: int, first: int) -> bool:
         return False
     quiet = [each for each in device.faults if each.kind in ("silence", "refused", "power_off", "restart")]
     later = [each for each in quiet if each.to_s >= first * SLOT_S]
-    return any(device.counter_wh(half, each.from_s) == 0 < device.counter_wh(half, each.to_s) for each in later)
+    return any(device.counter_wh(half, last_known_s(each)) == 0 < device.counter_wh(half, each.to_s) for each in later)
+
+
+def last_known_s(fault: Fault) -> float:
+    """When the counter was last known before this fault: an agent that restarts remembers the last boundary."""
+    return fault.from_s // SLOT_S * SLOT_S if fault.kind == "restart" else fault.from_s
 
 
 def touched_by(device: FaultyDevice, half: int) -> dict[int, list[Fault]]:
@@ -184,8 +189,8 @@ def touched_by(device: FaultyDevice, half: int) -> dict[int, list[Fault]]:
 
 
 def is_answered(device: FaultyDevice, slot: int) -> bool:
-    """Whether counters were given in this slot."""
-    quiet = [each for each in device.faults if each.kind in ("silence", "refused")]
+    """Whether counters were given in this slot: a gateway's old answers are none."""
+    quiet = [each for each in device.faults if each.kind in ("silence", "refused", "cached")]
     return not any(each.from_s < (slot + 1) * SLOT_S and each.to_s > slot * SLOT_S for each in quiet)
 
 
