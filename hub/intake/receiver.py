@@ -302,11 +302,9 @@ class Intake:
             return
         has_new = self._work.begin_change()
         self._work.give_back(self._admission.forget(lambda agent: not self._work.covers(agent)))
-        forget_agents(self._state, covers=self._work.covers)
-        if has_new:
-            await self._reload()
-        else:
-            await self._read_agents()
+        async with self._reading:
+            forget_agents(self._state, covers=self._work.covers)
+        await (self._reload() if has_new else self._read_agents())
         self._work.complete_change()
 
     def _note(self, verdicts: Sequence[IntakeVerdict | Excess], *, now_s: float) -> None:

@@ -1,5 +1,6 @@
 """Brings what groups are judged by up to date with the store: agents, chains, consents, sources. It decides nothing."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -11,7 +12,7 @@ from hub.intake.state import AgentChain, AskedPrompt, IntakeState, OtherAgent
 from hub.storage.contract import MemberStore, PromptStore, ReadingStore
 from hub.storage.fleet_records import CutOffStore
 from hub.storage.records import Agent, ChainHead, RefusedNumber
-from protocols.consent.rules import decode_consent
+from protocols.consent.rules import ConsentSet, decode_consent
 from protocols.public_keys import is_sound_key
 from protocols.slots import Slot, slot_of, start_of
 from protocols.wire.chain import Position
@@ -20,6 +21,10 @@ from protocols.wire.refusal_reasons import RefusalReason
 
 PROMPT_SLOTS: Final = 10 * 96
 """How long ago a prompt may have been issued that is answered now: its day, its deadline, and the grace after it."""
+
+
+PIECE: Final = 200
+"""How many agents or consents are made at a time before others get a turn: some milliseconds' work."""
 
 
 class AgentStore(MemberStore, ReadingStore, CutOffStore, Protocol):
@@ -39,7 +44,7 @@ class AgentsRead:
 class _Stored:
     heads: Mapping[str, ChainHead]
     refused: Mapping[str, Sequence[RefusedNumber]]
-    consents: Sequence[tuple[str, int, bytes]]
+    consents: Mapping[tuple[str, int], ConsentSet]
     sources: Sequence[MeterSource]
 
 
@@ -56,11 +61,14 @@ async def read_agents(store: AgentStore, state: IntakeState, *, covers: Callable
     if fresh or any(each.revoked_at is not None and not _is_known_ended(each, state) for each in others):
         last_slots = await store.received_through()
     stored = await _read_stored(store) if fresh else None
+    chains = await _made_chains(fresh, stored, last_slots) if stored is not None else {}
     cut_off = frozenset(each.agent for each in await store.cut_offs())
     ends = await _ends(store)
     # Nothing is awaited from here on: a group that is judged meanwhile sees all of it or nothing.
     if stored is not None:
-        _add_chains(state, fresh, stored, last_slots)
+        state.consents = {**stored.consents, **state.consents}
+        state.sources = {(each.home, each.meter): each for each in stored.sources} | state.sources
+        state.chains |= {name: chain for name, chain in chains.items() if name not in state.chains}
     state.ends = ends
     for agent in own:
         state.chains[agent.id].is_revoked = _is_ended(agent)
@@ -119,21 +127,28 @@ async def _read_stored(store: AgentStore) -> _Stored:
     refused: dict[str, list[RefusedNumber]] = {}
     for row in await store.refused_numbers(newest=MAX_REFUSED):
         refused.setdefault(row.agent, []).append(row)
-    return _Stored(heads, refused, await store.seat_consents(), await store.meter_sources())
+    consents: dict[tuple[str, int], ConsentSet] = {}
+    for home, seat, document in await store.seat_consents():
+        consents[home, seat] = decode_consent(document)
+        if len(consents) % PIECE == 0:
+            await asyncio.sleep(0)
+    return _Stored(heads, refused, consents, await store.meter_sources())
 
 
-def _add_chains(state: IntakeState, fresh: Sequence[Agent], stored: _Stored, last_slots: dict[str, Slot]) -> None:
-    for home, seat, document in stored.consents:
-        if (home, seat) not in state.consents:
-            state.consents[home, seat] = decode_consent(document)
-    state.sources = {(each.home, each.meter): each for each in stored.sources} | state.sources
+async def _made_chains(
+    fresh: Sequence[Agent], stored: _Stored, last_slots: Mapping[str, Slot]
+) -> dict[str, AgentChain]:
+    chains: dict[str, AgentChain] = {}
     for agent in fresh:
         chain = AgentChain(agent.home_id, Ed25519PublicKey.from_public_bytes(agent.public_key), seat=agent.seat)
         _continue_from(chain, stored.heads.get(agent.id))
         chain.last_slot = last_slots.get(agent.id)
         for row in stored.refused.get(agent.id, ()):
             chain.refused.append((row.epoch, row.seq, RefusalReason(row.reason)))
-        state.chains.setdefault(agent.id, chain)
+        chains[agent.id] = chain
+        if len(chains) % PIECE == 0:
+            await asyncio.sleep(0)
+    return chains
 
 
 def _continue_from(chain: AgentChain, head: ChainHead | None) -> None:

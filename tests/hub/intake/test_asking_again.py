@@ -11,6 +11,7 @@ from hub.broker.connection import Delivery
 from hub.intake import receiver
 from hub.intake.fair_queues import MAX_EACH
 from hub.intake.group.asking_again import ASK_EACH_S, AskingAgain
+from hub.intake.leases.work import AllAgents
 from hub.storage.errors import StoreError
 from hub.storage.records import AcceptedMessage
 from protocols.wire.receipts import Receipt
@@ -234,6 +235,48 @@ async def test_the_agents_may_be_read_again_while_the_store_goes_away(
         await failing
     await bench.receive(home.batch())
     assert newest(bench).through_seq == 1, "its chain is read from the store"
+    await store.close()
+
+
+class _GivingUp(AllAgents):
+    """Has every agent until it is told to give all of them up."""
+
+    is_behind, gives_up = False, False
+
+    def covers(self, _agent: str) -> bool:
+        return not self.gives_up
+
+    def begin_change(self) -> bool:
+        self.gives_up, self.is_behind = True, False
+        return False
+
+
+async def test_the_agents_may_be_read_again_while_their_shards_are_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = SendingHome("h01")
+    store = await open_store(tmp_path, [home])
+    bench = bench_on(store)
+    bench.intake._work = work = _GivingUp(store)
+    await bench.receive(home.batch())
+    cut_offs, reached, goes_on = store.cut_offs, asyncio.Event(), asyncio.Event()
+
+    async def waits() -> Any:
+        reached.set()
+        await goes_on.wait()
+        return await cut_offs()
+
+    monkeypatch.setattr(store, "cut_offs", waits)
+    reading = asyncio.create_task(bench.intake.agents_changed())
+    await reached.wait()
+    work.is_behind = True
+    following = asyncio.create_task(bench.intake.follow_shards())
+    for _ in range(20):  # whatever it does at once, it has done
+        await asyncio.sleep(0)
+    goes_on.set()
+    await reading
+    await following
+    assert bench.intake._state.chains == {}
     await store.close()
 
 
