@@ -11,6 +11,7 @@ where it lies wholly within the hour or day and nothing finer of its measure doe
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from hub.core.homes.periods import PeriodKind, days_in, period_of, periods_ending
@@ -62,9 +63,9 @@ Periods = dict[PeriodKind, set[tuple[Slot, str, int]]]
 
 async def keep_sums(db: Connection, readings: Iterable[ReadingRow]) -> None:
     """Make the sums that these stored readings end or change; their agents' heads are not moved on yet."""
-    slots: dict[str, list[Slot]] = defaultdict(list)
+    slots: dict[str, set[Slot]] = defaultdict(set)
     for each in readings:
-        slots[each.home].append(each.slot)
+        slots[each.home].add(each.slot)
     if not slots:
         return
     known = await _states(db, sorted(slots))
@@ -83,7 +84,9 @@ async def keep_sums(db: Connection, readings: Iterable[ReadingRow]) -> None:
         await _go_on(db, work, begun=begun)
 
 
-async def _go_on(db: Connection, work: Mapping[str, tuple[Slot, Sequence[Slot]]], *, begun: Mapping[str, Slot]) -> None:
+async def _go_on(
+    db: Connection, work: Mapping[str, tuple[Slot, AbstractSet[Slot]]], *, begun: Mapping[str, Slot]
+) -> None:
     ((tz,),) = await db.execute_fetchall(_TZ_SQL)
     wanted: Periods = {kind: set() for kind in PeriodKind}
     moved = dict(begun)
