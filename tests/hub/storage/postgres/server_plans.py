@@ -28,8 +28,7 @@ WHERE c.relnamespace = current_schema()::regnamespace GROUP BY c.relname"""
 PARTED: Final = {"reading": "slot"}
 """The tables that have a part for each month, and by which column."""
 _INDEX_SCANS: Final = frozenset({"Index Scan", "Index Only Scan", "Bitmap Index Scan"})
-# A comparison with a word of the statement itself (span = 1) is not counted, as in the judgement of SQLite's plans.
-_CONDITION: Final = re.compile(r"(?:\(|\b)\"?(\w+)\"? (=|<=|>=|<|>) (?!'?\d)")
+_CONDITION: Final = re.compile(r"(?:\(|\b)\"?(\w+)\"? (=|<=|>=|<|>) ('?\d)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +65,19 @@ class Planner:
                 yield f"walks an index of {table}"
             return
         used: dict[str, set[str]] = {}
-        for column, operator in _CONDITION.findall(condition):
+        asked: set[str] = set()
+        """Columns compared with more than a word of the statement itself (span = 1), as in the judgement of SQLite."""
+        for column, operator, word in _CONDITION.findall(condition):
             used.setdefault(column, set()).add(operator)
+            if not word:
+                asked.add(column)
         for column, operators in self._row_comparisons(condition):
             used.setdefault(column, set()).update(operators)
         is_range = False
-        for number, column in enumerate(self.keys[str(node["Index Name"])]):
+        keys = self.keys[str(node["Index Name"])]
+        for number, column in enumerate(keys):
             operators = used.pop(column, set())
-            if operators and is_range:
+            if operators and is_range and column in asked and number < len(keys) - 1:
                 yield f"walks {table} from a range on: its key goes on with {column}, which the statement also names"
                 return
             if not operators:
@@ -81,8 +85,9 @@ class Planner:
                     return  # what lies between two times is in the parts of these months alone
                 if number == 0 and not stops_at_once:
                     yield f"walks {table}: the first column of its index, {column}, is left open"
-                elif used:
-                    yield f"walks {table}: {column} of its index is left open, and {min(used)} behind it is named"
+                elif used.keys() & asked:
+                    named = min(used.keys() & asked)
+                    yield f"walks {table}: {column} of its index is left open, and {named} behind it is named"
                 return
             is_range = "=" not in operators
 

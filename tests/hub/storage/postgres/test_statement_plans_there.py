@@ -75,7 +75,7 @@ WALKING: Final[Mapping[str, tuple[str, ...]]] = {
     "DELETE FROM forecast WHERE first_slot < $1": ("walks forecast",),
     "UPDATE prompt SET answer = NULL WHERE member = $1": ("walks prompt",),
     "SELECT 1 FROM reading WHERE home = $1 AND measure BETWEEN 1 AND 7 AND slot >= $2": (
-        "walks reading: measure of its index is left open, and slot behind it is named",
+        "walks reading from a range on: its key goes on with slot, which the statement also names",
     ),
     "SELECT count(*) FROM entry": ("walks an index of entry",),
     "SELECT * FROM entry WHERE unit = $1 ORDER BY position DESC LIMIT 1": ("walks an index of entry",),
