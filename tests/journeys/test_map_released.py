@@ -44,7 +44,8 @@ class Coop:
         """A command of the board on the running hub."""
         self._capsys.readouterr()
         arguments = [*words, "--data", str(self.place.hub)]
-        assert await asyncio.to_thread(main, arguments) == 0, words
+        code = await asyncio.to_thread(main, arguments)
+        assert code == 0, (words, self._capsys.readouterr())
         return self._capsys.readouterr().out
 
     async def held(self, serial: int) -> None:
@@ -129,4 +130,4 @@ async def test_from_the_boards_evening_to_a_home_and_back(
             await coop.send()
             assert "has taken back the map street-meter: it stays in use" in log.read_text()
     assert (coop.data / FILE).is_file()
-    assert "0 wrong" in await coop.hub("verify", "--only", "rows")
+    assert "0 wrong" in await coop.hub("verify", "--only", "rows", *clock)

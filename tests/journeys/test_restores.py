@@ -42,14 +42,12 @@ class Street(Demo):
     broker: str = "auto"
     copies: dict[str, Path] = field(default_factory=dict)
 
-    def _run(self, module: str, *arguments: str) -> str:
-        output = super()._run(module, *arguments)
-        if (module, arguments[0]) == ("hub", "init"):
-            settings = self.hub_folder / "hub.toml"
-            text = settings.read_text(encoding="utf-8")
-            assert 'kind = "auto"' in text
-            settings.write_text(text.replace('kind = "auto"', f'kind = "{self.broker}"'), encoding="utf-8")
-        return output
+    def make_hub(self) -> None:
+        super().make_hub()
+        settings = self.place.hub_folder / "hub.toml"
+        text = settings.read_text(encoding="utf-8")
+        assert 'kind = "auto"' in text
+        settings.write_text(text.replace('kind = "auto"', f'kind = "{self.broker}"'), encoding="utf-8")
 
     def program(self, name: str) -> ChildProcess:
         return next(one for one in self.programs.running if one.name == name)
@@ -64,7 +62,7 @@ class Street(Demo):
         killed.process.wait()
         self.programs.running.remove(killed)
         # Its processes end with it, a moment later: until then its folder is locked.
-        self.programs.wait("the hub's processes to end", lambda: name != "hub" or not is_running(self.hub_folder))
+        self.programs.wait("the hub's processes to end", lambda: name != "hub" or not is_running(self.place.hub_folder))
         return [str(part) for part in killed.process.args]  # type: ignore[union-attr]
 
     def signal_agent(self, home: str, number: signal.Signals) -> None:
@@ -72,7 +70,7 @@ class Street(Demo):
 
     def copy_hub(self, name: str) -> None:
         """A backup of the running hub's store."""
-        self.copies[name] = _copied(self.hub_folder / "hub.sqlite", self.folder / f"hub-{name}.copy")
+        self.copies[name] = _copied(self.place.hub_folder / "hub.sqlite", self.folder / f"hub-{name}.copy")
 
     def copy_agent(self, home: str, name: str) -> None:
         """An image of a running agent's outbox."""
@@ -80,7 +78,7 @@ class Street(Demo):
 
     def restore_hub(self, name: str) -> None:
         command = self.kill("hub")
-        _put_back(self.copies[name], self.hub_folder / "hub.sqlite")
+        _put_back(self.copies[name], self.place.hub_folder / "hub.sqlite")
         self.programs.start("hub", command)
         self.programs.wait("the restored hub", lambda: bool((self.ask_hub() or {}).get("broker_connected")))
 
@@ -99,7 +97,7 @@ class Street(Demo):
         for pid in reversed(found):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        shutil.rmtree(self.hub_folder / "broker")
+        shutil.rmtree(self.place.hub_folder / "broker")
 
     def next_quarter(self) -> None:
         """Let a quarter of an hour pass, so that every agent sends something, and wait for all receipts."""
@@ -122,13 +120,13 @@ class Street(Demo):
 
     def measured(self) -> dict[Reading, int]:
         """All energies stored by the hub."""
-        with _reading(self.hub_folder / "hub.sqlite") as db:
+        with _reading(self.place.hub_folder / "hub.sqlite") as db:
             rows = db.execute("SELECT home, measure, slot, span, energy_wh FROM reading WHERE energy_wh IS NOT NULL")
             return {(home, measure, slot, span): wh for home, measure, slot, span, wh in rows}
 
     def held(self, home: str) -> dict[tuple[int, int], bytes]:
         """The hub's messages of a home's agent: number and hash."""
-        with _reading(self.hub_folder / "hub.sqlite") as db:
+        with _reading(self.place.hub_folder / "hub.sqlite") as db:
             rows = db.execute("SELECT epoch, seq, hash FROM message WHERE agent = ?", (self.agents[home],))
             return {(epoch, seq): digest for epoch, seq, digest in rows}
 

@@ -116,7 +116,7 @@ def messages_of(folder: Path) -> list[tuple[int, int, bytes, int | None]]:
 
 
 def test_everything_an_agent_sealed_has_a_receipt_and_is_stored_once(travelled: Journey) -> None:
-    with closing(sqlite3.connect(f"file:{travelled.hub_folder / 'hub.sqlite'}?mode=ro", uri=True)) as db:
+    with closing(sqlite3.connect(f"file:{travelled.place.hub_folder / 'hub.sqlite'}?mode=ro", uri=True)) as db:
         for home, agent in travelled.agents.items():
             sealed = messages_of(travelled.street_folder / "homes" / home / "data")
             assert len(sealed) >= DAYS * 96 + LIVE_SLOTS, home
@@ -137,7 +137,7 @@ def test_the_readings_equal_the_true_energies(travelled: Journey) -> None:
     """Import and export of every slot, at the resolution of the meters."""
     first_s = travelled.start_s - DAYS * 86400
     truth = travelled.ask_street(f"truth.json?from={first_s}&to={travelled.start_s}")
-    with closing(sqlite3.connect(f"file:{travelled.hub_folder / 'hub.sqlite'}?mode=ro", uri=True)) as db:
+    with closing(sqlite3.connect(f"file:{travelled.place.hub_folder / 'hub.sqlite'}?mode=ro", uri=True)) as db:
         for home, true_home in truth["homes"].items():
             for measure, name in ((1, "grid_import"), (2, "grid_export")):
                 rows = dict(
@@ -166,7 +166,7 @@ def test_the_closed_days_are_settled_and_settling_again_gives_the_same(travelled
 def test_each_home_has_been_told_what_its_settled_days_came_to(travelled: Journey) -> None:
     """By its own hub, soon after the night's settlement: the ledger's numbers of that home alone."""
     days = [slots_of_day(date(2026, 5, day), travelled.tz) for day in (4, 5)]
-    with closing(sqlite3.connect(f"file:{travelled.hub_folder / 'hub.sqlite'}?mode=ro", uri=True)) as db:
+    with closing(sqlite3.connect(f"file:{travelled.place.hub_folder / 'hub.sqlite'}?mode=ro", uri=True)) as db:
         member_of = dict(db.execute("SELECT id, member_id FROM home"))
         entries = [read_entry(row[0]) for row in db.execute("SELECT canonical FROM entry WHERE unit = 'Wh'")]
     for home in travelled.agents:

@@ -58,13 +58,13 @@ class House(Demo):
         secret.touch(mode=0o600)
         secret.write_text(made["token"], encoding="ascii")
         config = self.second_folder / "agent.toml"
-        self._run("edge_agent", "enrol", "--config", str(config), "--coop", COOP, "--token-file", str(secret))
+        self.place.run("edge_agent", "enrol", "--config", str(config), "--coop", COOP, "--token-file", str(secret))
         return str(json.loads((config.parent / "data" / "enrolment.json").read_text())["agent"])
 
     def start_agent(self, name: str, folder: Path) -> None:
         """Start it, and let time go on to the quarter hour before the first one that it says it will send."""
         options = {"--config": folder / "agent.toml", "--clock": self.clock.path}
-        started = self._start(name, "edge_agent", "run", options=options)
+        started = self.place.start(name, "edge_agent", "run", options=options)
         said = re.compile(r"(?:the first readings|messages) are sent at (\S+)Z")
         self.programs.wait("the agent's word", lambda: said.search(started.log_path.read_text()) is not None)
         found = said.search(started.log_path.read_text())
@@ -98,7 +98,7 @@ class House(Demo):
     def stored(self, measure: int, slots: range) -> dict[int, int]:
         """What was measured, by slot."""
         sql = "SELECT slot, energy_wh FROM reading WHERE measure = ? AND slot >= ? AND slot < ? AND energy_wh >= 0"
-        with closing(sqlite3.connect(f"file:{self.hub_folder / 'hub.sqlite'}?mode=ro", uri=True)) as db:
+        with closing(sqlite3.connect(f"file:{self.place.hub_folder / 'hub.sqlite'}?mode=ro", uri=True)) as db:
             return dict(db.execute(sql, (measure, slots.start, slots.stop)).fetchall())
 
 

@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from struct import pack
 from typing import Final, Protocol
 
 from hub.console.progress import ReportProgress, ignore_progress
@@ -31,14 +33,15 @@ async def check_sums(
 ) -> int:
     """Check every sum of every home, a month of all homes at a time; how many there are. `check` gets what is wrong.
 
-    With `since`, only the months that end after this slot.
+    With `since`, only the months that end after this slot. Intake goes on meanwhile: what differs is read again, and
+    only what differs both times is wrong.
     """
-    tz, through = (await store.coop()).tz, await store.sums_through()
-    homes = [home.id for home in await store.homes()]
-    ends = {home: found for home in homes if (found := await store.reading_ends(home)) is not None}
-    for home in sorted(through):
-        if (through[home] + 1) % SLOTS_PER_HOUR or home not in ends or through[home] > ends[home][1]:
-            check.note(f"period_home {home}: its sums are said to be made until {through[home]}, which cannot be")
+    tz = (await store.coop()).tz
+    ends, impossible = await _ends_of_homes(store, [home.id for home in await store.homes()])
+    if impossible:
+        _, again = await _ends_of_homes(store, sorted(impossible))
+        for home in sorted(impossible & again):
+            check.note(f"period_home {home}: its sums are said to be made further than its readings, which cannot be")
     places = [slot for found in ends.values() for slot in found]
     months = list(_months(min(places), max(places), tz)) if places else []
     if months:  # where a month begins inside an hour
@@ -47,21 +50,63 @@ async def check_sums(
     months = [month for month in months if since is None or month.stop > since]
     count = 0
     for number, month in enumerate(months):
-        expected: dict[tuple[PeriodKind, Slot, str], dict[Measure, tuple[int, int]]] = {}
-        # The month's last hour may end after it does.
-        around = range(month.start, month.stop + SLOTS_PER_HOUR)
-        counted = sorted(through.keys() & ends.keys())
-        async for home, rows in store.counted_readings(counted, slots=around, access=ACCESS):
-            sums = sums_of(rows, month, through=through[home], tz=tz)
-            expected |= {(kind, first, home): energy for (kind, first), energy in sums.items()}
-        for kind in PeriodKind:
-            for each in await store.stored_sums(kind, slots=month):
-                count += 1
-                _compare(each, expected.pop((kind, each.first_slot, each.home), None), check, tz=tz)
-        for kind, first, home in sorted(expected):
-            check.note(f"period_sum {home}: the {kind.name.lower()} from {first} has readings and no sum")
+        looked = await _look_at(store, month, sorted(ends), tz=tz)
+        count += looked.count
+        if looked.wrong:
+            again_at = await _look_at(store, month, sorted({home for home, _ in looked.wrong}), tz=tz)
+            for home, words in sorted(looked.wrong & again_at.wrong):
+                check.note(f"period_sum {home}: {words}")
         report("months of sums", number + 1, len(months))
     return count
+
+
+@dataclass(slots=True)
+class _Looked:
+    """What one look at a month found: how many sums there are of all homes, and what differs, by home."""
+
+    count: int = 0
+    wrong: set[tuple[str, str]] = field(default_factory=set)
+
+
+async def _look_at(store: SumStores, month: range, homes: Sequence[str], *, tz: str) -> _Looked:
+    """Compare this month's sums with the readings of these homes; those of any other home have none.
+
+    What is held at once is small: the month's own sums of all homes as bytes, and a day of those that are stored.
+    """
+    through, looked = await store.sums_through(), _Looked()
+    expected: dict[tuple[PeriodKind, Slot], dict[str, bytes]] = defaultdict(dict)
+    # The month's last hour may end after it does.
+    around = range(month.start, month.stop + SLOTS_PER_HOUR)
+    counted = [home for home in homes if home in through]
+    async for home, rows in store.counted_readings(counted, slots=around, access=ACCESS):
+        for (kind, first), energy in sums_of(rows, month, through=through[home], tz=tz).items():
+            expected[kind, first][home] = _packed(energy)
+    wanted = set(homes)
+    for day in days_in(month, tz):
+        for kind in PeriodKind:
+            for each in await store.stored_sums(kind, slots=range(max(day.start, month.start), day.stop)):
+                looked.count += 1
+                if each.home in wanted or each.home not in through:
+                    found = expected.get((kind, each.first_slot), {}).pop(each.home, None)
+                    if words := _difference(each, found, tz=tz):
+                        looked.wrong.add((each.home, words))
+    for (kind, first), by_home in expected.items():
+        for home in by_home:
+            looked.wrong.add((home, f"the {kind.name.lower()} from {first} has readings and no sum"))
+    return looked
+
+
+async def _ends_of_homes(store: SumStores, homes: Sequence[str]) -> tuple[dict[str, tuple[Slot, Slot]], set[str]]:
+    """The first and last slot with a reading of each home that has any, and the homes whose sums go beyond that."""
+    through, wanted = await store.sums_through(), set(homes)
+    ends = {home: found for home in homes if (found := await store.reading_ends(home)) is not None}
+    beyond = {
+        home
+        for home, slot in through.items()
+        if (home in wanted or home not in ends)
+        and ((slot + 1) % SLOTS_PER_HOUR or home not in ends or slot > ends[home][1])
+    }
+    return ends, beyond
 
 
 async def _note_sums_elsewhere(store: SumStores, months: Sequence[range], check: CheckResult) -> None:
@@ -70,7 +115,11 @@ async def _note_sums_elsewhere(store: SumStores, months: Sequence[range], check:
     for kind in PeriodKind:
         for outside in (range(-FAR, first), range(last, FAR)):
             for each in await store.stored_sums(kind, slots=outside):
-                check.note(f"period_sum {each.home}: the {kind.name.lower()} from {each.first_slot} has no readings")
+                ends = await store.reading_ends(each.home)
+                if ends is None or each.first_slot > ends[1] or each.first_slot + each.slots <= ends[0]:
+                    check.note(
+                        f"period_sum {each.home}: the {kind.name.lower()} from {each.first_slot} has no readings"
+                    )
 
 
 def sums_of(rows: Sequence[CountedReading], within: range, *, through: Slot, tz: str) -> Sums:
@@ -115,13 +164,16 @@ def _months(first: Slot, last: Slot, tz: str) -> Iterator[range]:
         month = period_of(PeriodKind.MONTH, month.stop, tz)
 
 
-def _compare(
-    stored: PeriodSum, expected: Mapping[Measure, tuple[int, int]] | None, check: CheckResult, *, tz: str
-) -> None:
-    held = {m: (stored.energy_wh[m], stored.covered.get(m)) for m in stored.energy_wh}
+def _packed(sums: Mapping[Measure, tuple[int, int]]) -> bytes:
+    """Sums as bytes, of which a month of many homes is held at once."""
+    return b"".join(pack("<iqi", measure, *sums[measure]) for measure in sorted(sums))
+
+
+def _difference(stored: PeriodSum, expected: bytes | None, *, tz: str) -> str:
+    """What is wrong with this sum; empty if it is what the readings make."""
     length = len(period_of(stored.kind, stored.first_slot, tz))
-    is_alike = held == expected and stored.energy_wh.keys() == stored.covered.keys() and stored.slots == length
-    if not is_alike:
-        period = f"the {stored.kind.name.lower()} from {stored.first_slot}"
-        what = "no readings that it could be of" if expected is None else "other readings"
-        check.note(f"period_sum {stored.home}: {period} has a sum, and {what}")
+    is_even = stored.energy_wh.keys() == stored.covered.keys() and stored.slots == length
+    if is_even and expected == _packed({m: (stored.energy_wh[m], stored.covered[m]) for m in stored.energy_wh}):
+        return ""
+    what = "no readings that it could be of" if expected is None else "other readings"
+    return f"the {stored.kind.name.lower()} from {stored.first_slot} has a sum, and {what}"

@@ -15,6 +15,7 @@ from hub.storage.contract import Store
 from hub.storage.records import AcceptedMessage, Access, Agent, Coop, Home, Member, ReadingRow
 from hub.storage.sql.connection import Connection, Transactions
 from hub.storage.sqlite.store import SqliteStore
+from hub.storage.street_records import PeriodSum
 from hub.verify.check_result import CheckResult
 from hub.verify.homes.period_sums import check_sums
 from protocols.quantities import Gap, Mark, Measure
@@ -169,6 +170,29 @@ async def test_a_total_of_an_hour_counts_once_and_not_beside_its_quarters(store:
     await home.send((1, [row(following[0], 3)]))
     sums = await store.period_sums(home.home, PeriodKind.HOUR, firsts=[hour[0], following[0]], access=SELF)
     assert [(each.energy_wh[IMPORT], each.covered[IMPORT]) for each in sums] == [(40, 4), (3, 1)]
+
+
+async def test_what_comes_while_the_sums_are_checked_is_nothing_wrong(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An hour ends, and a better value comes, between the look at the readings and the look at the sums."""
+    home, other = await sender(store), await sender(store)
+    hours = [range(CHANGE.start + at, CHANGE.start + at + 4) for at in (0, 4)]
+    for each in (home, other):
+        await each.send((1, [row(slot, 7) for slot in hours[0][:3]] + [row(hours[0][3], 9, mark=Mark.PARTIAL)]))
+    look, arrivals = store.stored_sums, iter((True, False))
+
+    async def meanwhile(kind: PeriodKind, *, slots: range) -> tuple[PeriodSum, ...]:
+        if CHANGE.start in slots and next(arrivals, False):
+            await home.send((1, [row(slot, 5) for slot in hours[1]]))
+            await other.send((2, [row(hours[0][3], 8)]))
+        return await look(kind, slots=slots)
+
+    monkeypatch.setattr(store, "stored_sums", meanwhile)
+    assert await wrong_sums(store) == []
+    assert next(arrivals, None) is None, "both arrived during the check"
+    monkeypatch.undo()
+    assert await wrong_sums(store) == []
 
 
 async def test_homes_heard_before_there_were_sums_get_theirs(store: Store) -> None:
