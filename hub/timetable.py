@@ -108,15 +108,15 @@ def every(period_s: int) -> Callable[[int], int]:
     return lambda after_s: after_s - after_s % period_s + period_s
 
 
-def daily(hour: int, minute: int, *, tz: str) -> Callable[[int], int]:
-    """Due every local day at this time; if the clocks skip it, at the time they jump to."""
+def daily(hour: int, minute: int, *, tz: str, every_days: int = 1) -> Callable[[int], int]:
+    """Due every local day at this time, or only every so many days; if the clocks skip it, at the time they jump to."""
     zone = ZoneInfo(tz)
 
     def next_due(after_s: int) -> int:
         day = datetime.fromtimestamp(after_s, UTC).astimezone(zone).date()
         while True:
             due_s = int(datetime(day.year, day.month, day.day, hour, minute, tzinfo=zone).timestamp())
-            if due_s > after_s:
+            if due_s > after_s and day.toordinal() % every_days == 0:
                 return due_s
             day += timedelta(days=1)
 
@@ -323,6 +323,8 @@ def _newest_due(job: PlannedJob, after_s: int, *, by_s: int) -> int | None:
     if due_s > by_s:
         return None
     recent_s = job.next_due(max(after_s, by_s - 2 * 86400))
+    if recent_s > by_s:
+        recent_s = due_s  # it is due more rarely, so there are few to look at
     while (following_s := job.next_due(recent_s)) <= by_s:
         recent_s = following_s
-    return recent_s if recent_s <= by_s else due_s
+    return recent_s

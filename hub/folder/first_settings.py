@@ -10,6 +10,7 @@ from hub.folder.elsewhere.store_settings import STORE_TEXT
 from hub.folder.intake_settings import INTAKE_TEXT
 from hub.folder.mail_settings import MAIL_TEXT
 from hub.folder.retention_settings import RETENTION_TEXT
+from hub.folder.verify_settings import VERIFY_TEXT
 from hub.folder.watching.tables import WATCH_TEXT
 from hub.storage.records import Coop
 
@@ -45,7 +46,7 @@ names = []                 # other host names of the hub, like "hub.example.org"
 kind = "auto"              # auto (mosquitto, else iotcore), iotcore (built in), mosquitto, rabbitmq or external
 host = "127.0.0.1"
 port = 1883
-{SITES_TEXT}{PUBLIC_TEXT}{INTAKE_TEXT}{BACKUP_TEXT}{RETENTION_TEXT}
+{SITES_TEXT}{PUBLIC_TEXT}{INTAKE_TEXT}{BACKUP_TEXT}{RETENTION_TEXT}{VERIFY_TEXT}
 # [weather]                # without it, forecasts use no weather
 # url = "http://127.0.0.1:8500/v1/forecast"
 # latitude = 41.4

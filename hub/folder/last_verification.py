@@ -36,8 +36,11 @@ def write_last_verification(folder: Path, last: LastVerification) -> None:
     write_durably(folder / VERIFICATION_NAME, json.dumps(asdict(last)).encode("ascii"), replace=True)
 
 
-def verification_warning(folder: Path, *, now_s: float) -> str | None:
-    """What the board should know: something does not hold, or nobody has looked for days. It names no home."""
+def verification_warning(folder: Path, *, now_s: float, every_days: int = 1) -> str | None:
+    """What the board should know: something does not hold, or nobody has looked for days. It names no home.
+
+    `every_days` is how often the hub verifies itself; with 0 nobody is expected to look.
+    """
     last = read_last_verification(folder)
     if last.checked_at is None:
         return None  # it is made in the first night
@@ -45,18 +48,20 @@ def verification_warning(folder: Path, *, now_s: float) -> str | None:
     if last.wrong:
         things = "one thing does" if last.wrong == 1 else f"{last.wrong} things do"
         return f"of what is stored, {things} not hold (verified on {said_at})"
-    if now_s - last.checked_at > OLD_AFTER_S:
+    if every_days and now_s - last.checked_at > OLD_AFTER_S + (every_days - 1) * 86_400:
         return f"what is stored was last verified on {said_at}"
     return None
 
 
-def verification_words(folder: Path, *, now_s: float) -> str:
+def verification_words(folder: Path, *, now_s: float, every_days: int = 1) -> str:
     """The same in one line for `commonwatt-hub status`: the warning, or when everything held."""
-    last, warning = read_last_verification(folder), verification_warning(folder, now_s=now_s)
+    last = read_last_verification(folder)
+    warning = verification_warning(folder, now_s=now_s, every_days=every_days)
     if warning is not None:
         return f"WARNING: {warning}"
     if last.checked_at is None:
-        return "none yet: it is made at night, or now with: commonwatt-hub verify"
+        when = "at night, or now with" if every_days else "with"
+        return f"none yet: it is made {when}: commonwatt-hub verify"
     return f"everything held on {_said_at(last.checked_at)}"
 
 

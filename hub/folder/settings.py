@@ -24,6 +24,7 @@ from hub.folder.intake_settings import MOST, IntakeLimits, read_intake
 from hub.folder.mail_settings import MailSettings, read_mail
 from hub.folder.retention_settings import read_months
 from hub.folder.setting_values import is_currency, is_host_name, is_name, is_zone
+from hub.folder.verify_settings import USUAL_DAYS, read_every_days
 from hub.folder.watching.tables import WatchSettings, read_watch
 from hub.storage.records import Coop
 from protocols.errors import SettingsError
@@ -107,6 +108,7 @@ class HubSettings:
     public: PublicSettings | None = None
     store: StoreSettings | None = None
     watch: WatchSettings = field(default_factory=WatchSettings)
+    verify_every_days: int = USUAL_DAYS
 
 
 def load_settings(folder: Path) -> HubSettings:
@@ -131,7 +133,7 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
     except TomlTextError as error:
         raise SettingsError(f"{name}: not a TOML file: {error}") from None
     top = _Table(name, "", tables)
-    intake, retention = top.table("intake"), top.table("retention")
+    intake, retention, verify = top.table("intake"), top.table("retention"), top.table("verify")
     web, broker = _web(top.table("web")), read_broker(top.table("broker"), folder)
     settings = HubSettings(
         plants=frozenset((coop := top.table("coop")).texts("plants")),
@@ -144,6 +146,7 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
         bank=_bank(top.table("bank")) if "bank" in tables else None,
         plates_file=(quality := top.table("quality")).file("plates_file", folder),
         retention_months=read_months(retention.number) if "retention" in tables else None,
+        verify_every_days=read_every_days(verify.number),
         intake=read_intake(lambda key, usual, least: intake.number(key, usual, least=least, most=MOST), intake.wrong),
         backup=_backup(top.table("backup"), folder) if "backup" in tables else None,
         store=read_store(top.table("store"), folder) if "store" in tables else None,
@@ -161,6 +164,7 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
     quality.require_nothing_else()
     intake.require_nothing_else()
     retention.require_nothing_else()
+    verify.require_nothing_else()
     top.require_nothing_else()
     return settings
 

@@ -4,12 +4,15 @@ The parts of the hub report these values over their channels as JSON, and the He
 metrics and the readiness answer are made from them.
 """
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 SILENT_AFTER_S: Final = 2 * 3600
 """A home of which nothing has arrived for this long is silent."""
+
+VERIFICATION: Final = "verification"
+"""The subject of the warning about the last verification."""
 
 HOMES_STEP: Final = 5
 """Counts of homes are rounded down to a multiple of this. Where a count steps, some home crossed a boundary, and it is
@@ -121,7 +124,7 @@ class StoredHealth:
     `homes_at_least` of them, and what follows from that, may be published.
 
     `warnings` are whole sentences of the hub's rooms on these subjects: clock, board, backup, certificates,
-    verification, restore.
+    verification, restore. `verified_at` is when all was last verified on the folder's machine (unix s).
     """
 
     messages: int
@@ -136,6 +139,7 @@ class StoredHealth:
     backup_age_s: int | None
     certificates_end_at: int | None
     warnings: Mapping[str, str] = field(default_factory=dict)
+    verified_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +179,17 @@ def is_street_silent(stored: StoredHealth) -> bool:
     """
     homes, silent = homes_at_least(stored.homes), homes_at_least(stored.silent)
     return silent * 2 > homes
+
+
+def with_newest_verification(own: StoredHealth, others: Iterable[StoredHealth]) -> StoredHealth:
+    """The same with the verification's warning as the machine knows it that verified last: the others keep no note."""
+    newest = max((own, *others), key=lambda each: each.verified_at or 0)
+    if newest is own:
+        return own
+    warnings = {subject: words for subject, words in own.warnings.items() if subject != VERIFICATION}
+    if VERIFICATION in newest.warnings:
+        warnings[VERIFICATION] = newest.warnings[VERIFICATION]
+    return replace(own, warnings=warnings, verified_at=newest.verified_at)
 
 
 def as_facts(health: Facts) -> dict[str, Any]:

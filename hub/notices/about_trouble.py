@@ -39,8 +39,11 @@ class WatchStores(ChooserStores, HouseholdStore, ReadingStore, JobStore, Protoco
 class WatchNotices:
     """Queues each piece of trouble once; trouble of the hub itself once a week while it lasts."""
 
-    def __init__(self, store: WatchStores, *, folder: Path, plans_backup: bool, clock: Clock) -> None:
+    def __init__(
+        self, store: WatchStores, *, folder: Path, plans_backup: bool, clock: Clock, verifies_every_days: int = 1
+    ) -> None:
         self._store, self._folder, self._plans_backup, self._clock = store, folder, plans_backup, clock
+        self._verifies_every_days = verifies_every_days
         self._started_s = clock.now()
 
     async def __call__(self, due_s: int) -> None:
@@ -51,7 +54,8 @@ class WatchNotices:
             fleet = await self._store.fleet(slots=range(slot_of(now_s) - 1, slot_of(now_s)))
             found += await self._to_households(fleet, now_s=now_s)
             found += await self._to_board(NoticeKind.HOMES, home_alerts(fleet, now_s=now_s), now_s=now_s)
-        around = Surroundings(self._folder, now_s, await self._store.jobs(), self._plans_backup)
+        jobs = await self._store.jobs()
+        around = Surroundings(self._folder, now_s, jobs, self._plans_backup, self._verifies_every_days)
         found += await self._to_board(NoticeKind.HUB, hub_alerts(around), now_s=now_s)
         await self._store.add_notices(found)
 

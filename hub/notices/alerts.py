@@ -34,12 +34,16 @@ class BoardAlert:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What sources of the hub's own trouble may look at. `plans_backup`: the settings say where backups go."""
+    """What sources of the hub's own trouble may look at. `plans_backup`: the settings say where backups go.
+
+    `verifies_every_days`: how often the settings have the hub verify itself; 0 is never.
+    """
 
     folder: Path
     now_s: int
     jobs: Sequence[Job]
     plans_backup: bool
+    verifies_every_days: int = 1
 
 
 def silent_since(row: FleetRow, *, now_s: int) -> int | None:
@@ -113,7 +117,7 @@ def _backup(around: Surroundings) -> list[BoardAlert]:
 
 
 def _verification(around: Surroundings) -> list[BoardAlert]:
-    said = verification_warning(around.folder, now_s=around.now_s)
+    said = verification_warning(around.folder, now_s=around.now_s, every_days=around.verifies_every_days)
     return [] if said is None else [BoardAlert("verification", {"what": "said", "said": said})]
 
 

@@ -145,12 +145,11 @@ class PagesPart:
         except (ChannelError, HealthReportError) as error:
             log.warning("the hub's health is not known: %s", error)
             found = HubHealth(now_s, parts=(PartHealth("hub", is_serving=False),))
-        found = with_others(found, await self._others())
-        if found.stored is not None:
-            return found
         hub = self._hub
-        stored = await stored_health(hub.folder, hub.store, settings=hub.settings, now_s=now_s)
-        return replace(found, stored=stored)
+        if found.stored is None:
+            stored = await stored_health(hub.folder, hub.store, settings=hub.settings, now_s=now_s)
+            found = replace(found, stored=stored)
+        return with_others(found, await self._others())
 
     async def status(self) -> Mapping[str, object]:
         """How far the hub has got, without any member's values. Raises: ChannelError if the hub does not answer."""

@@ -59,9 +59,12 @@ def planned_backup(folder: Path, *, settings: HubSettings, clock: Clock) -> tupl
 
 
 def planned_verification(folder: Path, *, settings: HubSettings, clock: Clock) -> tuple[PlannedJob, ...]:
-    """Every night, when the other jobs of the night are through: what is stored, from the last checkpoint on."""
+    """When the other jobs of the night are through, every so many days: what is stored, from the last checkpoint on."""
+    if not settings.verify_every_days:
+        return ()
     job = VerificationJob(folder, clock=clock)
-    return (PlannedJob("verification", daily(3, 40, tz=settings.coop.tz), job, time_limit_s=VERIFICATION_LIMIT_S),)
+    due = daily(3, 40, tz=settings.coop.tz, every_days=settings.verify_every_days)
+    return (PlannedJob("verification", due, job, time_limit_s=VERIFICATION_LIMIT_S),)
 
 
 def planned_mail(folder: Path, store: Store, *, settings: HubSettings, clock: Clock) -> tuple[PlannedJob, ...]:
@@ -74,7 +77,13 @@ def planned_mail(folder: Path, store: Store, *, settings: HubSettings, clock: Cl
     seal = SecretSeal(load_own_secret(folder))
     writer = MailWriter(store, coop=settings.coop, seal=seal, pages=pages, whole=whole, install=install)
     sending = MailJob(store, settings=settings.mail, coop_name=settings.coop.name, writer=writer, clock=clock)
-    watch = WatchNotices(store, folder=folder, plans_backup=settings.backup is not None, clock=clock)
+    watch = WatchNotices(
+        store,
+        folder=folder,
+        plans_backup=settings.backup is not None,
+        verifies_every_days=settings.verify_every_days,
+        clock=clock,
+    )
     return (
         PlannedJob("mail", every(MAIL_EVERY_S), sending),
         PlannedJob("mail about trouble", every(WATCH_EVERY_S), watch),

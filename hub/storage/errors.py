@@ -18,6 +18,10 @@ class StoreAwayError(StoreError):
     is_said = True
 
 
+class StoreLockedError(StoreError):
+    """Another program holds the store's file locked for longer than the store waits: nothing is said of its rows."""
+
+
 class StoreConflictError(StoreError):
     """The new rows contradict what is already stored; nothing was written."""
 

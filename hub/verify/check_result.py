@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from hub.storage.errors import StoreError
+from hub.storage.errors import StoreAwayError, StoreError, StoreLockedError
 
 log = logging.getLogger(__name__)
 
@@ -28,9 +28,14 @@ class CheckResult:
 
     @contextmanager
     def reading(self, part: str) -> Iterator[None]:
-        """If a stored row of this part cannot be read, record that and go on after the block."""
+        """If a stored row of this part cannot be read, record that and go on after the block.
+
+        Raises: StoreAwayError or StoreLockedError: then the store is out of reach, which contradicts nothing.
+        """
         try:
             yield
+        except (StoreAwayError, StoreLockedError):
+            raise
         except StoreError as error:
             self.note(f"{part}: not checked to the end: {error}")
         except Exception as error:

@@ -244,6 +244,26 @@ async def test_a_store_that_cannot_write_does_not_stop_the_timetable(caplog: pyt
     assert "forecast: cannot store that it ran" in caplog.text
 
 
+async def test_a_rare_job_missed_several_times_runs_once_for_its_newest_due_time() -> None:
+    weekly = daily(3, 40, tz="UTC", every_days=7)
+    due_s = [weekly(NOON_S)]
+    while len(due_s) < 5:
+        due_s.append(weekly(due_s[-1]))
+    runs: list[int] = []
+
+    async def note(at_s: int) -> None:
+        runs.append(at_s)
+
+    store = RememberedJobs({"rare": Job("rare", due_at=due_s[1], last_run_at=due_s[0], last_error="")})
+    clock = Clock(real=lambda: float(due_s[4] - 3600))
+    timetable = Timetable([PlannedJob("rare", weekly, note)], store=store, clock=clock)
+    task = asyncio.create_task(timetable.run())
+    while not runs or timetable.jobs_due:
+        await asyncio.sleep(0)
+    task.cancel()
+    assert runs == [due_s[3]]
+
+
 async def test_a_job_missed_while_the_hub_was_not_running_runs_once_for_its_newest_due_time() -> None:
     seen: list[int] = []
 

@@ -76,7 +76,7 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
             "store": _store_line(await store.quick_check(within_s=CHECK_S)),
             "backup": backup_words(folder, now_s=clock.now(), is_planned=settings.backup is not None),
             "backup_age_s": backup_age_s(folder, now_s=clock.now()),
-            "verification": verification_words(folder, now_s=clock.now()),
+            "verification": verification_words(folder, now_s=clock.now(), every_days=settings.verify_every_days),
             "restore": next(
                 (restore_words(each) for each in await store.restores() if each.checked_at is None), "none to confirm"
             ),

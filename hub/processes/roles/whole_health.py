@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from hub.health.facts import Buckets, HubHealth, IntakeHealth, PartHealth
+from hub.health.facts import Buckets, HubHealth, IntakeHealth, PartHealth, with_newest_verification
 from hub.health.reported import HealthReportError, read_health
 from hub.storage.shared.records import HubProcess, ProcessReport
 
@@ -48,7 +48,10 @@ def started_as(process: str) -> str:
 
 
 def with_others(own: HubHealth, others: Sequence[OtherProcess]) -> HubHealth:
-    """The health of the whole hub: processes side by side, counts of intake added up, the jobs of who does them."""
+    """The health of the whole hub: processes side by side, counts of intake added up, the jobs of who does them.
+
+    What was found by the last verification is known on the machine where it ran: whoever verified last is believed.
+    """
     living = [each.health for each in others if not each.is_gone and each.health is not None]
     intakes = [each.intake for each in (own, *living) if each.intake is not None]
     jobs = next((each.jobs for each in (own, *living) if each.jobs), ())
@@ -56,7 +59,10 @@ def with_others(own: HubHealth, others: Sequence[OtherProcess]) -> HubHealth:
     parts = [*own.parts]
     for each in others:
         parts += _parts(each, is_spare=served[each.report.process.role] > 0)
-    return replace(own, parts=tuple(parts), intake=_added(intakes), jobs=jobs)
+    stored = own.stored
+    if stored is not None:
+        stored = with_newest_verification(stored, [each.stored for each in living if each.stored is not None])
+    return replace(own, parts=tuple(parts), intake=_added(intakes), jobs=jobs, stored=stored)
 
 
 def whole_figures(own: Mapping[str, Any], others: Sequence[OtherProcess]) -> dict[str, Any]:

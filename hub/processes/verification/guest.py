@@ -10,7 +10,7 @@ from typing import Final
 
 from hub.processes.watching.own_use import own_version
 from hub.verify.folder_check.checking import check_hub
-from hub.verify.folder_check.kept import find_checkpoint, keep_checkpoint
+from hub.verify.folder_check.kept import find_checkpoint, keep_checkpoint, require_checked
 from hub.verify.homes.work import process_count
 from protocols.errors import CommonwattError
 from protocols.timeline import Clock
@@ -42,6 +42,7 @@ async def verify_folder(folder: Path, *, now_s: float) -> None:
         since=find_checkpoint(folder, None, clock=clock),
         processes=process_count(),
     )
+    require_checked(folder, verified)
     keep_checkpoint(folder, verified)
 
 

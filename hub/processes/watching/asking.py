@@ -9,7 +9,7 @@ from typing import Final
 
 from hub.folder.paths import is_running, running_health
 from hub.folder.settings import HubSettings
-from hub.health.facts import HubHealth, JobHealth, PartHealth
+from hub.health.facts import HubHealth, JobHealth, PartHealth, with_newest_verification
 from hub.health.reported import HealthReportError, read_health
 from hub.processes.watching.stored_health import stored_health
 from hub.storage.contract import Store
@@ -22,7 +22,10 @@ async def health_of(folder: Path, store: Store, *, settings: HubSettings, now_s:
     """The health of the hub on this folder, whether it runs or not. Raises: StoreError."""
     stored = await stored_health(folder, store, settings=settings, now_s=now_s)
     if is_running(folder):
-        return replace(_ask(folder, now_s=now_s), stored=stored)
+        said = _ask(folder, now_s=now_s)
+        if said.stored is not None:  # it has heard of the verification on another machine
+            stored = with_newest_verification(stored, [said.stored])
+        return replace(said, stored=stored)
     jobs = tuple(
         JobHealth(job.name, job.due_at, job.last_run_at, job.last_run_at if job.last_error else None)
         for job in await store.jobs()

@@ -8,7 +8,7 @@ from hub.backups.last_backup import backup_age_s, backup_warning
 from hub.books.after_restore import restore_words
 from hub.core.ledger.approvals import lone_board
 from hub.folder.clock import clock_warning
-from hub.folder.last_verification import verification_warning
+from hub.folder.last_verification import read_last_verification, verification_warning
 from hub.folder.paths import STORE_NAME
 from hub.folder.settings import HubSettings
 from hub.health.facts import SILENT_AFTER_S, StoredHealth
@@ -34,7 +34,7 @@ async def stored_health(folder: Path, store: Store, *, settings: HubSettings, no
         "board": await _board(store),
         "backup": backup_warning(folder, now_s=now_s, is_planned=settings.backup is not None),
         "certificates": certificates,
-        "verification": verification_warning(folder, now_s=now_s),
+        "verification": verification_warning(folder, now_s=now_s, every_days=settings.verify_every_days),
         "restore": next((restore_words(each) for each in await store.restores() if each.checked_at is None), None),
     }
     return StoredHealth(
@@ -49,6 +49,7 @@ async def stored_health(folder: Path, store: Store, *, settings: HubSettings, no
         disk_bytes=disk.total,
         backup_age_s=backup_age_s(folder, now_s=now_s),
         certificates_end_at=certificates_end_at,
+        verified_at=read_last_verification(folder).checked_at,
         warnings={subject: words for subject, words in warnings.items() if words},
     )
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from hub.core.ledger.signed_document import Signer
-from hub.storage.errors import StoreError
+from hub.storage.errors import StoreError, StoreLockedError
 from hub.storage.sql.backends.commit_queue import CommitQueue, Queued
 from hub.storage.sql.connection import Connection, Transactions, Work
 from hub.storage.sql.row_log.sealing import newest_waiting, seal_changes
@@ -35,6 +35,8 @@ BUSY_TIMEOUT_MS: Final = 20_000
 _FILE_TROUBLE: Final = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_READONLY}
 )
+
+_LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 
 
 class SqliteConnections(Transactions):
@@ -110,13 +112,13 @@ class SqliteConnections(Transactions):
     async def read(self, work: Work[T] | FileWork[T]) -> T:
         """Run `work` on a consistent snapshot of committed rows, all of it in one crossing to a reader's thread.
 
-        Raises: StoreError if the file cannot be read.
+        Raises: StoreError if the file cannot be read, StoreLockedError if it is locked for too long.
         """
         reader = await self._readers.get()
         try:
             return await reader.run(partial(read_through, work))
         except sqlite3.Error as error:
-            raise StoreError(f"{self.place}: the store could not be read: {error}") from None
+            raise self._unread(error) from None
         finally:
             self._readers.put_nowait(reader)  # safe even if this await is cancelled: the thread ends one step first
 
@@ -127,11 +129,16 @@ class SqliteConnections(Transactions):
         try:
             yield Snapshot(reader.run)
         except sqlite3.Error as error:
-            raise StoreError(f"{self.place}: the store could not be read: {error}") from None
+            raise self._unread(error) from None
         finally:
             # Not waited for: it is done before the reader's next use, which would undo it once more if it failed.
             reader.run_later(_end_snapshot)
             self._readers.put_nowait(reader)
+
+    def _unread(self, error: sqlite3.Error) -> StoreError:
+        is_locked = (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _LOCKED
+        kind = StoreLockedError if is_locked else StoreError
+        return kind(f"{self.place}: the store could not be read: {error}")
 
     async def _commit(self, works: list[Queued]) -> None:
         try:

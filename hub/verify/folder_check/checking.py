@@ -18,7 +18,7 @@ from hub.folder.opening import open_store
 from hub.folder.paths import SALT_NAME
 from hub.folder.settings import HubSettings, load_settings
 from hub.storage.contract import Store
-from hub.storage.errors import StoreError
+from hub.storage.errors import StoreAwayError, StoreError
 from hub.storage.records import Coop
 from hub.verify.books import BookCheck, CheckedDays, check_books
 from hub.verify.check_result import CheckResult
@@ -55,11 +55,15 @@ PARTS: Final = (MESSAGES, BOOKS, ROWS)
 
 @dataclass
 class Verified:
-    """What was found, by part; and, of a check of all parts, the checkpoint that it allows."""
+    """What was found, by part; and, of a check of all parts, the checkpoint that it allows.
+
+    `not_begun` says why nothing could be checked; it is a finding as well.
+    """
 
     parts: dict[str, CheckResult] = field(default_factory=dict)
     since: Checkpoint | None = None
     checkpoint: Checkpoint | None = None
+    not_begun: str = ""
 
     @property
     def is_ok(self) -> bool:
@@ -100,6 +104,7 @@ async def check_hub(
     key that the hub's identity must have, and `kept` are files with day roots that it gave away. A store that cannot be
     opened is a finding. `program` is the version that a checkpoint is said to be made by.
     Raises: SettingsError or IdentityError, if the folder holds no hub. RequestError if a kept file has no roots.
+    StoreAwayError or StoreLockedError if the store goes out of reach, at the beginning or later.
     """
     settings, signer = load_settings(folder), load_signer(folder)
     certificates = [certificate for _, certificate in load_certificates(folder)]
@@ -110,6 +115,8 @@ async def check_hub(
         return _with_problem(found, problem)
     try:
         store = await open_store(folder, clock=clock, server=settings.store)
+    except StoreAwayError:
+        raise
     except StoreError as error:
         return _with_problem(found, f"store: {error}")
     begun_at = int(clock.now())
@@ -148,6 +155,7 @@ async def _side_by_side(checks: Iterable[Coroutine[None, None, CheckResult]]) ->
 def _with_problem(found: Verified, problem: str) -> Verified:
     found.parts[ROWS] = RowCheck()
     found.parts[ROWS].note(problem)
+    found.not_begun = problem
     return found
 
 

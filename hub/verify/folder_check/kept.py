@@ -5,7 +5,7 @@ from pathlib import Path
 from hub.console.output_files import write_new
 from hub.folder.keys.signer import load_signer
 from hub.folder.last_verification import LastVerification, write_last_verification
-from hub.folder.paths import CHECKPOINT_NAME
+from hub.folder.paths import CHECKPOINT_NAME, SALT_NAME
 from hub.folder.settings import load_settings
 from hub.verify.folder_check.checking import Verified, hub_keys_of
 from hub.verify.folder_check.checkpoint import Checkpoint, checkpoint_bytes, read_checkpoint, write_checkpoint
@@ -19,6 +19,12 @@ def find_checkpoint(folder: Path, given: Path | None, *, clock: Clock) -> Checkp
     if given is None and not path.exists():
         return None
     return read_checkpoint(path, coop=load_settings(folder).coop.id, keys=hub_keys_of(folder), now_s=clock.now())
+
+
+def require_checked(folder: Path, verified: Verified) -> None:
+    """That all parts were checked, so that there is a checkpoint to keep. Raises: RequestError, with the reason."""
+    if verified.checkpoint is None:
+        raise RequestError(verified.not_begun or f"{folder}: without {SALT_NAME} there is no checkpoint to go on from")
 
 
 def keep_checkpoint(folder: Path, verified: Verified, *, copy: Path | None = None) -> None:

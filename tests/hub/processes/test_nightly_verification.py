@@ -2,12 +2,17 @@
 
 import asyncio
 import os
+import re
 import shutil
 import signal
+import sqlite3
+from contextlib import closing
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
+from hub.commands.operation.verify import verify_hub
 from hub.folder.last_verification import (
     OLD_AFTER_S,
     LastVerification,
@@ -16,10 +21,16 @@ from hub.folder.last_verification import (
     verification_words,
     write_last_verification,
 )
-from hub.folder.paths import CHECKPOINT_NAME
+from hub.folder.paths import CHECKPOINT_NAME, STORE_NAME
+from hub.folder.settings import parse_settings
 from hub.notices.alerts import Surroundings, hub_alerts
+from hub.processes.planned_jobs import planned_verification
+from hub.processes.verification.guest import verify_folder
 from hub.processes.verification.job import VerificationJob
+from hub.storage.errors import StoreAwayError, StoreError, StoreLockedError
+from hub.storage.sqlite.store import SqliteStore
 from hub.timetable import JobError
+from protocols.errors import SettingsError
 from tests.hub.verify.sending_street import CLOCK, SendingStreet, sending_street
 from tests.hub.verify.tampering import tampering
 
@@ -91,6 +102,99 @@ async def test_a_verification_that_is_stopped_or_killed_leaves_nothing_running(f
     assert not (folder / CHECKPOINT_NAME).exists()
 
 
+async def test_a_store_that_cannot_be_opened_is_the_jobs_error_and_the_former_note_stays(folder: Path) -> None:
+    await VerificationJob(folder, clock=CLOCK)(NOW_S)
+    before = (folder / CHECKPOINT_NAME).read_bytes()
+    (folder / STORE_NAME).write_bytes(b"")
+    with pytest.raises(JobError, match="the store is empty"):
+        await VerificationJob(folder, clock=CLOCK)(NOW_S)
+    assert (folder / CHECKPOINT_NAME).read_bytes() == before
+    assert read_last_verification(folder) == LastVerification(NOW_S, 0)
+
+
+@pytest.mark.parametrize("error", [StoreAwayError("the server is away"), StoreLockedError("database is locked")])
+async def test_a_store_that_goes_out_of_reach_in_the_middle_is_no_finding(
+    folder: Path, error: StoreError, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(SqliteStore, "rule_proposals", away)
+    with pytest.raises(type(error)):
+        await verify_folder(folder, now_s=NOW_S)
+    with pytest.raises(type(error)):
+        await verify_hub(folder, clock=CLOCK)
+    assert not (folder / CHECKPOINT_NAME).exists()
+    assert read_last_verification(folder).checked_at is None
+
+
+async def test_a_file_that_another_program_locks_is_said_to_be_locked(folder: Path) -> None:
+    path = folder / STORE_NAME
+    store = await SqliteStore.open(path, now=CLOCK.now)
+    try:
+        with closing(sqlite3.connect(path)) as holder, closing(sqlite3.connect(path, timeout=0)) as other:
+            holder.execute("BEGIN IMMEDIATE")
+            with pytest.raises(StoreLockedError, match="the store could not be read: database is locked"):
+                async with store.reading():
+                    other.execute("BEGIN IMMEDIATE")
+    finally:
+        await store.close()
+
+
+async def test_one_that_was_killed_is_not_begun_again_in_the_same_night(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = VerificationJob(folder, clock=CLOCK)
+    task = asyncio.create_task(job(NOW_S))
+    os.kill(await child_of(os.getpid(), task), signal.SIGKILL)
+    with pytest.raises(JobError, match="ended before it was done") as first:
+        await task
+    with pytest.raises(JobError) as again:
+        await job(NOW_S)
+    assert str(again.value) == str(first.value)
+    monkeypatch.setattr("hub.processes.verification.job.LEAST_APART_S", 0.0)
+    with pytest.raises(JobError, match="ended before it was done"):
+        await job(NOW_S)
+    assert not (folder / CHECKPOINT_NAME).exists()
+    await job(NOW_S + 86_400)
+    assert (folder / CHECKPOINT_NAME).exists(), "the next night it is tried again"
+
+
+async def test_one_that_took_too_long_waits_for_the_next_night_and_says_so(folder: Path) -> None:
+    job = VerificationJob(folder, clock=CLOCK)
+    task = asyncio.create_task(job(NOW_S))
+    await child_of(os.getpid(), task)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    with pytest.raises(JobError, match="did not come to its end"):
+        await job(NOW_S)
+
+
+def days_due(folder: Path, lines: str) -> list[str]:
+    """The first three days on which a hub with these settings verifies itself."""
+    text = re.sub(r"(?s)\[verify\].*?(?=\n# \[|\n\[)", lines, (folder / "hub.toml").read_text(encoding="utf-8"))
+    settings = parse_settings(text.encode(), name="hub.toml", folder=folder)
+    due_s, days = NOW_S, list[str]()
+    for job in planned_verification(folder, settings=settings, clock=CLOCK) * 3:
+        due_s = job.next_due(due_s)
+        days.append(datetime.fromtimestamp(due_s, UTC).date().isoformat())
+    return days
+
+
+def test_the_settings_say_how_often_a_hub_verifies_itself(folder: Path) -> None:
+    daily, rare = days_due(folder, ""), days_due(folder, "[verify]\nevery_days = 7\n")
+    assert daily == days_due(folder, "[verify]\nevery_days = 1\n")
+    for days, apart in ((daily, 1), (rare, 7)):
+        numbers = [date.fromisoformat(day).toordinal() for day in days]
+        assert numbers == [numbers[0], numbers[0] + apart, numbers[0] + 2 * apart]
+    assert days_due(folder, "[verify]\nevery_days = 0\n") == []
+    with pytest.raises(SettingsError, match=r"verify.every_days: expected a whole number from 0 to 90"):
+        days_due(folder, "[verify]\nevery_days = 91\n")
+    with pytest.raises(SettingsError, match=r"verify.hour: no such setting"):
+        days_due(folder, "[verify]\nhour = 3\n")
+
+
 async def child_of(pid: int, task: asyncio.Task[None]) -> int:
     """The process that the job started."""
     while True:
@@ -99,6 +203,14 @@ async def child_of(pid: int, task: asyncio.Task[None]) -> int:
             if b"verification.guest" in Path(f"/proc/{each}/cmdline").read_bytes():
                 return int(each)
         await asyncio.sleep(0.01)  # between two looks at this process's children
+
+
+def test_a_hub_that_verifies_itself_rarely_is_not_told_so_after_three_days(tmp_path: Path) -> None:
+    write_last_verification(tmp_path, LastVerification(NOW_S - OLD_AFTER_S - 6 * 86_400, 0))
+    assert verification_warning(tmp_path, now_s=NOW_S) is not None
+    assert verification_warning(tmp_path, now_s=NOW_S, every_days=7) is None
+    assert verification_warning(tmp_path, now_s=NOW_S + 1, every_days=7) is not None
+    assert verification_warning(tmp_path, now_s=NOW_S + 1, every_days=0) is None
 
 
 def test_nobody_has_looked_for_days(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from hub.storage.jobs.records import Job
 from hub.storage.shared.records import HubProcess, ProcessReport
 from hub.storage.sqlite.store import SqliteStore
 from protocols.wire.topics import downlink_topic
+from tests.hub.health.whole_hub import STORED
 from tests.hub.intake.leases.two_workers import Worker, let_expire
 from tests.hub.sending_home import COOP, SendingHome, open_store
 
@@ -210,6 +212,24 @@ def test_the_whole_hubs_health_is_put_together_from_every_process() -> None:
     figures = whole_figures({"cpu_s": 0.5}, others)
     assert figures["broker_connected"] is True
     assert (figures["jobs_due"], figures["jobs_done_through_s"], figures["cpu_s"]) == (3, 9, 5.5)
+
+
+def test_the_whole_hub_knows_what_the_machine_found_that_verified_last() -> None:
+    wrong = {"verification": "of what is stored, one thing does not hold"}
+    machine = report(
+        "t.timetable", "timetable", heard_ms=NOW_MS,
+        health=as_facts(HubHealth(1.0, stored=replace(STORED, verified_at=20, warnings=wrong))),
+    )  # fmt: skip
+    others = other_processes(NOW_MS, [machine], own="web.pages")
+    backup = {"backup": "there is none"}
+    for own in (
+        replace(STORED, warnings=backup),
+        replace(STORED, verified_at=10, warnings={**backup, "verification": "last verified long ago"}),
+    ):
+        stored = with_others(HubHealth(1.0, stored=own), others).stored
+        assert stored == replace(own, verified_at=20, warnings=backup | wrong)
+    newer = replace(STORED, verified_at=30)
+    assert with_others(HubHealth(1.0, stored=newer), others).stored == newer, "there everything held since"
 
 
 def test_a_process_that_was_not_heard_is_gone_and_spare_while_others_do_its_work() -> None:
