@@ -107,7 +107,7 @@ class ServerQueue:
         """Take jobs of these lanes, one at a time of each, until cancelled."""
         hands = _Hands(take)
         driver = _Listening(AsyncpgPoolDriver(self._pool))
-        rows = OwnRows(self._pool, driver, self._schema, lost=hands.drop)
+        rows = OwnRows(self._pool, driver, self._schema, lost=hands.lose)
         manager = QueueManager(rows, channel=queue_settings(self._schema).channel)
         rows.owner = hands.owner = manager.queue_manager_id
         for lane in lanes:
@@ -185,7 +185,7 @@ class _Hands:
     def __init__(self, take: Take) -> None:
         self._take = take
         self._held: dict[int, asyncio.Task[Verdict]] = {}
-        self._is_ending = False
+        self._names: dict[int, str] = {}
         self.owner: Any = None
 
     async def handle(self, row: Any) -> None:
@@ -193,6 +193,7 @@ class _Hands:
         said = json.loads(row.payload)
         taken = TakenJob(QueuedJob(said["job"], said["due_s"], said["failures"]), row.id, str(self.owner))
         task = self._held[row.id] = asyncio.ensure_future(self._take(taken))
+        self._names[row.id] = taken.job.name
         again_s = AGAIN_S
         try:
             await asyncio.wait({task})
@@ -205,17 +206,23 @@ class _Hands:
         finally:
             task.cancel()
             self._held.pop(row.id, None)
+            self._names.pop(row.id, None)
         raise RetryRequested(delay=timedelta(seconds=again_s), reason="given back")
 
-    def drop(self, numbers: Collection[int]) -> None:
-        """Another worker has been given these jobs."""
+    def lose(self, numbers: Collection[int]) -> None:
+        """Stop these jobs: another worker has been given them."""
         for number in numbers:
             if (task := self._held.get(number)) is not None:
+                log.warning(
+                    "%s: this worker was not heard of for a while, and another one was given the job",
+                    self._names[number],
+                )
                 task.cancel()
 
     def give_back(self) -> None:
         """Stop all jobs; they go back into the queue."""
-        self.drop(list(self._held))
+        for task in list(self._held.values()):
+            task.cancel()
 
 
 def _key(job: QueuedJob) -> str:
