@@ -79,7 +79,7 @@ class PeriodSumStore(Protocol):
         ...
 
     async def go_on_with_sums(self, home: str) -> bool:
-        """Make the home's sums of the next weeks, in one transaction; False once they have come up to its readings."""
+        """Make the home's sums of ten more days, in one transaction; False once they have come up to its readings."""
         ...
 
     async def sums_through(self) -> dict[str, Slot]:

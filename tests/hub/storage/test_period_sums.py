@@ -1,5 +1,6 @@
 """Whatever arrives, in whatever order and however often: sums of hours, days and months are those of the readings."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -210,7 +211,7 @@ async def test_homes_heard_before_there_were_sums_get_theirs(store: Store) -> No
     await store.write(forget)
     await home.send((1, [row(slots[-1] + 1, 9)]), (2, [row(slots[5], 4, measure=PV)]))
     assert {home.home, other.home} <= set(await store.homes_without_sums())
-    await PeriodSumsJob(store)(0)
+    await PeriodSumsJob(store, pause_s=0)(0)
     assert await store.homes_without_sums() == ()
     assert await wrong_sums(store) == []
     assert len(await store.sums_through()) >= 2
@@ -225,12 +226,57 @@ async def test_a_home_that_comes_back_after_months_is_gone_on_with_by_the_job(st
     late = CHANGE.start + 96 * 90
     await home.send((1, [row(late + n, 4) for n in range(8)]))
     assert home.home in await store.homes_without_sums()
-    await PeriodSumsJob(store)(0)
+    await PeriodSumsJob(store, pause_s=0)(0)
     assert home.home not in await store.homes_without_sums()
     assert await wrong_sums(store) == []
     hours = [period_of(PeriodKind.HOUR, slot, TZ).start for slot in (CHANGE.start + 4, late)]
     sums = await store.period_sums(home.home, PeriodKind.HOUR, firsts=hours, access=SELF)
     assert [each.covered[IMPORT] for each in sums] == [2, 4], "the hour that was open when it fell silent is there too"
+
+
+class SlowHomes:
+    """Three homes of two commits each, which take 30 minutes; another writer gets its turn between any two."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+        self.left = {"h1": 2, "h2": 2, "h3": 2}
+        self.is_others_turn = asyncio.Event()
+        self.turns_between = 0
+
+    async def homes_without_sums(self) -> tuple[str, ...]:
+        return tuple(home for home, commits in self.left.items() if commits)
+
+    async def go_on_with_sums(self, home: str) -> bool:
+        self.is_others_turn.set()
+        self.now_s += 30 * 60 / 2
+        self.left[home] -= 1
+        return self.left[home] > 0
+
+    async def write_between(self) -> None:
+        while True:
+            await self.is_others_turn.wait()
+            self.is_others_turn.clear()
+            self.turns_between += 1
+
+
+async def test_a_long_fill_ends_in_time_without_an_error_and_lets_others_write_between_its_commits() -> None:
+    homes = SlowHomes()
+    job = PeriodSumsJob(homes, steady_s=lambda: homes.now_s, pause_s=0)  # type: ignore[arg-type]
+    other = asyncio.create_task(homes.write_between())
+    await job(0)
+    assert (homes.left, homes.now_s) == ({"h1": 0, "h2": 0, "h3": 2}, 3600), "no home is begun after 50 minutes"
+    assert homes.turns_between == 4
+    await job(0)
+    assert await homes.homes_without_sums() == ()
+    other.cancel()
+
+
+async def test_a_commit_of_the_fill_makes_ten_days_of_a_home(store: Store) -> None:
+    home = await sender(store)
+    await home.send((1, [row(CHANGE.start, 3), row(CHANGE.start + 96 * 90, 3)]))
+    before = (await store.sums_through()).get(home.home, CHANGE.start - 1)
+    assert await store.go_on_with_sums(home.home)
+    assert (await store.sums_through())[home.home] - before == 10 * 96
 
 
 async def test_an_erased_home_leaves_no_sums(store: Store) -> None:

@@ -14,6 +14,9 @@ from hub.storage.street_records import CountedReading, PeriodSum
 from protocols.quantities import Measure
 from protocols.slots import SLOTS_PER_HOUR, Slot
 
+STEP: Final = 10 * 96
+"""How many slots of a home `go_on_with_sums` makes in one commit: other writers wait no longer than that."""
+
 _COLUMNS: Final = ", ".join(COLUMNS)
 _OF_HOME_SQL: Final = f"""SELECT kind, first_slot, home, slots, {_COLUMNS} FROM period_sum
 WHERE kind = ? AND home = ? AND first_slot IN ({{marks}}) ORDER BY first_slot"""
@@ -54,7 +57,7 @@ class SqlPeriodSums(SqlAccessLog):
             return tuple(str(row[0]) for row in await db.execute_fetchall(_WAITING_SQL, (MOST_AT_ONCE,)))
 
     async def go_on_with_sums(self, home: str) -> bool:
-        """Make the home's sums of the next weeks, in one transaction; False once they have come up to its readings."""
+        """Make the home's sums of ten more days, in one transaction; False once they have come up to its readings."""
 
         async def work(db: Connection) -> bool:
             ((tz,),) = await db.execute_fetchall("SELECT tz FROM coop")
@@ -63,13 +66,13 @@ class SqlPeriodSums(SqlAccessLog):
             if first is None or last is None:
                 return False
             through = int(state[0][0]) if state else first - first % SLOTS_PER_HOUR - 1
-            until = min(through + MOST_AT_ONCE, (last + 1) // SLOTS_PER_HOUR * SLOTS_PER_HOUR - 1)
+            until = min(through + STEP, (last + 1) // SLOTS_PER_HOUR * SLOTS_PER_HOUR - 1)
             ends = range(through + 1, until + 1)
             wanted: Periods = {
                 kind: {(each.start, home, len(each)) for each in periods_ending(kind, ends, str(tz))}
                 for kind in PeriodKind
             }
-            # If power fails before the commit, the next run begins with the same weeks.
+            # If power fails before the commit, the next run begins with the same days.
             await make_sums(db, wanted, tz=str(tz))
             await set_through(db, home, max(until, through))
             return until + SLOTS_PER_HOUR <= last
