@@ -117,7 +117,9 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
 
 async def _jobs(store: Store, health: HubHealth, *, now_s: float) -> tuple[JobNow, ...]:
     running = {job.name: job.running_since for job in health.jobs if job.running_since is not None}
-    return jobs_now(await store.jobs(), await store.job_runs(since=int(now_s) - DAY_S), running=running, now_s=now_s)
+    runs = await store.job_runs(since=int(now_s) - DAY_S)
+    planned = {job.name for job in health.jobs}
+    return jobs_now(await store.jobs(), runs, planned=planned, running=running, now_s=now_s)
 
 
 def _job_told(job: JobNow) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """How each job stands now, from what the store remembers: the same for the board's page and `commonwatt-hub status`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -37,11 +37,21 @@ class JobNow:
 
 
 def jobs_now(
-    jobs: Sequence[Job], runs: Sequence[JobRun], *, running: Mapping[str, int], now_s: float
+    jobs: Sequence[Job],
+    runs: Sequence[JobRun],
+    *,
+    planned: Collection[str],
+    running: Mapping[str, int],
+    now_s: float,
 ) -> tuple[JobNow, ...]:
     """Each job, those first that need a look. `runs` are those of the last day, the newest first; `running` says since
     when jobs run that the hub does without workers.
+
+    `planned` names the jobs of the hub that runs: the store also remembers what an earlier version or other settings
+    planned. Empty if that is not known; then all are given.
     """
+    if planned:
+        jobs, runs = [job for job in jobs if job.name in planned], [run for run in runs if run.name in planned]
     order = {state: place for place, state in enumerate((JobState.FAILED, JobState.WAITING, JobState.RUNNING))}
     found = [_now(job, [run for run in runs if run.name == job.name], running.get(job.name), now_s) for job in jobs]
     known = {job.name for job in jobs}
@@ -53,9 +63,11 @@ def _now(job: Job, runs: Sequence[JobRun], own_since: int | None, now_s: float) 
     begun = next((run for run in runs if run.ended_at is None), None)
     since = own_since if begun is None else begun.began_at
     last = begun or next(iter(runs), None)
-    state = JobState.FAILED if job.last_error else JobState.IN_ORDER
+    state = JobState.IN_ORDER
     if since is not None:
         state = JobState.RUNNING
+    elif job.last_error:
+        state = JobState.FAILED  # also while its next attempt is just due
     elif job.due_at <= now_s:
         state, since = JobState.WAITING, job.due_at
     ended = [run for run in runs if run.ended_at is not None]

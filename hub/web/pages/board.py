@@ -97,7 +97,8 @@ async def _jobs(site: PageContext, now_s: float) -> tuple[JobNow, ...]:
     health, store = await site.parts.health(), site.parts.store
     running = {job.name: job.running_since for job in health.jobs if job.running_since is not None}
     runs = await store.job_runs(since=int(now_s) - DAY_S)
-    return jobs_now(await store.jobs(), runs, running=running, now_s=now_s)
+    planned = {job.name for job in health.jobs}
+    return jobs_now(await store.jobs(), runs, planned=planned, running=running, now_s=now_s)
 
 
 async def board_warning(store: MemberStore) -> str | None:

@@ -21,7 +21,7 @@ RUNS = (
 
 
 def test_each_job_is_shown_as_it_stands_and_what_needs_a_look_is_first() -> None:
-    found = jobs_now(JOBS, RUNS, running={"prompts": NOW - 4}, now_s=NOW)
+    found = jobs_now(JOBS, RUNS, planned=(), running={"prompts": NOW - 4}, now_s=NOW)
     assert [(each.name, each.state, each.since, each.worker) for each in found] == [
         ("settlement", JobState.FAILED, None, "here:1"),
         ("forecast", JobState.WAITING, NOW - 10, ""),
@@ -34,3 +34,13 @@ def test_each_job_is_shown_as_it_stands_and_what_needs_a_look_is_first() -> None
         (0, 1), (1, 1)
     ]  # fmt: skip
     assert next(each.error for each in found if each.name == "settlement") == "the disk is full"
+
+
+def test_a_failed_job_stays_failed_while_its_next_attempt_is_just_due() -> None:
+    (found,) = jobs_now([Job("bank", NOW - 1, NOW - 60, "no answer")], (), planned=(), running={}, now_s=NOW)
+    assert (found.state, found.since, found.error) == (JobState.FAILED, None, "no answer")
+
+
+def test_a_job_that_is_no_longer_planned_is_not_shown_as_waiting() -> None:
+    found = jobs_now(JOBS, RUNS, planned={"mail", "prompts", "first ever"}, running={}, now_s=NOW)
+    assert {each.name for each in found} == {"mail", "prompts", "first ever"}
