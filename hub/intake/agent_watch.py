@@ -19,7 +19,8 @@ _Known = frozenset[tuple[str, int | None]]
 class AgentWatch:
     """Calls `changed` after each change in which agents there are, which are shut out, or when memberships end.
 
-    `looks` is told before each look, and what it gives back is told after it, with whether there was news.
+    `looks` is told before each look, and what it gives back is told after it, with whether there was news. Others take
+    that as word that the agents of before the look are known, so with `looks` the first look calls `changed` too.
     """
 
     def __init__(
@@ -47,11 +48,12 @@ class AgentWatch:
             await asyncio.sleep(self._each_s)
 
     async def look(self) -> None:
-        """Compare once. A first look only remembers. If `changed` fails, the next look calls it again."""
+        """Compare once; without `looks` a first look only remembers. If `changed` fails, the next look calls it again."""
         looked = None if self._looks is None else self._looks()
         found = frozenset((agent.id, agent.revoked_at) for agent in await self._store.agents())
         found |= {(member.id, member.left_at) for member in await self._store.members()}
-        is_news = self._known is not None and found != self._known
+        is_first = self._known is None
+        is_news = self._looks is not None if is_first else found != self._known
         if is_news:
             await self._changed()
         self._known = found

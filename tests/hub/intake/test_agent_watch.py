@@ -1,5 +1,6 @@
 """A change that another program makes to the agents is noticed by the next look."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from hub.intake.agent_watch import AgentWatch
@@ -52,4 +53,21 @@ async def test_a_look_without_a_change_tells_nobody_and_a_failed_one_tells_again
             continue
     await looks.look()
     assert len(told) == 2
+    await store.close()
+
+
+async def test_a_new_worker_says_that_it_knows_the_agents_only_after_it_has_read_them(tmp_path: Path) -> None:
+    done: list[str] = []
+
+    async def changed() -> None:
+        done.append("read")
+
+    def looks() -> Callable[[bool], None]:
+        return lambda is_news: done.append(f"told {is_news}")
+
+    store = await open_store(tmp_path, [SendingHome("h01")])
+    watch = AgentWatch(store, changed=changed, looks=looks)
+    await watch.look()
+    await watch.look()
+    assert done == ["read", "told True", "told False"]
     await store.close()
