@@ -61,17 +61,22 @@ class PromptJob:
         self._rules = rules or PromptRules()
 
     async def __call__(self, due_s: int) -> None:
-        """Idempotent: a prompt's id is derived from its question, and a known one is neither stored nor sent again."""
+        """Idempotent: a prompt's id is derived from its question, and a known one is not stored again.
+
+        A run that ended between storing and sending is made up for: what is stored for this hour, and neither answered
+        nor without consent by now, is sent by each further run for it. An agent keeps a prompt of the same id once.
+        """
         now_slot = slot_of(due_s)
         forecasts = await self._forecasts.issued(due_s)
         if not any(made.target == "demand" for made in forecasts):
             return
         earlier = await self._store.prompts(home=None, issued=range(now_slot - LOOK_BACK_SLOTS, now_slot + 1))
+        members = await self._members(earlier, now_slot=now_slot)
         proposals = await asyncio.to_thread(
             propose,
             forecasts,
             await self._store.appliances(),
-            await self._members(earlier, now_slot=now_slot),
+            members,
             now_slot=now_slot,
             tz=self._tz,
             rules=self._rules,
@@ -79,7 +84,9 @@ class PromptJob:
         known = {prompt.id for prompt in earlier}
         fresh = [row for row in map(prompt_row, proposals) if row.id not in known]
         await self._store.add_prompts(fresh)
-        for row in fresh:
+        willing = {member.home for member in members if member.is_willing}
+        stored = [row for row in earlier if row.issued_slot == now_slot and row.answer is None and row.home in willing]
+        for row in (*stored, *fresh):
             await self._send(row)
 
     async def _members(self, earlier: Sequence[PromptRow], *, now_slot: Slot) -> list[MemberHistory]:

@@ -199,9 +199,40 @@ async def test_prompts_ask_willing_homes_with_reasons_and_never_twice(store: Sql
         assert row.answer_by_slot < min(row.usual_slot, row.proposed_slot)
     stored = await store.prompts(home=None, issued=range(NOW_SLOT, NOW_SLOT + 1))
     assert {row.id for row in stored} == {row.id for row in sent}
-    before = len(sent)
+    first = sorted(row.id for row in sent)
     await job(DUE_S + 60)
-    assert len(sent) == before, "the same question has one name"
+    assert sorted(row.id for row in sent[len(first) :]) == first, (
+        "the same question has one name: an agent keeps it once"
+    )
+    assert await store.prompts(home=None, issued=range(NOW_SLOT, NOW_SLOT + 1)) == stored
+    assert await store.answer_prompt(sent[0].id, home=sent[0].home, answer="no", at=int(DUE_S) + 90) is None
+    await job(DUE_S + 60)
+    again = {row.id for row in sent[2 * len(first) :]}
+    assert again == set(first) - {sent[0].id}, "who has answered is not asked again"
+
+
+async def test_prompts_of_a_run_that_ended_before_they_were_sent_are_sent_by_the_next(store: SqliteStore) -> None:
+    """A worker may be killed after the prompts are stored, and what it sends waits in its memory until then."""
+    for number in range(1, 7):
+        home = f"h{number:02d}"
+        await store.set_appliances(home, [Appliance(home, "dishwasher", 1200, 6, 78, 36, 90, True)])
+    sent: list[PromptRow] = []
+
+    async def post(row: PromptRow) -> bool:
+        sent.append(row)
+        return True
+
+    async def killed(row: PromptRow) -> bool:
+        raise OSError(row.id)
+
+    forecasts = ForecastJob(store, worker=InProcess(), tz=COOP.tz)
+    await forecasts(DUE_S)
+    with pytest.raises(OSError, match="p-"):
+        await PromptJob(store, forecasts=forecasts, send=killed, tz=COOP.tz)(DUE_S + 60)
+    stored = await store.prompts(home=None, issued=range(NOW_SLOT, NOW_SLOT + 1))
+    assert stored
+    await PromptJob(store, forecasts=forecasts, send=post, tz=COOP.tz)(DUE_S + 60)
+    assert sorted(row.id for row in sent) == sorted(row.id for row in stored)
 
 
 async def test_prompts_are_the_same_where_another_worker_made_the_forecast(store: SqliteStore, tmp_path: Path) -> None:
