@@ -139,7 +139,7 @@ HINTS: Final[Mapping[str, str]] = MappingProxyType(
             f"process.{column}": "as above"
             for column in ("role", "machine", "started_ms", "heard_ms", "wants_shards", "agents_ms", "facts")
         },
-        "outgoing.id": "sealed messages on their way to homes; an agent takes nothing that the hub did not sign",
+        "outgoing.id": "messages to homes, signed, not encrypted; an agent takes nothing that the hub did not sign",
         **{f"outgoing.{column}": "as above" for column in ("shard", "topic", "sealed", "made_ms")},
     }
 )
