@@ -27,6 +27,8 @@ class SharedBroker:
     settled: list[Delivery] = field(default_factory=list)
     returned: list[Delivery] = field(default_factory=list)
     hears: frozenset[int] = frozenset()
+    connections: int = 1
+    is_any_connected: bool = True
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         self.settled.extend(deliveries)
