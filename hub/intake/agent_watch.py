@@ -48,7 +48,7 @@ class AgentWatch:
             await asyncio.sleep(self._each_s)
 
     async def look(self) -> None:
-        """Compare once; without `looks` a first look only remembers. If `changed` fails, the next look calls it again."""
+        """Compare once. The first only remembers, unless there is `looks`. If `changed` fails, the next calls it."""
         looked = None if self._looks is None else self._looks()
         found = frozenset((agent.id, agent.revoked_at) for agent in await self._store.agents())
         found |= {(member.id, member.left_at) for member in await self._store.members()}
