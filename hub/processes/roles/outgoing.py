@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+from itertools import count
 from typing import Final
 
 from hub.storage.errors import StoreError
@@ -21,12 +22,15 @@ class StoredOutgoing:
     def __init__(self, store: SharedStore) -> None:
         self._store = store
         self._waiting: list[OutgoingMessage] = []
+        self._numbers = count()
         self._has_more = asyncio.Event()
         self._one_at_a_time = asyncio.Lock()
 
     def publish(self, topic: str, sealed: bytes) -> None:
         """Have it stored; the oldest go first if nothing can be stored for very long."""
-        self._waiting.append(OutgoingMessage(secrets.token_hex(12), parse_topic(topic).shard, topic, sealed))
+        # The store orders by the time of the commit, then by id: those of one commit go as they were taken.
+        name = f"{next(self._numbers):012x}{secrets.token_hex(12)}"
+        self._waiting.append(OutgoingMessage(name, parse_topic(topic).shard, topic, sealed))
         if (most := len(self._waiting) - MOST_WAITING) > 0:
             del self._waiting[:most]
         self._has_more.set()
