@@ -115,6 +115,8 @@ def watched_hub(now_s: float) -> HubHealth:
     jobs = (
         JobHealth("weather", now + 60, now - 3540, None, 9, 0, 3.0, 0.3),
         JobHealth("backup", now + 3600, now - 9000, now - 9000, 1, 1, 3.0, 3.0),
+        JobHealth("settlement", now + 70, now - 900, None, 1, 0, 3.0, 3.0),
+        JobHealth("forecast", now + 60, now - 3540, None, 9, 0, 3.0, 0.3),
     )
     known = whole_hub(
         parts=parts,

@@ -14,6 +14,7 @@ async def test_the_board_sees_which_jobs_failed_wait_and_run_and_where(sign_in: 
     await store.put_job(Job("settlement", now_s + 70, now_s - 900, "the disk is <full>"), run=failed)
     await store.put_job(Job("forecast", now_s - 10, now_s - 3610, ""))
     await store.put_job(Job("weather", now_s - 20, now_s - 3620, ""))
+    await store.put_job(Job("of an earlier version", now_s - 90_000, now_s - 93_600, ""))
     await store.begin_job_run(JobRun("weather", now_s - 20, now_s - 19, None, "worker on there, c3d4", ""))
     page = (await browser.get("/board/jobs")).text
     assert "<h1>1 job has failed</h1>" in page
@@ -26,6 +27,7 @@ async def test_the_board_sees_which_jobs_failed_wait_and_run_and_where(sign_in: 
     assert "forecast" in sections["waiting"]
     assert "weather" not in sections["waiting"]
     assert all(name in sections["day"] for name in ("settlement", "forecast", "weather"))
+    assert "of an earlier version" not in page, "nothing plans it any more, so it does not wait"
     told = {job["job"]: job["state"] for job in (await browser.get("/board/jobs.json")).json()["jobs"]}
     assert (told["settlement"], told["weather"], told["forecast"]) == ("failed", "running", "waiting")
 
