@@ -353,11 +353,16 @@ async def _kettle(talk: Conversation, parts: SetupParts, choice: DeviceChoice, b
 
 
 async def _limited(talk: Conversation, choice: DeviceChoice, live: LiveRole) -> DeviceChoice:
-    """With the most it can carry: more is an error of the device. The nameplate proposes it, where it can be read."""
+    """With the most it can carry: more is an error of the device. The nameplate proposes it, where it can be read.
+
+    Before the inverter its nameplate is no limit: panels charge a battery there beside what the inverter gives.
+    """
     usual_w = USUAL_POWER_W[choice.role]
     source = "a usual value"
     if live.rated_w is not None and choice.role in ("pv", "wind", "battery"):
-        usual_w, source = int(-(-live.rated_w * _ROOM_ABOVE_PLATE // 100) * 100), f"its nameplate says {live.rated_w} W"
+        plate_w = int(-(-live.rated_w * _ROOM_ABOVE_PLATE // 100) * 100)
+        if plate_w > usual_w or not live.is_before_inverter:
+            usual_w, source = plate_w, f"its nameplate says {live.rated_w} W"
     usual_w = max(usual_w, -(-abs(live.power_w or 0) * 11 // 1000) * 100)
     text = f"  Most that {ROLE_WORDS[choice.role]} can carry, in kW ({source})"
     while True:

@@ -14,7 +14,7 @@ from edge_agent.settings import parse_settings
 from edge_agent.setup.files import agent_toml
 from edge_agent.setup.progress import DeviceChoice, MeterChoice
 from protocols.maps.model import W_PER_UNIT, RoleName
-from protocols.maps.roles import role_values
+from protocols.maps.roles import role_of, role_values
 
 RATED_POWER = ("rated_power", "charging_power", "power_setting")
 """Names under which maps hold what the nameplate says, the surest first."""
@@ -38,7 +38,10 @@ _COUNTER_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class LiveRole:
-    """What one role of a device shows now. Units: W, Wh; in our signs."""
+    """What one role of a device shows now. Units: W, Wh; in our signs.
+
+    `is_before_inverter`: measured on the DC side, where more can flow than the inverter is rated for.
+    """
 
     device: str
     role: RoleName
@@ -46,6 +49,7 @@ class LiveRole:
     counters_wh: Mapping[str, int]
     rated_w: int | None = None
     stopped: str | None = None
+    is_before_inverter: bool = False
 
     @property
     def has_values(self) -> bool:
@@ -103,7 +107,9 @@ def _live(device: Device, readout: Readout, role: RoleName, rated_w: int | None)
     }
     power = values.power_w
     power_w = None if power is None else int(power.to_integral_value(rounding=ROUND_HALF_EVEN))
-    return LiveRole(device.settings.name, role, power_w, counters, rated_w, values.stopped)
+    of = role_of(device.resolved, role)
+    is_before_inverter = of.counts == "source_dc" or of.side == "dc"
+    return LiveRole(device.settings.name, role, power_w, counters, rated_w, values.stopped, is_before_inverter)
 
 
 async def _rated(link: RegisterLink, device: Device) -> int | None:

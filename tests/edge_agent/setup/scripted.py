@@ -1,7 +1,7 @@
 """A conversation from a script, and the parts of set-up without a network: for tests of single steps."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -83,8 +83,10 @@ class InventedHome:
     ports: tuple[Path, ...] = ()
     unknown_makes: dict[str, str] = field(default_factory=dict)
 
-    def shows(self, role: str, power_w: int | None, *, rated_w: int | None = None, **counters_wh: int) -> None:
-        self.live[role] = LiveRole("", role, power_w, counters_wh, rated_w)  # type: ignore[arg-type]
+    def shows(
+        self, role: str, power_w: int | None, *, rated_w: int | None = None, is_before: bool = False, **counters_wh: int
+    ) -> None:
+        self.live[role] = LiveRole("", role, power_w, counters_wh, rated_w, None, is_before)  # type: ignore[arg-type]
 
     async def _find(self, plan: SearchPlan, tell: Tell) -> list[FoundDevice]:
         self.plans.append(plan)
@@ -100,7 +102,7 @@ class InventedHome:
             if each.role in self.live:
                 of = self.live[each.role]
                 power_w = None if of.power_w is None else -of.power_w if each.invert else of.power_w
-                shown.append(LiveRole(each.name, of.role, power_w, of.counters_wh, of.rated_w))
+                shown.append(replace(of, device=each.name, power_w=power_w))
         return shown, [] if shown else ["it gives nothing"]
 
     async def _pair(self, invitation: str) -> PairedHome:

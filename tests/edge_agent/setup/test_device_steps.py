@@ -131,6 +131,17 @@ async def test_an_inverter_gives_one_device_for_each_role_with_the_nameplate_as_
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("rated_w", "most_w"), [(5000, 10_000), (10_000, 11_000)])
+async def test_before_the_inverter_its_nameplate_raises_the_proposal_and_never_lowers_it(
+    home: InventedHome, rated_w: int, most_w: int
+) -> None:
+    home.devices = [found(INVERTER)]
+    del home.live["grid"]
+    home.shows("pv", 3000, rated_w=rated_w, is_before=True, production_wh=5)
+    devices, _ = await chosen(home, MAKES, ELSE, ("Which", ""), ("What", ""), SAME, ("kW", ""), MORE)
+    assert [(each.role, each.max_power_w) for each in devices] == [("pv", most_w)]
+
+
 async def test_what_gives_no_value_is_left_out_and_panels_that_take_power_are_turned(home: InventedHome) -> None:
     home.devices = [found(INVERTER)]
     del home.live["grid"]

@@ -48,6 +48,12 @@ INVERTER = (103, {"W": 500, "W_SF": 0, "WH_SF": 0})
         ("sunspec-inverter", chain(INVERTER), None),
         ("huawei-sun2000", plain("huawei-sun2000", active_power=500, rated_power=8000), 8000),
         ("goodwe-et", plain("goodwe-et", rated_power=10_000), 10_000),
+        ("sungrow-sg", plain("sungrow-sg", active_power=500, rated_power=12), 12_000),
+        ("sungrow-sh", plain("sungrow-sh", dc_power=500, rated_power=8), 8000),
+        ("sma", plain("sma", active_power=500, rated_power=10_000), 10_000),
+        ("sma", plain("sma", active_power=500), None),
+        ("solaredge", chain(INVERTER) | {(3, 62212): 0x4000, (3, 62213): 0x461C}, 10_000),
+        ("solaredge", chain(INVERTER), None),
     ],
 )
 async def test_the_nameplate_is_read_where_the_device_tells_it(family: str, words: Words, rated_w: int | None) -> None:
@@ -57,3 +63,15 @@ async def test_the_nameplate_is_read_where_the_device_tells_it(family: str, word
     await stand.stop()
     assert troubles == []
     assert [each.rated_w for each in live] == [rated_w]
+
+
+@pytest.mark.parametrize(
+    ("family", "role", "is_before_inverter"),
+    [("sungrow-sg", "pv", False), ("sungrow-sh", "pv", True), ("sungrow-sh", "battery", True), ("sma", "pv", False)],
+)
+async def test_what_is_measured_before_the_inverter_says_so(family: str, role: str, is_before_inverter: bool) -> None:
+    stand = await Stand(plain(family, rated_power=8)).start()
+    choice = DeviceChoice("solar", family, role, f"tcp://127.0.0.1:{stand.port}", 1, 10_000)
+    live, _ = await read_live([choice])
+    await stand.stop()
+    assert [each.is_before_inverter for each in live] == [is_before_inverter]
