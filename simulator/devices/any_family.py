@@ -41,6 +41,8 @@ def any_values(resolved: ResolvedMap, seen: UnitView) -> FamilyValues:
         # A sub-meter's roles share its registers: it shows what it measures in the place it has.
         if not taken & _names(resolved, [*role.counters.values(), *([role.power] if role.power else [])]):
             taken |= _show_role(resolved, role, seen=seen, values=values)
+    if "pv" in resolved.device_map.roles and seen.home.roof:
+        _put(resolved, "rated_power", value=Decimal(round(seen.home.roof.inverter_w)), values=values)
     _show_states(resolved.device_map, values)
     _fit_multipliers(resolved, values)
     return {name: _fitting(resolved.points[name].point, value, values) for name, value in values.items()}

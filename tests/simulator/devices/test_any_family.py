@@ -7,7 +7,7 @@ from functools import cache
 import pytest
 
 from protocols.maps.loading import load_map
-from protocols.maps.model import DeviceMap
+from protocols.maps.model import W_PER_UNIT, DeviceMap
 from protocols.maps.recognition import SunSpecIdentity, recognise
 from protocols.maps.roles import role_names, role_values
 from protocols.maps.sunspec import walk_models
@@ -56,6 +56,18 @@ def test_a_device_of_any_family_can_be_read_and_recognised(device_map: DeviceMap
         assert reading.stopped is None, role
         for name in role_names(part.resolved, role):
             assert isinstance(values[name], Decimal), f"{role}: {name} is not available"
+
+
+@pytest.mark.parametrize("family", ["sungrow-sg", "sungrow-sh", "sma", "solaredge", "goodwe-et"])
+def test_an_inverter_of_any_family_shows_what_it_is_rated_for(family: str, street: Street, noon_s: int) -> None:
+    image = image_of(street, families()[family])
+    (part,) = image.parts
+    home, _ = home_of_family(street, families()[family])
+    assert home.roof is not None
+    rated = part.resolved.decode(image.words(noon_s))["rated_power"]
+    assert isinstance(rated, Decimal)
+    rated_w = rated * W_PER_UNIT[part.resolved.points["rated_power"].point.unit]
+    assert abs(rated_w - round(home.roof.inverter_w)) < 100  # a register may have steps of 0.1 kW
 
 
 def _is_gap(image: DeviceImage, function: int, address: int) -> bool:
