@@ -36,7 +36,7 @@ class VerificationJob:
         self._problem = ""
 
     async def __call__(self, due_s: int) -> None:
-        """Verify; that something is wrong is no failure of the job.
+        """Verify. Findings do not make the job fail.
 
         Raises: JobError if it cannot be done. Tried again too soon, it does nothing but say the same once more.
         """

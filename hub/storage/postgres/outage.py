@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 
 class Outage:
-    """What a store knows of its server at `place`: which of reading and writing failed for want of a server."""
+    """What a store knows of its server at `place`: whether reading or writing failed because it was away."""
 
     def __init__(self, place: str) -> None:
         self._place = place

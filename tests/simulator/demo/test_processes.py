@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 SLOW_START = """
 import os, sys, time
 while os.getppid() == int(sys.argv[1]):
-    time.sleep(0.01)
+    time.sleep(0.01)  # looks again until its parent is gone
 os.execv(sys.argv[2], sys.argv[2:])
 """
 KILLED_WHILE_STARTING = f"""
