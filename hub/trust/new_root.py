@@ -37,12 +37,14 @@ def replace_root(folder: Path, *, coop: str, identity: Ed25519PrivateKey, passph
         for each in (following, before):
             if each.exists():
                 shutil.rmtree(each)
-        if now_s - EARLIER_S <= begins_at(old):
-            # Homes take a later root only.
+        made_at = begins_at(old) + EARLIER_S
+        if now_s < made_at:
             raise RequestError(
                 "the root certificate in use was made later than now: set this computer's clock; if it is right, it was"
                 f" ahead then: {MAKE_ANEW}"
             )
+        # Homes take a later root only, so one of the old root's own second begins in the next.
+        now_s = max(now_s, made_at + 1)
         made = make_authority(folder, coop=coop, passphrase=passphrase, now_s=now_s, name=NEXT_NAME)
         document = seal_root(coop, root_pem=made.root_pem.decode("ascii"), signer=HubSigner.of_one_key(identity))
         write_durably(following / DOCUMENT_NAME, document.encode("ascii"))

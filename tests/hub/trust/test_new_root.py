@@ -62,8 +62,15 @@ def test_before_a_change_the_hub_key_signs_the_root_on_demand(folder: Path) -> N
 def test_a_clock_that_was_set_back_makes_no_root(folder: Path) -> None:
     old = root_of(folder)
     with pytest.raises(RequestError, match="set this computer's clock"):
-        change(folder, now_s=NOW_S)
+        change(folder, now_s=NOW_S - 1)
     assert root_of(folder) == old
+
+
+def test_a_root_made_in_the_second_of_the_old_one_is_later_still(folder: Path) -> None:
+    old = root_of(folder)
+    new = change(folder, now_s=NOW_S)
+    document = root_document(folder, coop="sunny", signer=SIGNER)
+    assert open_new_root(document, coop="sunny", identity=SIGNER.identity, held=old) == new
 
 
 class PowerCut(Exception):
