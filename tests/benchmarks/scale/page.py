@@ -120,6 +120,8 @@ def _table(heads: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
 
 def _two(value: float) -> str:
     """Two digits that count: more would promise what no model keeps."""
+    if 0 < value < 0.001:
+        return "under 0.001"
     if value < 1:
         return f"{value:.2g}"
     rounded = float(f"{value:.2g}")
