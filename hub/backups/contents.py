@@ -15,6 +15,7 @@ from hub.folder.paths import (
     BROKER_NAME,
     CHECKPOINT_NAME,
     LOCK_NAME,
+    REFUSED_CHECKPOINT_NAME,
     ROLES_LOCK_NAME,
     RUNNING_NAME,
     STORE_NAME,
@@ -39,7 +40,7 @@ LEFT_OUT: Final = frozenset(
         WORK_NAME,
         LOCK_OF_BACKUPS,
     }
-) | {STATE_NAME, CHECKPOINT_NAME, VERIFICATION_NAME}
+) | {STATE_NAME, CHECKPOINT_NAME, REFUSED_CHECKPOINT_NAME, VERIFICATION_NAME}
 KEPT_OF_BROKER: Final = "client-id"
 """The broker's own files are written again at each start; only this name lets an external one keep what is waiting."""
 MAX_FILES: Final = 100_000

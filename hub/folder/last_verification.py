@@ -1,24 +1,33 @@
-"""What the hub remembers of the last verification of all parts: when it was, and whether everything held."""
+"""What the hub remembers of the last verification of all parts: when it was, whether everything held, and whether it
+had to begin from the beginning."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from hub.folder.paths import VERIFICATION_NAME
+from hub.folder.paths import REFUSED_CHECKPOINT_NAME, VERIFICATION_NAME
 from protocols.durable_files import write_durably
 
 OLD_AFTER_S: Final = 72 * 3600
 MAX_BYTES: Final = 4_096
+REFUSAL_SHOWN_S: Final = 7 * 86_400
+MOST_WORDS: Final = 300
+"""Of the reason why a checkpoint was refused. Units: characters."""
 
 
 @dataclass(frozen=True, slots=True)
 class LastVerification:
-    """`wrong` contradictions were found at `checked_at` (unix s); None: there was no verification yet."""
+    """`wrong` contradictions were found at `checked_at` (unix s); None: there was no verification yet.
+
+    At `refused_at` (unix s) the checkpoint to go on from was refused, for this reason; None: that never happened.
+    """
 
     checked_at: int | None = None
     wrong: int = 0
+    refused_at: int | None = None
+    refused_why: str = ""
 
 
 def read_last_verification(folder: Path) -> LastVerification:
@@ -26,8 +35,14 @@ def read_last_verification(folder: Path) -> LastVerification:
     try:
         with (folder / VERIFICATION_NAME).open("rb") as file:
             found = json.loads(file.read(MAX_BYTES))
-        return LastVerification(int(found["checked_at"]), int(found["wrong"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        checked_at, refused_at = found["checked_at"], found.get("refused_at")
+        return LastVerification(
+            None if checked_at is None else int(checked_at),
+            int(found["wrong"]),
+            None if refused_at is None else int(refused_at),
+            str(found.get("refused_why", "")),
+        )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return LastVerification()
 
 
@@ -36,8 +51,35 @@ def write_last_verification(folder: Path, last: LastVerification) -> None:
     write_durably(folder / VERIFICATION_NAME, json.dumps(asdict(last)).encode("ascii"), replace=True)
 
 
+def note_refused_checkpoint(folder: Path, *, at: int, why: str) -> None:
+    """Remember for the board that a checkpoint was refused at this time, and why. Raises: OSError."""
+    said = "".join(each if each.isprintable() else "?" for each in why[:MOST_WORDS])
+    write_last_verification(folder, replace(read_last_verification(folder), refused_at=at, refused_why=said))
+
+
+def refused_checkpoint_warning(folder: Path, *, now_s: float) -> str | None:
+    """That a checkpoint was refused, told for a week: someone may have changed it. It names no home."""
+    last = read_last_verification(folder)
+    if last.refused_at is None or not 0 <= now_s - last.refused_at <= REFUSAL_SHOWN_S:
+        return None
+    return (
+        f"the checkpoint that the last verification had left could not be used on {_said_at(last.refused_at)}"
+        f" ({last.refused_why}): everything is verified from the beginning; the file is kept as"
+        f" {REFUSED_CHECKPOINT_NAME}. If it was neither a full disk nor a clock that was wrong, somebody has changed it"
+    )
+
+
 def verification_warning(folder: Path, *, now_s: float, every_days: int = 1) -> str | None:
-    """What the board should know: something does not hold, or nobody has looked for days. It names no home.
+    """All that the board should know: what was found, and that a checkpoint was refused. It names no home."""
+    said = (
+        found_warning(folder, now_s=now_s, every_days=every_days),
+        refused_checkpoint_warning(folder, now_s=now_s),
+    )
+    return "; ".join(each for each in said if each) or None
+
+
+def found_warning(folder: Path, *, now_s: float, every_days: int = 1) -> str | None:
+    """That something does not hold, or that nobody has looked for days.
 
     `every_days` is how often the hub verifies itself; with 0 nobody is expected to look.
     """
@@ -53,16 +95,14 @@ def verification_warning(folder: Path, *, now_s: float, every_days: int = 1) -> 
     return None
 
 
-def verification_words(folder: Path, *, now_s: float, every_days: int = 1) -> str:
-    """The same in one line for `commonwatt-hub status`: the warning, or when everything held."""
-    last = read_last_verification(folder)
-    warning = verification_warning(folder, now_s=now_s, every_days=every_days)
-    if warning is not None:
+def verification_words(warning: str | None, checked_at: int | None, *, every_days: int = 1) -> str:
+    """The last verification in one line for `commonwatt-hub status`: the warning, or when everything held."""
+    if warning:
         return f"WARNING: {warning}"
-    if last.checked_at is None:
+    if checked_at is None:
         when = "at night, or now with" if every_days else "with"
         return f"none yet: it is made {when}: commonwatt-hub verify"
-    return f"everything held on {_said_at(last.checked_at)}"
+    return f"everything held on {_said_at(checked_at)}"
 
 
 def _said_at(checked_at: int) -> str:

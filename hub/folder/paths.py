@@ -22,6 +22,7 @@ ROLES_LOCK_NAME: Final = "hub-roles.lock"
 RUNNING_NAME: Final = "running.json"
 BROKER_NAME: Final = "broker"
 CHECKPOINT_NAME: Final = "verified.json"
+REFUSED_CHECKPOINT_NAME: Final = "verified.refused.json"
 VERIFICATION_NAME: Final = "verification-state.json"
 EXTERNAL_SIGN_IN_NAME: Final = "external-broker-password"
 KILLED_WAIT_S: Final = 15.0

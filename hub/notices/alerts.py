@@ -6,11 +6,12 @@ A new source is one function and one line in HUB_SOURCES, with its sentence in h
 import shutil
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from hub.backups.last_backup import backup_warning
-from hub.folder.last_verification import verification_warning
+from hub.folder.last_verification import found_warning, read_last_verification, refused_checkpoint_warning
 from hub.health.checks import DISK_LOW_PERCENT, JOB_FAILS_S
 from hub.storage.fleet_records import FleetRow
 from hub.storage.jobs.records import Job
@@ -117,8 +118,14 @@ def _backup(around: Surroundings) -> list[BoardAlert]:
 
 
 def _verification(around: Surroundings) -> list[BoardAlert]:
-    said = verification_warning(around.folder, now_s=around.now_s, every_days=around.verifies_every_days)
-    return [] if said is None else [BoardAlert("verification", {"what": "said", "said": said})]
+    found = []
+    if said := found_warning(around.folder, now_s=around.now_s, every_days=around.verifies_every_days):
+        found.append(BoardAlert("verification", {"what": "said", "said": said}))
+    if said := refused_checkpoint_warning(around.folder, now_s=around.now_s):
+        # Told once; of several in one calendar week, the first.
+        year, week, _ = datetime.fromtimestamp(read_last_verification(around.folder).refused_at or 0, UTC).isocalendar()
+        found.append(BoardAlert(f"checkpoint {year}-W{week:02}", {"what": "said", "said": said}, is_once=True))
+    return found
 
 
 def _certificates(around: Surroundings) -> list[BoardAlert]:

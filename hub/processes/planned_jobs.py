@@ -68,7 +68,10 @@ def planned_verification(folder: Path, *, settings: HubSettings, clock: Clock) -
 
 
 def planned_mail(folder: Path, store: Store, *, settings: HubSettings, clock: Clock) -> tuple[PlannedJob, ...]:
-    """If the settings name a mail server: what waits is sent every minute, and what is new is queued before that."""
+    """If the settings name a mail server: what waits is sent every minute, and what is new is queued before that.
+
+    What is queued about trouble is planned by `planned_watch`.
+    """
     if settings.mail is None:
         return ()
     pages = lambda: members_address(folder, settings)  # noqa: E731 - the port is known once the hub runs
@@ -77,6 +80,16 @@ def planned_mail(folder: Path, store: Store, *, settings: HubSettings, clock: Cl
     seal = SecretSeal(load_own_secret(folder))
     writer = MailWriter(store, coop=settings.coop, seal=seal, pages=pages, whole=whole, install=install)
     sending = MailJob(store, settings=settings.mail, coop_name=settings.coop.name, writer=writer, clock=clock)
+    return (
+        PlannedJob("mail", every(MAIL_EVERY_S), sending),
+        PlannedJob("mail about money", hourly(20), MoneyNotices(store, tz=settings.coop.tz, clock=clock)),
+    )
+
+
+def planned_watch(folder: Path, store: Store, *, settings: HubSettings, clock: Clock) -> tuple[PlannedJob, ...]:
+    """If the settings name a mail server: mail about silence and trouble, some of which only this folder knows of."""
+    if settings.mail is None:
+        return ()
     watch = WatchNotices(
         store,
         folder=folder,
@@ -84,11 +97,7 @@ def planned_mail(folder: Path, store: Store, *, settings: HubSettings, clock: Cl
         verifies_every_days=settings.verify_every_days,
         clock=clock,
     )
-    return (
-        PlannedJob("mail", every(MAIL_EVERY_S), sending),
-        PlannedJob("mail about trouble", every(WATCH_EVERY_S), watch),
-        PlannedJob("mail about money", hourly(20), MoneyNotices(store, tz=settings.coop.tz, clock=clock)),
-    )
+    return (PlannedJob("mail about trouble", every(WATCH_EVERY_S), watch),)
 
 
 def planned_certificates(folder: Path, *, settings: HubSettings) -> tuple[PlannedJob, ...]:
@@ -167,12 +176,15 @@ def planned_jobs(
     )
 
 
-def jobs_of_a_folder(folder: Path, *, settings: HubSettings, clock: Clock) -> tuple[PlannedJob, ...]:
-    """The jobs that work on the files of this folder, so that no other machine can do them."""
+def jobs_of_a_folder(folder: Path, store: Store, *, settings: HubSettings, clock: Clock) -> tuple[PlannedJob, ...]:
+    """The jobs that work on the files of this folder, so that no other machine can do them. They write through `store`
+    what is no file.
+    """
     return (
         *planned_backup(folder, settings=settings, clock=clock),
         *planned_verification(folder, settings=settings, clock=clock),
         *planned_certificates(folder, settings=settings),
+        *planned_watch(folder, store, settings=settings, clock=clock),
     )
 
 

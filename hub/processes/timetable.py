@@ -87,7 +87,7 @@ class TimetablePart:
         """The jobs, which write through this store."""
         hub, link = self._hub, self._outgoing or HandedToIntake(self._channel)
         jobs = jobs_for_any_machine(hub, store, link=link, worker=self._worker)
-        folder_jobs = jobs_of_a_folder(hub.folder, settings=hub.settings, clock=hub.clock)
+        folder_jobs = jobs_of_a_folder(hub.folder, store, settings=hub.settings, clock=hub.clock)
         if self._reporter is None or hub.settings.store is None:
             await self._run(Timetable((*jobs, *folder_jobs), store=store, clock=hub.clock))
             return

@@ -17,8 +17,9 @@ from hub.folder.addresses import pages_address
 from hub.folder.clock import clock_warning, open_clock
 from hub.folder.last_verification import verification_words
 from hub.folder.opening import open_hub
+from hub.folder.settings import HubSettings
 from hub.health.checks import HealthCheck, Level, health_checks, unready
-from hub.health.facts import HubHealth
+from hub.health.facts import VERIFICATION, HubHealth
 from hub.health.sentences import in_english
 from hub.processes.watching.asking import health_of
 from hub.quality.connections import home_limits
@@ -76,7 +77,7 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
             "store": _store_line(await store.quick_check(within_s=CHECK_S)),
             "backup": backup_words(folder, now_s=clock.now(), is_planned=settings.backup is not None),
             "backup_age_s": backup_age_s(folder, now_s=clock.now()),
-            "verification": verification_words(folder, now_s=clock.now(), every_days=settings.verify_every_days),
+            "verification": _verification(health, settings),
             "restore": next(
                 (restore_words(each) for each in await store.restores() if each.checked_at is None), "none to confirm"
             ),
@@ -113,6 +114,13 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
         }
     finally:
         await store.close()
+
+
+def _verification(health: HubHealth, settings: HubSettings) -> str:
+    """As the machine knows it that verified last."""
+    assert health.stored is not None
+    warning, verified_at = health.stored.warnings.get(VERIFICATION), health.stored.verified_at
+    return verification_words(warning, verified_at, every_days=settings.verify_every_days)
 
 
 async def _jobs(store: Store, health: HubHealth, *, now_s: float) -> tuple[JobNow, ...]:

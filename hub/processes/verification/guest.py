@@ -10,7 +10,7 @@ from typing import Final
 
 from hub.processes.watching.own_use import own_version
 from hub.verify.folder_check.checking import check_hub
-from hub.verify.folder_check.kept import find_checkpoint, keep_checkpoint, require_checked
+from hub.verify.folder_check.kept import keep_checkpoint, own_checkpoint, require_checked
 from hub.verify.homes.work import process_count
 from protocols.errors import CommonwattError
 from protocols.timeline import Clock
@@ -33,13 +33,16 @@ def main() -> None:
 
 
 async def verify_folder(folder: Path, *, now_s: float) -> None:
-    """Go on from the folder's checkpoint and leave the next one. Raises: CommonwattError, in one line."""
+    """Go on from the folder's checkpoint, if there is one that can be used, and leave the next one.
+
+    Raises: CommonwattError, in one line.
+    """
     clock = Clock(real=lambda: now_s)
     verified = await check_hub(
         folder,
         clock=clock,
         program=own_version(),
-        since=find_checkpoint(folder, None, clock=clock),
+        since=own_checkpoint(folder, clock=clock),
         processes=process_count(),
     )
     require_checked(folder, verified)

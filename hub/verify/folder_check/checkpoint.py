@@ -52,8 +52,18 @@ class _Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     certificate: str | None = None
 
 
+class RefusedCheckpointError(RequestError):
+    """A file that is no checkpoint of this hub's, or was changed; `why` without the file's name and what to do."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path}: {why}: {WHOLE}")
+        self.why = why
+
+
 def read_checkpoint(path: Path, *, coop: str, keys: HubKeys, now_s: float) -> Checkpoint:
-    """The checkpoint in this file. Raises: RequestError with one line if it is not this hub's, or was changed."""
+    """The checkpoint in this file. Raises: RefusedCheckpointError with one line if it is not this hub's, or was
+    changed, RequestError if the file cannot be read.
+    """
     raw = read_file(path)
     try:
         signed = msgspec.json.decode(raw, type=_Signed)
@@ -63,16 +73,16 @@ def read_checkpoint(path: Path, *, coop: str, keys: HubKeys, now_s: float) -> Ch
         if found.format != FORMAT:
             raise ValueError(f"its form is {found.format[:40]}, not {FORMAT}")
     except (ValueError, RecursionError) as error:  # msgspec's own errors are ValueErrors
-        raise RequestError(f"{path}: not a whole checkpoint of a verification ({error}): {WHOLE}") from None
+        raise RefusedCheckpointError(path, f"not a whole checkpoint of a verification ({error})") from None
     if found.coop != coop:
-        raise RequestError(f"{path}: a checkpoint of {found.coop[:40]}, not of {coop}: {WHOLE}")
+        raise RefusedCheckpointError(path, f"a checkpoint of {found.coop[:40]}, not of {coop}")
     signer = keys.signer_of(SIGNED_TAG + canonical_bytes(document), signature)
     if signer is None:
-        raise RequestError(f"{path}: {keys.unsigned} this checkpoint: {WHOLE}")
+        raise RefusedCheckpointError(path, f"{keys.unsigned} this checkpoint")
     if ended := keys.ended_before(signer, found.made_at):
-        raise RequestError(f"{path}: a checkpoint {ended}: {WHOLE}")
+        raise RefusedCheckpointError(path, f"a checkpoint {ended}")
     if found.made_at > now_s:
-        raise RequestError(f"{path}: a checkpoint of {found.said_at}, which is not yet: {WHOLE}")
+        raise RefusedCheckpointError(path, f"a checkpoint of {found.said_at}, which is not yet")
     return found
 
 

@@ -1,14 +1,21 @@
 """The checkpoint in a hub's folder: found for the next verification, and put in the place of the former one."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from hub.console.output_files import write_new
 from hub.folder.keys.signer import load_signer
-from hub.folder.last_verification import LastVerification, write_last_verification
-from hub.folder.paths import CHECKPOINT_NAME, SALT_NAME
+from hub.folder.last_verification import note_refused_checkpoint, read_last_verification, write_last_verification
+from hub.folder.paths import CHECKPOINT_NAME, REFUSED_CHECKPOINT_NAME, SALT_NAME
 from hub.folder.settings import load_settings
 from hub.verify.folder_check.checking import Verified, hub_keys_of
-from hub.verify.folder_check.checkpoint import Checkpoint, checkpoint_bytes, read_checkpoint, write_checkpoint
+from hub.verify.folder_check.checkpoint import (
+    Checkpoint,
+    RefusedCheckpointError,
+    checkpoint_bytes,
+    read_checkpoint,
+    write_checkpoint,
+)
 from protocols.errors import RequestError
 from protocols.timeline import Clock
 
@@ -19,6 +26,25 @@ def find_checkpoint(folder: Path, given: Path | None, *, clock: Clock) -> Checkp
     if given is None and not path.exists():
         return None
     return read_checkpoint(path, coop=load_settings(folder).coop.id, keys=hub_keys_of(folder), now_s=clock.now())
+
+
+def own_checkpoint(folder: Path, *, clock: Clock) -> Checkpoint | None:
+    """The folder's own, for a verification that nobody watches; None if there is none, or none that can be used.
+
+    One that cannot be used is noted for the board and put aside, so that everything is checked from the beginning.
+    Raises: RequestError if it cannot be noted or put aside.
+    """
+    try:
+        return find_checkpoint(folder, None, clock=clock)
+    except RequestError as error:
+        why = error.why if isinstance(error, RefusedCheckpointError) else str(error)
+    try:
+        # If power fails between the two, the next verification finds the same and notes it again.
+        note_refused_checkpoint(folder, at=int(clock.now()), why=why)
+        (folder / CHECKPOINT_NAME).replace(folder / REFUSED_CHECKPOINT_NAME)
+    except OSError as error:
+        raise RequestError(f"{folder / CHECKPOINT_NAME}: {why}, and it cannot be put aside: {error.strerror}") from None
+    return None
 
 
 def require_checked(folder: Path, verified: Verified) -> None:
@@ -33,7 +59,8 @@ def keep_checkpoint(folder: Path, verified: Verified, *, copy: Path | None = Non
         return
     content = checkpoint_bytes(verified.checkpoint, load_signer(folder))
     write_checkpoint(folder / CHECKPOINT_NAME, content)
-    last = LastVerification(verified.checkpoint.made_at, verified.checkpoint.wrong)
+    made = verified.checkpoint
+    last = replace(read_last_verification(folder), checked_at=made.made_at, wrong=made.wrong)
     try:
         write_last_verification(folder, last)
     except OSError as error:

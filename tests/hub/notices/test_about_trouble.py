@@ -3,11 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
+from hub.folder.last_verification import LastVerification, note_refused_checkpoint, write_last_verification
 from hub.notices.about_trouble import SETTLING_S, WatchNotices
+from hub.processes.planned_jobs import jobs_of_a_folder
 from hub.storage.fleet_records import FleetRow
 from hub.storage.notice_records import NoticeKind
-from tests.hub.notices.catch_all import catching
+from tests.hub.notices.catch_all import CatchAll, catching
 from tests.hub.notices.mail_street import START_S, MailStreet, mail_street
+from tests.hub.web.page_street import HUB_SETTINGS
 
 ROW = FleetRow("h02", "Home 2", "a2", (START_S - 90_000) // 900, START_S - 90_000, 1, 1, 9, (), (), ())
 
@@ -57,6 +60,25 @@ async def test_trouble_of_the_hub_is_told_once_a_week_while_it_lasts(tmp_path: P
             street.clock.now_s += 86_400
         kinds = [each.about for each in await street.store.notices(since=0, most=99) if "backup" in each.about]
         assert len(kinds) in (3, 4), "sixteen days touch three or four calendar weeks"
+
+
+async def test_what_a_verification_found_is_told_by_the_process_whose_folder_remembers_it(tmp_path: Path) -> None:
+    async with mail_street(tmp_path) as street:
+        settings = replace(HUB_SETTINGS, mail=CatchAll().settings())
+        await street.store.choose_notice("m01", NoticeKind.HUB, is_on=True, by="m01")
+        write_last_verification(tmp_path, LastVerification(START_S, 3))
+        note_refused_checkpoint(tmp_path, at=START_S, why="it was cut off")
+        jobs = {
+            job.name: job
+            for job in jobs_of_a_folder(tmp_path, street.store, settings=settings, clock=street.clock)  # type: ignore[arg-type]
+        }
+        assert "verification" in jobs, "the same process verifies"
+        for _ in range(16):
+            await jobs["mail about trouble"].run(0)
+            street.clock.now_s += 43_200
+        told = [each.about for each in await street.store.notices(since=0, most=99)]
+    assert sum(about.startswith("verification ") for about in told) == 2, "eight days touch two calendar weeks"
+    assert sum(about.startswith("checkpoint ") for about in told) == 1, "once, however long it is shown"
 
 
 async def test_a_kind_that_was_switched_off_meanwhile_is_not_sent(tmp_path: Path) -> None:

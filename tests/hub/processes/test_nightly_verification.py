@@ -1,27 +1,33 @@
 """The verification of each night goes on from the checkpoint; what it finds stands on the Health page and in mail."""
 
 import asyncio
+import json
 import os
 import re
 import shutil
 import signal
 import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
-from hub.commands.operation.verify import verify_hub
+from hub.commands.operation.verify import find_checkpoint, verify_hub
+from hub.core.ledger.signed_document import canonical_bytes, sign_document
+from hub.folder.keys.signer import load_signer
 from hub.folder.last_verification import (
     OLD_AFTER_S,
+    REFUSAL_SHOWN_S,
     LastVerification,
+    note_refused_checkpoint,
     read_last_verification,
     verification_warning,
     verification_words,
     write_last_verification,
 )
-from hub.folder.paths import CHECKPOINT_NAME, STORE_NAME
+from hub.folder.paths import CHECKPOINT_NAME, REFUSED_CHECKPOINT_NAME, STORE_NAME
 from hub.folder.settings import parse_settings
 from hub.notices.alerts import Surroundings, hub_alerts
 from hub.processes.planned_jobs import planned_verification
@@ -58,12 +64,18 @@ def said_to_board(folder: Path) -> list[str]:
     return [alert.facts["said"] for alert in hub_alerts(around) if alert.key == "verification"]
 
 
+def refusals_told(folder: Path, *, now_s: int = NOW_S) -> list[tuple[str, str]]:
+    """What mail tells once of a checkpoint that could not be used, and by which name."""
+    around = Surroundings(folder, now_s, (), plans_backup=False)
+    return [(alert.key, alert.facts["said"]) for alert in hub_alerts(around) if alert.is_once]
+
+
 async def test_a_night_leaves_a_checkpoint_and_the_next_one_finds_what_was_changed(folder: Path) -> None:
     job = VerificationJob(folder, clock=CLOCK)
-    assert verification_words(folder, now_s=NOW_S).startswith("none yet")
+    assert verification_words(None, None).startswith("none yet")
     await job(NOW_S)
     assert read_last_verification(folder) == LastVerification(NOW_S, 0)
-    assert verification_words(folder, now_s=NOW_S).startswith("everything held on ")
+    assert verification_words(verification_warning(folder, now_s=NOW_S), NOW_S).startswith("everything held on ")
     assert said_to_board(folder) == []
     before = (folder / CHECKPOINT_NAME).read_bytes()
     with tampering(folder) as db:
@@ -79,10 +91,80 @@ async def test_a_night_leaves_a_checkpoint_and_the_next_one_finds_what_was_chang
     assert said == verification_warning(folder, now_s=NOW_S)
 
 
-async def test_a_checkpoint_that_is_not_the_hubs_is_the_jobs_error(folder: Path) -> None:
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def moved(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b'"wrong":0', b'"wrong":1'))
+
+
+def of_later(path: Path) -> None:
+    signed = json.loads(path.read_bytes())["document"]
+    signed["made_at"] = NOW_S + 86_400
+    path.write_bytes(canonical_bytes(sign_document(signed, load_signer(path.parent))))
+
+
+@pytest.mark.parametrize(
+    ("harm", "why"),
+    [
+        (cut, "not a whole checkpoint of a verification"),
+        (moved, "the hub has not signed this checkpoint"),
+        (of_later, "which is not yet"),
+    ],
+)
+async def test_a_checkpoint_that_cannot_be_used_is_told_once_and_all_is_verified_from_the_beginning(
+    folder: Path, harm: Callable[[Path], None], why: str
+) -> None:
+    await verify_folder(folder, now_s=NOW_S)
+    path = folder / CHECKPOINT_NAME
+    harm(path)
+    harmed = path.read_bytes()
+    with tampering(folder) as db:
+        db.execute("UPDATE reading SET energy_wh = energy_wh + 1 WHERE home = 'h01' AND measure = 1")
+    await VerificationJob(folder, clock=CLOCK)(NOW_S)
+    assert (folder / REFUSED_CHECKPOINT_NAME).read_bytes() == harmed, "it is kept for whoever looks into it"
+    assert find_checkpoint(folder, None, clock=CLOCK) is not None, "the next night goes on from a new one"
+    ((key, said),) = refusals_told(folder)
+    assert why in said
+    assert "\n" not in said
+    (found,) = said_to_board(folder)
+    assert "things do not hold" in found, "nothing is taken over from before"
+    shown = verification_warning(folder, now_s=NOW_S)
+    assert shown == f"{found}; {said}"
+    await verify_folder(folder, now_s=NOW_S)
+    assert refusals_told(folder) == [(key, said)], "a later verification does not take it away"
+    assert refusals_told(folder, now_s=NOW_S + REFUSAL_SHOWN_S + 1) == []
+
+
+async def test_a_refused_checkpoint_is_told_also_if_the_verification_then_fails(folder: Path) -> None:
     (folder / CHECKPOINT_NAME).write_bytes(b"{}")
-    with pytest.raises(JobError, match="not a whole checkpoint of a verification"):
+    (folder / STORE_NAME).write_bytes(b"")
+    with pytest.raises(JobError, match="the store is empty"):
         await VerificationJob(folder, clock=CLOCK)(NOW_S)
+    assert read_last_verification(folder).checked_at is None
+    assert [key for key, _ in refusals_told(folder)] == [refusal_key()]
+    assert str(verification_warning(folder, now_s=NOW_S)).startswith("the checkpoint that the last verification")
+
+
+def refusal_key() -> str:
+    """How one of this week is called."""
+    year, week, _ = datetime.fromtimestamp(NOW_S, UTC).isocalendar()
+    return f"checkpoint {year}-W{week:02}"
+
+
+async def test_a_checkpoint_that_cannot_be_put_aside_is_the_jobs_error(folder: Path) -> None:
+    (folder / CHECKPOINT_NAME).write_bytes(b"{}")
+    (folder / REFUSED_CHECKPOINT_NAME / "in the way").mkdir(parents=True)
+    with pytest.raises(JobError, match=r"not a whole checkpoint .*, and it cannot be put aside: "):
+        await VerificationJob(folder, clock=CLOCK)(NOW_S)
+
+
+def test_words_of_a_stranger_are_one_short_line(tmp_path: Path) -> None:
+    note_refused_checkpoint(tmp_path, at=NOW_S, why="a checkpoint of \n\x1b[2J" + "x" * 9_000)
+    ((_, said),) = refusals_told(tmp_path)
+    assert said.isprintable()
+    assert len(said) < 700
 
 
 async def test_a_verification_that_is_stopped_or_killed_leaves_nothing_running(folder: Path) -> None:
