@@ -45,6 +45,7 @@ _COMMANDS = (
     ("sign-in", "members.sign_in", _Data.REQUIRED, "print a one-time link that signs a member in"),
     ("settle", "settle", _Data.OPTIONAL, "settle a case file, or days of this hub"),
     ("verify", "operation.verify", _Data.OPTIONAL, "check every message, entry and run again"),
+    ("mend-sums", "operation.mend_sums", _Data.REQUIRED, "make sums again that are not those of the readings"),
     ("report", "operation.report", _Data.REQUIRED, "report local days: completeness, forecasts, prompts, books"),
     ("runs", "runs", _Data.REQUIRED, "list runs of months, what falls due and which days are marked for it"),
     ("approve", "approve", _Data.REQUIRED, "approve a run of a month as a board member, or publish it"),

@@ -82,6 +82,17 @@ class PeriodSumStore(Protocol):
         """Make the home's sums of ten more days, in one transaction; False once they have come up to its readings."""
         ...
 
+    async def make_sums_again(self, periods: Sequence[tuple[PeriodKind, Slot, str]]) -> None:
+        """Make the sums of these (kind, first slot, home) from the readings, in one transaction.
+
+        One of which there are no readings, or that is not over yet, is removed.
+        """
+        ...
+
+    async def correct_sums_through(self, home: str) -> None:
+        """Where the home's sums are said to be made further than its readings go, say how far they can be."""
+        ...
+
     async def sums_through(self) -> dict[str, Slot]:
         """Until which slot each home's sums are made."""
         ...

@@ -36,7 +36,7 @@ class MessageCheck(CheckResult):
 
     `messages` were opened; `compared` are older than the checkpoint and have the hashes of then. `homes_again` homes
     had other rows than then. Of homes opened from the first message on, `chains` gives each agent's chain as one hash:
-    SHA-256 over one line `epoch seq hash` per message, in order.
+    SHA-256 over one line `epoch seq hash` per message, in order. `wrong_sums` of what is wrong are sums of periods.
     """
 
     messages: int = 0
@@ -44,6 +44,7 @@ class MessageCheck(CheckResult):
     readings: int = 0
     consents: int = 0
     homes_again: int = 0
+    wrong_sums: int = 0
     erased: list[str] = field(default_factory=list)
     chains: dict[str, str] = field(default_factory=dict)
 

@@ -184,6 +184,11 @@ def verify_lines(found: Mapping[str, object], *, since: Checkpoint | None = None
         unnamed = f" ({kept['unnamed']} of them name no document of the books)" if kept["unnamed"] else ""
         lines.append(f"kept roots: {kept['roots']} compared with the books{unnamed}, {kept['wrong']} wrong")
     lines += [f"  {finding}" for half in (rows, messages, books, kept) for finding in half.get("findings", ())]
+    if messages.get("wrong_sums"):
+        lines.append(
+            f"{messages['wrong_sums']} of these are sums of hours, days or months that are not those of the readings;"
+            " nothing is settled by them. commonwatt-hub mend-sums makes them again, also while the hub runs"
+        )
     if rows.get("taken_over"):
         began = datetime.fromtimestamp(rows["taken_over_at"], UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         lines.append(

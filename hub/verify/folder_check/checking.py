@@ -227,7 +227,7 @@ class _Work:
         )
         begins = None if self._since is None else slot_of(self._since.made_at) - SUMS_AGAIN_SLOTS
         with check.reading("period_sum"):
-            await check_sums(self._store, check, since=begins, report=self._report)
+            check.wrong_sums = await check_sums(self._store, check, since=begins, report=self._report)
         return check
 
     async def books(self) -> BookCheck:

@@ -1,10 +1,9 @@
 """Compares the sums of hours, days and months with the readings they were made from, added up here in another way."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from struct import pack
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from hub.console.progress import ReportProgress, ignore_progress
 from hub.core.homes.periods import PeriodKind, days_in, period_of
@@ -28,52 +27,72 @@ class SumStores(MemberStore, PeriodSumStore, Protocol):
     """The parts of the store that this check needs."""
 
 
+class WrongSum(NamedTuple):
+    """A sum that is not that of its home's readings: one too many, another one, or one that is missing."""
+
+    kind: PeriodKind
+    first_slot: Slot
+    home: str
+    words: str
+
+
+Ends = Mapping[str, tuple[Slot, Slot]]
+"""The first and last slot with a reading of each home that has any."""
+
+
 async def check_sums(
     store: SumStores, check: CheckResult, *, since: Slot | None = None, report: ReportProgress = ignore_progress
 ) -> int:
-    """Check every sum of every home, a month of all homes at a time; how many there are. `check` gets what is wrong.
+    """Check every sum of every home; how many are wrong. `check` gets them. With `since`, as `find_wrong_sums`."""
+    ends, impossible = await find_ends(store)
+    for home in sorted(impossible):
+        check.note(f"period_home {home}: its sums are said to be made further than its readings, which cannot be")
+    count = len(impossible)
+    async for each in find_wrong_sums(store, ends, since=since, report=report):
+        check.note(f"period_sum {each.home}: {each.words}")
+        count += 1
+    return count
+
+
+async def find_ends(store: SumStores) -> tuple[Ends, frozenset[str]]:
+    """Where each home's readings begin and end, and the homes whose sums are said to be made further than that."""
+    ends, impossible = await _ends_of_homes(store, [home.id for home in await store.homes()])
+    if impossible:  # intake goes on meanwhile
+        _, again = await _ends_of_homes(store, sorted(impossible))
+        impossible &= again
+    return ends, frozenset(impossible)
+
+
+async def find_wrong_sums(
+    store: SumStores, ends: Ends, *, since: Slot | None = None, report: ReportProgress = ignore_progress
+) -> AsyncIterator[WrongSum]:
+    """Look at a month of all homes at a time: what is wrong in it, hours before days and days before the month.
 
     With `since`, only the months that end after this slot. Intake goes on meanwhile: what differs is read again, and
     only what differs both times is wrong.
     """
     tz = (await store.coop()).tz
-    ends, impossible = await _ends_of_homes(store, [home.id for home in await store.homes()])
-    if impossible:
-        _, again = await _ends_of_homes(store, sorted(impossible))
-        for home in sorted(impossible & again):
-            check.note(f"period_home {home}: its sums are said to be made further than its readings, which cannot be")
     places = [slot for found in ends.values() for slot in found]
     months = list(_months(min(places), max(places), tz)) if places else []
     if months:  # where a month begins inside an hour
         months[0] = range(period_of(PeriodKind.HOUR, months[0].start, tz).start, months[0].stop)
-    await _note_sums_elsewhere(store, months, check)
+    async for wrong in _sums_elsewhere(store, months):
+        yield wrong
     months = [month for month in months if since is None or month.stop > since]
-    count = 0
     for number, month in enumerate(months):
-        looked = await _look_at(store, month, sorted(ends), tz=tz)
-        count += looked.count
-        if looked.wrong:
-            again_at = await _look_at(store, month, sorted({home for home, _ in looked.wrong}), tz=tz)
-            for home, words in sorted(looked.wrong & again_at.wrong):
-                check.note(f"period_sum {home}: {words}")
+        if found := await _look_at(store, month, sorted(ends), tz=tz):
+            again = await _look_at(store, month, sorted({each.home for each in found}), tz=tz)
+            for wrong in sorted(found & again):
+                yield wrong
         report("months of sums", number + 1, len(months))
-    return count
 
 
-@dataclass(slots=True)
-class _Looked:
-    """What one look at a month found: how many sums there are of all homes, and what differs, by home."""
-
-    count: int = 0
-    wrong: set[tuple[str, str]] = field(default_factory=set)
-
-
-async def _look_at(store: SumStores, month: range, homes: Sequence[str], *, tz: str) -> _Looked:
+async def _look_at(store: SumStores, month: range, homes: Sequence[str], *, tz: str) -> set[WrongSum]:
     """Compare this month's sums with the readings of these homes; those of any other home have none.
 
     What is held at once is small: the month's own sums of all homes as bytes, and a day of those that are stored.
     """
-    through, looked = await store.sums_through(), _Looked()
+    through, wrong = await store.sums_through(), set[WrongSum]()
     expected: dict[tuple[PeriodKind, Slot], dict[str, bytes]] = defaultdict(dict)
     # The month's last hour may end after it does.
     around = range(month.start, month.stop + SLOTS_PER_HOUR)
@@ -85,15 +104,14 @@ async def _look_at(store: SumStores, month: range, homes: Sequence[str], *, tz: 
     for day in days_in(month, tz):
         for kind in PeriodKind:
             for each in await store.stored_sums(kind, slots=range(max(day.start, month.start), day.stop)):
-                looked.count += 1
                 if each.home in wanted or each.home not in through:
                     found = expected.get((kind, each.first_slot), {}).pop(each.home, None)
                     if words := _difference(each, found, tz=tz):
-                        looked.wrong.add((each.home, words))
+                        wrong.add(WrongSum(kind, each.first_slot, each.home, words))
     for (kind, first), by_home in expected.items():
-        for home in by_home:
-            looked.wrong.add((home, f"the {kind.name.lower()} from {first} has readings and no sum"))
-    return looked
+        words = f"the {kind.name.lower()} from {first} has readings and no sum"
+        wrong |= {WrongSum(kind, first, home, words) for home in by_home}
+    return wrong
 
 
 async def _ends_of_homes(store: SumStores, homes: Sequence[str]) -> tuple[dict[str, tuple[Slot, Slot]], set[str]]:
@@ -109,7 +127,7 @@ async def _ends_of_homes(store: SumStores, homes: Sequence[str]) -> tuple[dict[s
     return ends, beyond
 
 
-async def _note_sums_elsewhere(store: SumStores, months: Sequence[range], check: CheckResult) -> None:
+async def _sums_elsewhere(store: SumStores, months: Sequence[range]) -> AsyncIterator[WrongSum]:
     """Sums before the first month with a reading and after the last: nothing can have made them."""
     first, last = (months[0].start, months[-1].stop) if months else (0, 0)
     for kind in PeriodKind:
@@ -117,9 +135,8 @@ async def _note_sums_elsewhere(store: SumStores, months: Sequence[range], check:
             for each in await store.stored_sums(kind, slots=outside):
                 ends = await store.reading_ends(each.home)
                 if ends is None or each.first_slot > ends[1] or each.first_slot + each.slots <= ends[0]:
-                    check.note(
-                        f"period_sum {each.home}: the {kind.name.lower()} from {each.first_slot} has no readings"
-                    )
+                    words = f"the {kind.name.lower()} from {each.first_slot} has no readings"
+                    yield WrongSum(kind, each.first_slot, each.home, words)
 
 
 def sums_of(rows: Sequence[CountedReading], within: range, *, through: Slot, tz: str) -> Sums:

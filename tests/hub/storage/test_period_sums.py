@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hub.books.period_sums import PeriodSumsJob
+from hub.commands.operation.mend_sums import Mended, mend_sums
 from hub.core.homes.periods import PeriodKind, days_in, period_of
 from hub.storage.contract import Store
 from hub.storage.records import AcceptedMessage, Access, Agent, Coop, Home, Member, ReadingRow
@@ -294,7 +295,7 @@ async def test_an_erased_home_leaves_no_sums(store: Store) -> None:
     assert await wrong_sums(store) == []
 
 
-async def test_a_changed_sum_is_found(store: Store) -> None:
+async def test_a_changed_sum_is_found_and_made_again(store: Store) -> None:
     home = await sender(store)
     await home.send((1, [row(CHANGE.start + n, 3) for n in range(100)]))
     assert isinstance(store, Transactions)
@@ -305,6 +306,8 @@ async def test_a_changed_sum_is_found(store: Store) -> None:
         "UPDATE period_sum SET pv_production_wh = 0 WHERE kind = 2",
         "UPDATE period_sum SET home = 'h0' WHERE kind = 2",
         "UPDATE period_sum SET kind = 3 WHERE kind = 2",
+        "UPDATE period_sum SET first_slot = first_slot + 1 WHERE kind = 1",
+        "UPDATE period_sum SET first_slot = 9007199254740993 WHERE kind = 2",
         "DELETE FROM period_sum WHERE kind = 2",
         "UPDATE period_home SET through_slot = through_slot + 4",
         "UPDATE period_home SET through_slot = through_slot - 1",
@@ -314,16 +317,9 @@ async def test_a_changed_sum_is_found(store: Store) -> None:
         through = await store.sums_through()
         await store.write(lambda db, change=change: db.execute(change))
         assert await wrong_sums(store) != [], change
-        await _put_back(store, before[PeriodKind.DAY], through)
+        mended = await mend_sums(store, pause_s=0)
+        assert mended.sums or mended.homes
         assert await wrong_sums(store) == [], change
-
-
-async def _put_back(store: Transactions, days: Sequence[object], through: dict[str, Slot]) -> None:
-    async def work(db: Connection) -> None:
-        await db.execute("DELETE FROM period_sum WHERE kind IN (1, 2, 3)")
-        await db.execute("DELETE FROM period_home WHERE through_slot > 0")
-
-    await store.write(work)
-    for home in through:
-        while await store.go_on_with_sums(home):  # type: ignore[attr-defined]
-            continue
+        assert {kind: await store.stored_sums(kind, slots=range(2**40)) for kind in PeriodKind} == before, change
+        assert await store.sums_through() == through, change
+        assert await mend_sums(store, pause_s=0) == Mended(), change

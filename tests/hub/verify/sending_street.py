@@ -12,8 +12,10 @@ from hub.broker.connection import Delivery
 from hub.commands.operation.init import init_hub
 from hub.commands.operation.verify import find_checkpoint, keep_checkpoint
 from hub.folder.opening import open_store
+from hub.folder.settings import load_settings
 from hub.intake.fair_queues import MAX_GROUP
 from hub.intake.receiver import Intake
+from hub.storage.contract import Store
 from hub.verify.folder_check.checking import Verified, check_hub
 from hub.verify.folder_check.checkpoint import Checkpoint
 from protocols.consent.purposes import Resolution
@@ -45,8 +47,12 @@ class SendingStreet:
         """So many more batches of each home, stored by intake."""
         asyncio.run(self._send(batches))
 
+    async def open(self) -> Store:
+        """The store, wherever the settings say it is."""
+        return await open_store(self.folder, clock=CLOCK, server=load_settings(self.folder).store)
+
     async def _send(self, batches: int) -> None:
-        store = await open_store(self.folder, clock=CLOCK)
+        store = await self.open()
         try:
             intake = Intake(store, coop=COOP.id, key=self.key, clock=CLOCK, broker=Nobody())
             await intake.agents_changed()

@@ -5,7 +5,7 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
-from hub.core.homes.periods import PeriodKind, periods_ending
+from hub.core.homes.periods import PeriodKind, period_of, periods_ending
 from hub.storage.records import Access
 from hub.storage.sql.access_log import SqlAccessLog
 from hub.storage.sql.connection import Connection, Row
@@ -34,6 +34,9 @@ _LAST_SQL: Final = "SELECT max(slot) FROM reading WHERE home = ? AND measure = ?
 _READINGS_SQL: Final = """SELECT measure, slot, span, energy_wh, mark FROM reading
 WHERE home = ? AND measure = ? AND slot >= ? AND slot < ? ORDER BY slot, span"""
 _DELETE_SQL: Final = "DELETE FROM period_sum WHERE kind = ? AND first_slot = ? AND home = ?"
+_FORGET_SQL: Final = "DELETE FROM period_home WHERE home = ?"
+MONTH_MOST: Final = 32 * 96
+"""More slots than the longest month has."""
 
 
 class SqlPeriodSums(SqlAccessLog):
@@ -79,6 +82,44 @@ class SqlPeriodSums(SqlAccessLog):
 
         return await self.write(work)
 
+    async def make_sums_again(self, periods: Sequence[tuple[PeriodKind, Slot, str]]) -> None:
+        """Make the sums of these (kind, first slot, home) from the readings, in one transaction.
+
+        One of which there are no readings, or that is not over yet, is removed.
+        """
+
+        async def work(db: Connection) -> None:
+            ((tz,),) = await db.execute_fetchall("SELECT tz FROM coop")
+            wanted: Periods = {kind: set() for kind in PeriodKind}
+            made: dict[str, range] = {}
+            for kind, first, home in periods:
+                if home not in made:
+                    made[home] = await _made(db, home)
+                if first not in made[home]:  # what a forger wrote may be the slot of no date
+                    continue
+                period = period_of(kind, first, str(tz))
+                if period.start == first and period.stop <= made[home].stop:
+                    wanted[kind].add((first, home, len(period)))
+            # If power fails before the commit, the sums are as they were.
+            await db.executemany(_DELETE_SQL, [(int(kind), first, home) for kind, first, home in periods])
+            await make_sums(db, wanted, tz=str(tz))
+
+        await self.write(work)
+
+    async def correct_sums_through(self, home: str) -> None:
+        """Where the home's sums are said to be made further than its readings go, say how far they can be."""
+
+        async def work(db: Connection) -> None:
+            state = await db.execute_fetchall(_STATE_SQL, (home,))
+            _, last = await _ends(db, home)
+            if last is None:
+                await db.execute(_FORGET_SQL, (home,))
+            elif state:
+                most = min(int(state[0][0]), last)
+                await set_through(db, home, (most + 1) // SLOTS_PER_HOUR * SLOTS_PER_HOUR - 1)
+
+        await self.write(work)
+
     async def sums_through(self) -> dict[str, Slot]:
         """Until which slot each home's sums are made."""
         async with self.reading() as db:
@@ -122,7 +163,16 @@ async def erase_sums(db: Connection, home: str, *, tz: str) -> None:
         ends = range(first, max(last, int(state[0][0])) + 1)
         rows = [(int(k), each.start, home) for k in PeriodKind for each in periods_ending(k, ends, tz)]
         await db.executemany(_DELETE_SQL, rows)
-    await db.execute("DELETE FROM period_home WHERE home = ?", (home,))
+    await db.execute(_FORGET_SQL, (home,))
+
+
+async def _made(db: Connection, home: str) -> range:
+    """The slots in which periods of this home can begin and end: from a month before its readings to where its sums
+    are made.
+    """
+    state = await db.execute_fetchall(_STATE_SQL, (home,))
+    first, _ = await _ends(db, home)
+    return range(0) if first is None or not state else range(first - MONTH_MOST, int(state[0][0]) + 1)
 
 
 async def _ends(db: Connection, home: str) -> tuple[Slot | None, Slot | None]:
