@@ -13,7 +13,7 @@ from hub.board.run_approval import approve_run, publish_run
 from hub.books.billed_entries import last_billed
 from hub.books.billed_meters import BilledMeterStores, uncertified_in_run
 from hub.books.days import SettlementStores
-from hub.books.membership_days import MembershipDays
+from hub.books.membership_days import KeptMembership, MembershipDays
 from hub.books.runs import (
     PREVIEW_ACCESS,
     StalePreviewError,
@@ -22,7 +22,6 @@ from hub.books.runs import (
     marked_days,
     month_run_key,
     preview_month,
-    read_member_days,
     settle_month,
 )
 from hub.books.view import Books, read_books
@@ -66,6 +65,7 @@ class RunService:
         self._one = asyncio.Lock()
         self._one_decision = asyncio.Lock()
         self._is_booking = False
+        self._membership = KeptMembership(store)
 
     async def months(self, *, today: date, most: int, before: date | None = None) -> tuple[MonthOverview, ...]:
         """The newest months, newest first; with `before`, those before that month."""
@@ -76,7 +76,7 @@ class RunService:
             return ()
         days = (shown[0].isoformat(), days_of(shown[-1])[-1].isoformat())
         books = await read_books(self._store, days=days)
-        members = await read_member_days(self._store)
+        members = await self._membership.now()
         return tuple(
             [
                 await overview_of(
@@ -93,7 +93,10 @@ class RunService:
         first = await first_day(self._store, books.coop.tz)
         if first is None or not first.replace(day=1) <= month <= today:
             return None
-        return await overview_of(self._store, books, month, calendar=self._calendar, today=today, first=first)
+        members = await self._membership.now()
+        return await overview_of(
+            self._store, books, month, calendar=self._calendar, today=today, first=first, members=members
+        )
 
     async def preview(self, month: date, *, kind: str, today: date) -> tuple[BoardPreview, str] | str:
         """What a run of this kind would book now and the key it would have, or why the month cannot be settled.
@@ -105,7 +108,8 @@ class RunService:
         try:
             async with self._one:
                 preview = await preview_run(self._store, month, today=today)
-                books = await read_books(self._store)
+                days = days_of(month)
+                books = await read_books(self._store, days=(days[0].isoformat(), days[-1].isoformat()))
                 last_booked = await last_billed(self._store, month)
         except (RequestError, RejectedInputError) as refusal:
             return str(refusal)
@@ -224,7 +228,8 @@ async def book_run(
     Raises: RequestError naming the rule that forbids it, StalePreviewError or RejectedInputError; nothing is booked.
     """
     check_closed(month, today=today)
-    runs = (await read_books(store)).month_runs
+    days = days_of(month)
+    runs = (await read_books(store, days=(days[0].isoformat(), days[-1].isoformat()))).month_runs
     if problem := run_obstacle(kind, month, runs=runs, calendar=calendar, today=today, decision=decision):
         raise RequestError(problem)
     return await settle_month(

@@ -25,6 +25,14 @@ class MemberTables(Protocol):
     async def stated_errors(self, *, slots: range) -> npt.NDArray[np.int64]: ...
 
 
+class MembershipStore(MemberTables, Protocol):
+    """The store's tables, and a mark that tells whether any of them changed."""
+
+    async def settled_mark(self) -> tuple[int, ...]: ...
+    async def settled_people(self) -> SettledPeople: ...
+    async def told_meters(self) -> tuple[ToldMeter, ...]: ...
+
+
 class MembershipDays:
     """Members and whose readings wait, with what meters are told to be, as the store has them at one moment."""
 
@@ -50,3 +58,30 @@ class MembershipDays:
             errors = counted_errors(await self._tables.stated_errors(slots=slots), rule)
             self._known[key] = bool(present.any()), digest_members(members, present, held, errors)
         return self._known[key]
+
+
+async def read_member_days(store: MembershipStore) -> MembershipDays:
+    """Who is settled when, as it is now. Reads no home's values."""
+    return MembershipDays(store, await store.settled_people(), await store.told_meters())
+
+
+class KeptMembership:
+    """Who is settled when, read again only once it may have changed: a look at it costs the same for any co-op.
+
+    While an agent is new, or a refused one is not shut out yet, time and messages change it: then every look reads it.
+    """
+
+    def __init__(self, store: MembershipStore) -> None:
+        self._store = store
+        self._kept: tuple[tuple[int, ...], MembershipDays] | None = None
+
+    async def now(self) -> MembershipDays:
+        """As it is now."""
+        # The mark is read first: what changes meanwhile leaves an older mark, and the next look reads it again.
+        mark = await self._store.settled_mark()
+        if self._kept is not None and self._kept[0] == mark:
+            return self._kept[1]
+        people = await self._store.settled_people()
+        made = MembershipDays(self._store, people, await self._store.told_meters())
+        self._kept = None if people.may_turn else (mark, made)
+        return made

@@ -22,7 +22,7 @@ from hub.books.days import (
     run_key_of,
 )
 from hub.books.erased_days import erased_spans, touches
-from hub.books.membership_days import MembershipDays
+from hub.books.membership_days import MembershipDays, read_member_days
 from hub.books.retry import retry_on_conflict
 from hub.books.settled_readings import reach_of, weeks_back
 from hub.books.signing import as_row, sign_older_runs
@@ -82,11 +82,6 @@ async def first_day(store: ReadingStore, tz: str) -> date | None:
     """The local day of the very first batch, which is the first day of the books."""
     slot = await store.first_slot()
     return None if slot is None else day_of(slot, tz)
-
-
-async def read_member_days(store: SettlementStores) -> MembershipDays:
-    """Who is settled when, as it is now. Reads no home's values."""
-    return MembershipDays(store, await store.settled_people(), await store.told_meters())
 
 
 async def marked_days(

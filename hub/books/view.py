@@ -34,6 +34,7 @@ from hub.storage.records import BookRows, Coop, RunRow
 
 MONTH_DECISIONS: Final = (MONTH_RUN, APPROVAL, PUBLICATION)
 BANK_KINDS: Final = (BOOKED_KIND, RETURNED_KIND)
+MONTH_CHARS: Final = len("2026-06")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +59,7 @@ class BookHeads:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Books(BookHeads):
-    """The books with every month run and the board's decisions on it."""
+    """The books with month runs and the board's decisions on each of them."""
 
     month_runs: tuple[MonthRun, ...]
 
@@ -81,8 +82,9 @@ async def read_heads(store: BookStore, *, days: tuple[str, str] | None = None) -
 
 
 async def read_books(store: BookStore, *, days: tuple[str, str] | None = None) -> Books:
-    """The books; `days` limits the settlement runs to these days, both included."""
-    rows = await store.book_rows(decisions=MONTH_DECISIONS, days=days)
+    """The books; `days` limits the settlement runs to these days, and the month runs to the months of these days."""
+    months = None if days is None else (days[0][:MONTH_CHARS], days[1][:MONTH_CHARS])
+    rows = await store.book_rows(decisions=MONTH_DECISIONS, days=days, subjects=months)
     return await asyncio.to_thread(_books, rows)
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from hub.board.run_service import overview_of
 from hub.books.days import SettlementStores
-from hub.books.runs import first_day, read_member_days
+from hub.books.membership_days import read_member_days
+from hub.books.runs import first_day
 from hub.books.view import read_books
 from hub.core.ledger.month_overview import MonthOverview
 from hub.core.ledger.month_preview import MarkedDay

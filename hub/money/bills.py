@@ -5,6 +5,7 @@ never changed; a later run's document replaces it.
 """
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -30,6 +31,8 @@ from hub.storage.contract import BookStore
 from hub.storage.records import EntryRow, RunRow
 
 BILL_KIND: Final = "fund:bill"
+BILL_RUNS_KEPT: Final = 8
+"""About a megabyte each at a thousand homes."""
 
 Documents = Mapping[str, Mapping[str, Bill]]
 """Bills by member, then by side: received or sold."""
@@ -63,6 +66,45 @@ async def billed_runs(store: BookStore, month: date) -> tuple[BilledRun, ...]:
     day = days_of(month)[-1].isoformat()
     rows = await store.fund_runs(days=(day, day), kinds=(BILL_KIND,))
     return await asyncio.to_thread(_read_billed, rows)
+
+
+class _BillInputsOfMany(msgspec.Struct, frozen=True):
+    month_run: str
+    documents: dict[str, msgspec.Raw]
+
+
+class _BillRecordOfMany(msgspec.Struct, frozen=True):
+    """The same part, of which no member's documents are decoded."""
+
+    inputs: _BillInputsOfMany
+
+
+class KeptBills:
+    """A member's own documents: each run's record is split into its members' parts once, and kept as bytes."""
+
+    def __init__(self, store: BookStore) -> None:
+        self._store = store
+        self._kept: OrderedDict[str, _BillInputsOfMany] = OrderedDict()
+
+    async def of_member(self, member: str, month: date) -> dict[str, Mapping[str, Bill]]:
+        """By month run, in the order booked, the member's documents by side; for a run booked twice, only the last."""
+        day, found = days_of(month)[-1].isoformat(), dict[str, Mapping[str, Bill]]()
+        for run in await self._store.fund_runs(days=(day, day), kinds=(BILL_KIND,), records=False):
+            split = await self._split(run.run_key)
+            found.pop(split.month_run, None)
+            own = split.documents.get(member)
+            found[split.month_run] = {} if own is None else msgspec.json.decode(own, type=dict[str, Bill])
+        return found
+
+    async def _split(self, run_key: str) -> _BillInputsOfMany:
+        if run_key not in self._kept:
+            record = (await self._store.run_record(run_key)).removeprefix(RECORD_TAG)
+            read = await asyncio.to_thread(msgspec.json.decode, record, type=_BillRecordOfMany)
+            self._kept[run_key] = read.inputs
+            if len(self._kept) > BILL_RUNS_KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(run_key)
+        return self._kept[run_key]
 
 
 def _read_billed(runs: Sequence[RunRow]) -> tuple[BilledRun, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from hub.books.billed_meters import uncertified_meter
 from hub.books.days import SettlementStores
+from hub.books.membership_days import KeptMembership
 from hub.books.runs import first_day, marked_days
 from hub.books.settled_readings import windows_of
 from hub.books.view import Books, read_books
@@ -38,7 +39,7 @@ from hub.core.statements.month import (
 )
 from hub.core.statements.seals import Seals
 from hub.core.statements.shown_runs import VisibleRuns
-from hub.money.bills import billed_runs
+from hub.money.bills import KeptBills
 from hub.statements.booked_day import settled_day
 from hub.statements.publication import RunPublication
 from hub.statements.script import script_text
@@ -112,6 +113,8 @@ class StatementService:
         self._kept: OrderedDict[tuple[str, bool, bool, str, int], StatedDay] = OrderedDict()
         self._gathered: dict[date, tuple[tuple[object, ...], StatementMonth]] = {}
         self._one = asyncio.Lock()
+        self._membership = KeptMembership(store)
+        self._bills = KeptBills(store)
 
     @property
     def seals(self) -> Seals:
@@ -133,13 +136,13 @@ class StatementService:
         before: Document | None = None
         bills: dict[str, Bill] = {}
         books = await read_books(self._store, days=_ends(month))
-        billed = {each.month_run: each.documents for each in await billed_runs(self._store, month)}
+        billed = await self._bills.of_member(member.id, month)
         # Each statement names the previous one's hash; that one is rebuilt from its own runs: books only grow.
         for edition in editions(books, month_name(month)):
             whole = await self._month(books, month, edition, member.id)
             if not takes_part(whole, member.id):
                 continue
-            bills |= billed.get(edition.month_run, {}).get(member.id, {})
+            bills |= billed.get(edition.month_run, {})
             before = stated
             stated = await asyncio.to_thread(
                 state_month,
@@ -286,8 +289,9 @@ class StatementService:
         rules: Mapping[str, bytes],
         alone: bool,
     ) -> StatedDay:
-        rows = await self._store.runs(days=(day, day))
+        rows = await self._store.runs(days=(day, day), allocations=False)
         run = next(run for run in rows if run.run_key == run_key)
+        run = replace(run, allocation=await self._store.run_record(run_key))
         everything = [row for row in await self._store.entries_of_day(day) if row.run_key in booked.run_keys]
         slots = slots_of_day(date.fromisoformat(day), coop.tz)
         members, present = await self._store.settlement_members(slots=slots)
@@ -354,7 +358,8 @@ class StatementService:
     async def _later(self, books: Books, edition: StatementEdition) -> dict[str, str]:
         """The edition's days for which something newer exists, each with the reason."""
         days = [date.fromisoformat(day) for day in sorted(edition.runs)]
-        later = {marked.day.isoformat(): marked.why for marked in await marked_days(self._store, books, days)}
+        marked = await marked_days(self._store, books, days, members=await self._membership.now())
+        later = {each.day.isoformat(): each.why for each in marked}
         current = books.current
         later |= {day: NEXT_RUN for day, run_key in edition.runs.items() if current[day].run_key != run_key}
         if not edition.month_run:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 from typing import Final, Protocol
 
@@ -38,18 +39,25 @@ class RunPublication:
     async def shown(self, day: str, run_key: str, *, tz: str) -> ShownRuns:
         """The day's runs up to this one, and which of them members see. Raises: RequestError for a damaged record."""
         if run_key not in self._kept:
-            rows = await self._store.runs(days=(day, day))
+            rows = await self._store.runs(days=(day, day), allocations=False)
             place = next(n for n, row in enumerate(rows) if row.run_key == run_key)
-            rules = {rule.hash: rule.canonical for rule in await self._store.journal_rules()}
-            groups = [await self._group(row.run_key, day, tz=tz) for row in rows[: place + 1]]
-            try:
-                found = await asyncio.to_thread(_choose, rows[: place + 1], rules, groups)
-            except ValueError as error:
-                raise RequestError(f"{day}: {error}; run `commonwatt-hub verify`") from None
+            found = await self._choice(day, rows[: place + 1], tz=tz)
             if len(self._kept) >= MOST_KEPT:
                 self._kept.clear()
             self._kept[run_key] = found
         return self._kept[run_key]
+
+    async def _choice(self, day: str, rows: Sequence[RunRow], *, tz: str) -> ShownRuns:
+        """Which of these runs is shown. Of a day with one run no record is read: that one is."""
+        groups = [await self._group(row.run_key, day, tz=tz) for row in rows]
+        if len(rows) == 1:
+            return ShownRuns((rows[0].run_key,), 0, ())
+        whole = [replace(row, allocation=await self._store.run_record(row.run_key)) for row in rows]
+        rules = {rule.hash: rule.canonical for rule in await self._store.journal_rules()}
+        try:
+            return await asyncio.to_thread(_choose, whole, rules, groups)
+        except ValueError as error:
+            raise RequestError(f"{day}: {error}; run `commonwatt-hub verify`") from None
 
     async def group(self, run_key: str, day: str, *, tz: str) -> GroupRule:
         """Which members may be seen in this run's numbers; the first call for a run decides it."""
@@ -98,8 +106,6 @@ class RunPublication:
 
 def _choose(rows: Sequence[RunRow], rules: Mapping[str, bytes], groups: Sequence[tuple[GroupRule, bool]]) -> ShownRuns:
     keys = [row.run_key for row in rows]
-    if len(rows) == 1:
-        return ShownRuns(tuple(keys), 0, ())
     runs = [read_record(row.allocation, read_rule(rules[row.rule_hash])) for row in rows]
     return choose_runs(keys, runs, [group for group, _ in groups], earlier=[was_shown for _, was_shown in groups])
 

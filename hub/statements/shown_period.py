@@ -4,6 +4,7 @@ A total over current readings would change with every late reading, and the diff
 """
 
 import asyncio
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -53,8 +54,9 @@ class ShownPeriods:
     async def _day(self, day: str, run_key: str, access: Access) -> tuple[Readings, Settlement, str] | None:
         tz = (await self._store.coop()).tz
         runs = await self._publication.shown(day, run_key, tz=tz)
-        rows = {row.run_key: row for row in await self._store.runs(days=(day, day))}
+        rows = {row.run_key: row for row in await self._store.runs(days=(day, day), allocations=False)}
         run = rows[runs.keys[runs.shown]]
+        run = replace(run, allocation=await self._store.run_record(run.run_key))
         rules = {rule.hash: rule.canonical for rule in await self._store.journal_rules()}
         try:
             settled = await asyncio.to_thread(_settled, run, rules[run.rule_hash])

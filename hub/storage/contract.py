@@ -214,17 +214,22 @@ class BookStore(RuleStore, Protocol):
         ...
 
     async def fund_runs(
-        self, *, days: tuple[str, str] | None = None, kinds: Sequence[str] | None = None
+        self, *, days: tuple[str, str] | None = None, kinds: Sequence[str] | None = None, records: bool = True
     ) -> tuple[RunRow, ...]:
-        """Runs of the co-op's funds in booking order. Bills are large: name only the kinds you need."""
+        """Runs of the co-op's funds in booking order. Bills are large: name the kinds you need, or leave them out."""
         ...
 
     async def book_rows(
-        self, *, decisions: Sequence[str] = (), funds: Sequence[str] = (), days: tuple[str, str] | None = None
+        self,
+        *,
+        decisions: Sequence[str] = (),
+        funds: Sequence[str] = (),
+        days: tuple[str, str] | None = None,
+        subjects: tuple[str, str] | None = None,
     ) -> BookRows:
         """The heads of the books, and the attestations and fund runs of these kinds, read in one transaction.
 
-        `days` limits the settlement runs to these local days, both included.
+        `days` limits the settlement runs, `subjects` the attestations; both ends are included.
         """
         ...
 

@@ -68,6 +68,9 @@ class LoggedChange:
         }  # fmt: skip
 
 
+NO_LINE: Final = 2**62
+"""Stands in for the number of a line of the log that every other line is before."""
+
 ERASED_NAME: Final = "erased"
 """What stands in for the name of a member whose personal data was erased."""
 
@@ -174,8 +177,8 @@ class LifeStore(Protocol):
         """Shut out the agents of homes whose membership ended before this time; which they were."""
         ...
 
-    async def member_changes(self, *, newest: int | None = None) -> tuple[LoggedChange, ...]:
-        """The whole log or its `newest` lines, oldest first."""
+    async def member_changes(self, *, newest: int | None = None, before: int = NO_LINE) -> tuple[LoggedChange, ...]:
+        """The whole log, or the `newest` of its lines before the one with number `before`, oldest first."""
         ...
 
     async def role_changes(self) -> tuple[LoggedChange, ...]:
@@ -218,6 +221,12 @@ class NewAgentKey:
         """Whether an objection waits for the board's decision."""
         return self.objected_by is not None and self.verdict is None
 
+    def may_turn(self, now_s: float) -> bool:
+        """Whether time alone, or what the agent sends next, may change what of the home is settled."""
+        if self.counts(now_s):
+            return False
+        return self.revoked_at is None or not (self.waits or self.verdict == REFUSED)
+
     def counts(self, now_s: float) -> bool:
         """Whether the home's people have let it in: nobody objected for a day, or the board decided so."""
         is_quiet = now_s >= self.enrolled_at + QUIET_S
@@ -233,10 +242,12 @@ class SettledPeople:
     """Members with a home in byte order, from when until when (unix seconds), and the homes whose readings wait.
 
     A member is (member, home, joined, left); a wait is (home, first second, last second or None while it lasts).
+    `may_turn`: time or an agent's next message may change it alone; otherwise `settled_mark` changes with it.
     """
 
     members: tuple[tuple[str, str, int, int], ...]
     held: tuple[tuple[str, int, int | None], ...]
+    may_turn: bool = False
 
 
 class AgentKeyStore(Protocol):
@@ -256,6 +267,10 @@ class AgentKeyStore(Protocol):
 
     async def settled_people(self) -> SettledPeople:
         """What settlement_members and held_slots are made from, of all time. Reads no home's values."""
+        ...
+
+    async def settled_mark(self) -> tuple[int, ...]:
+        """The newest numbers of all that settled_people and told_meters are made from: reads no other row."""
         ...
 
     async def held_slots(self, *, slots: range) -> npt.NDArray[np.bool_]:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from hub.storage.records import EntryRow
 from protocols.slots import slots_of_day
 
 
@@ -171,6 +172,14 @@ class RuleStore(Protocol):
 
     async def booked_runs(self, *, days: tuple[str, str]) -> tuple[RunEntries, ...]:
         """The runs that booked something on these local days, both included; no entry is read but the last of each."""
+        ...
+
+    async def run_record(self, run_key: str) -> bytes:
+        """The packed record of one run of any kind; empty bytes if there is no such run."""
+        ...
+
+    async def entries_before(self, day: str, *, position: int, most: int) -> tuple[EntryRow, ...]:
+        """The day's `most` newest entries up to this position, the newest first."""
         ...
 
     async def rule_proposals(self) -> tuple[RuleProposal, ...]: ...

@@ -50,6 +50,11 @@ class Settlement:
     sold_wh: Energy
     marks: Mapping[str, SlotMarks] = field(default_factory=dict)
 
+    @cached_property
+    def columns(self) -> Mapping[str, int]:
+        """The column of each member: found at once, however many there are."""
+        return {member: column for column, member in enumerate(self.members)}
+
     @property
     def import_wh(self) -> Energy:
         """Demand the neighbourhood did not cover."""

@@ -235,7 +235,7 @@ def _day(
 def _window(source: SettledDay, member: str) -> list[int | None] | None:
     """The membership within the day; after its last slot for somebody whom its run did not know as a member yet."""
     settled = source.settled
-    if member not in settled.members:
+    if member not in settled.columns:
         return [settled.slots[-1] + settled.rule.aggregate, None]
     return list(source.windows[member]) if member in source.windows else None
 
@@ -244,9 +244,8 @@ def _columns(day: StatedDay, member: str) -> dict[str, list[int | None]]:
     """The member's intervals; None where the member took no part, and for shares that are told by day only."""
     settled = day.source.settled
     names = ("surplus", "demand", "received", "sold")
-    if member not in settled.members:
+    if (column := settled.columns.get(member)) is None:
         return {name: [None] * len(settled.slots) for name in names}
-    column = settled.members.index(member)
     here = settled.present[:, column].tolist()
     told = [there and not slot.by_day for there, slot in zip(here, day.pool.slots, strict=True)]
     arrays = (settled.surplus_wh, settled.demand_wh, settled.alloc_wh, settled.sold_wh)

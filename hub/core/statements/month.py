@@ -251,9 +251,9 @@ def booked_amounts(entries: Sequence[Entry], member: str) -> dict[str, int]:
 
 def settled_amounts(settled: Settlement, member: str) -> dict[str, int]:
     """The same amounts according to the run itself; zeros for a member who took no part in it."""
-    if member not in settled.members:
+    if (column := settled.columns.get(member)) is None:
         return booked_amounts((), member)
-    column, totals = settled.members.index(member), settled.totals_wh
+    totals = settled.totals_wh
     return {
         "received": totals["alloc"][column],
         "sold": totals["sold"][column],

@@ -22,7 +22,7 @@ _FUNDS_SQL = f"""SELECT {_RUN} FROM run WHERE run_key IN
 _ATTESTATION = "position, kind, subject, run_key, document, signature"
 _LAST_SQL = f"SELECT {_ATTESTATION} FROM attestation ORDER BY position DESC LIMIT 1"
 _DECISIONS_SQL = f"""SELECT {_ATTESTATION} FROM attestation
-WHERE kind IN ({{kinds}}) ORDER BY position"""
+WHERE kind IN ({{kinds}}) AND subject >= ? AND subject <= ? ORDER BY position"""
 _LEDGER_SQL = "SELECT position, hash FROM entry ORDER BY position DESC LIMIT 1"
 _LOG_SQL = "SELECT position, hash FROM row_log_head"
 _ACCESS_SQL = "SELECT coalesce(max(position), 0) FROM access_log"
@@ -35,6 +35,7 @@ _BOOKED_SQL = """SELECT day, run_key, entries, (SELECT position FROM entry
     WHERE entry.day = run.day AND entry.run_key = run.run_key ORDER BY position DESC LIMIT 1)
 FROM run INDEXED BY run_head WHERE day >= ? AND day <= ? AND entries > 0 ORDER BY position"""
 EMPTY_HEAD = (0, bytes(32))
+_EVERY = ("", "~")
 
 
 class SqlBooks(Transactions):
@@ -80,30 +81,42 @@ class SqlBooks(Transactions):
 
     async def runs(self, *, days: tuple[str, str] | None = None, allocations: bool = True) -> tuple[RunRow, ...]:
         """Settlement runs in booking order; `days` limits them to these local days, both ends included."""
-        first, last = days or ("", "~")
-        columns = _RUN if allocations else _RUN.replace("allocation", "x''")
+        first, last = days or _EVERY
+        columns = _RUN if allocations else _HEAD
         async with self.reading() as db:
             rows = await db.execute_fetchall(
                 f"SELECT {columns} FROM run WHERE day >= ? AND day <= ? AND {_SHARES} ORDER BY position", (first, last)
             )
         return tuple(RunRow(*row) for row in rows)
 
+    async def run_record(self, run_key: str) -> bytes:
+        """The packed record of one run of any kind; empty bytes if there is no such run."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall("SELECT allocation FROM run WHERE run_key = ?", (run_key,))
+        return next((bytes(row[0]) for row in rows), b"")
+
     async def fund_runs(
-        self, *, days: tuple[str, str] | None = None, kinds: Sequence[str] | None = None
+        self, *, days: tuple[str, str] | None = None, kinds: Sequence[str] | None = None, records: bool = True
     ) -> tuple[RunRow, ...]:
-        """Runs of the co-op's funds in booking order; `days` includes both ends."""
-        first, last = days or ("", "~")
+        """Runs of the co-op's funds in booking order, with their records or without; `days` includes both ends."""
+        first, last = days or _EVERY
+        columns = _RUN if records else _HEAD
         wanted = "" if kinds is None else f" AND kind IN ({_places(len(kinds))})"
         async with self.reading() as db:
             rows = await db.execute_fetchall(
-                f"SELECT {_RUN} FROM run WHERE run_key IN (SELECT run_key FROM run INDEXED BY run_head"
+                f"SELECT {columns} FROM run WHERE run_key IN (SELECT run_key FROM run INDEXED BY run_head"
                 f" WHERE day >= ? AND day <= ? AND NOT {_SHARES}{wanted}) ORDER BY position",
                 (first, last, *(kinds or ())),
             )
         return tuple(RunRow(*row) for row in rows)
 
     async def book_rows(
-        self, *, decisions: Sequence[str] = (), funds: Sequence[str] = (), days: tuple[str, str] | None = None
+        self,
+        *,
+        decisions: Sequence[str] = (),
+        funds: Sequence[str] = (),
+        days: tuple[str, str] | None = None,
+        subjects: tuple[str, str] | None = None,
     ) -> BookRows:
         """Read everything in one transaction. Raises: StoreError if the store has no co-op yet."""
 
@@ -114,9 +127,11 @@ class SqlBooks(Transactions):
                 await _rows(db, _LEDGER_SQL),
                 await _rows(db, _LOG_SQL),
                 await _rows(db, _ACCESS_SQL),
-                await _rows(db, _RUNS_SQL, *(days or ("", "~"))),
+                await _rows(db, _RUNS_SQL, *(days or _EVERY)),
                 await _rows(db, _FUNDS_SQL.format(kinds=_places(len(funds))), *funds) if funds else [],
-                await _rows(db, _DECISIONS_SQL.format(kinds=_places(len(decisions))), *decisions) if decisions else [],
+                await _rows(db, _DECISIONS_SQL.format(kinds=_places(len(decisions))), *decisions, *(subjects or _EVERY))
+                if decisions
+                else [],
             )
 
         coops, last, ledger, log, access, runs, fund_runs, decided = await self.read(work)
@@ -184,6 +199,10 @@ class SqlBooks(Transactions):
     async def entries_of_member(self, member: str, *, days: tuple[str, str]) -> tuple[EntryRow, ...]:
         """A member's own entries; `days` includes both ends."""
         return await self._entries("member = ? AND day >= ? AND day <= ? ORDER BY day, position", (member, *days))
+
+    async def entries_before(self, day: str, *, position: int, most: int) -> tuple[EntryRow, ...]:
+        """The day's `most` newest entries up to this position, the newest first."""
+        return await self._entries("day = ? AND position <= ? ORDER BY position DESC LIMIT ?", (day, position, most))
 
     async def ledger_head(self) -> tuple[int, bytes]:
         """(position, hash) of the last entry; (0, 32 zero bytes) if there is none."""

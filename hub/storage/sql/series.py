@@ -24,7 +24,7 @@ from hub.storage.records import (
 )
 from hub.storage.sql.access_log import SqlAccessLog
 from hub.storage.sql.connection import Connection
-from hub.storage.sql.people.agent_keys import held_spans
+from hub.storage.sql.people.agent_keys import held_spans, new_keys
 from hub.storage.sql.people.meter_notices import told_meters
 from protocols.quantities import Mark, Measure
 from protocols.slots import Slot
@@ -51,6 +51,10 @@ _MEASURES = ", ".join(str(int(measure)) for measure in Measure)
 _LONG_SQL = f"""SELECT home, measure, first_slot, slots, energy_wh FROM long_interval
 WHERE home = ? AND measure IN ({_MEASURES}) AND first_slot > ? AND first_slot < ? AND first_slot + slots > ?
 ORDER BY first_slot, measure, slots"""  # noqa: S608 - only the measures' numbers are put into it
+# Whatever changes a member, a home or an agent writes its line of the log of changes in the same transaction.
+_MARK_SQL = """SELECT (SELECT coalesce(max(id), 0) FROM member_change),
+(SELECT coalesce(max(id), 0) FROM measure_source), (SELECT coalesce(max(id), 0) FROM meter_notice),
+(SELECT coalesce(max(id), 0) FROM finding_decision), (SELECT coalesce(max(serial), 0) FROM map_release)"""
 _CHANGED_SQL = """SELECT DISTINCT first_slot, last_slot FROM message
 WHERE position > ? AND first_slot IS NOT NULL AND last_slot IS NOT NULL"""
 _NEWEST_SQL = """WITH RECURSIVE asked(slot) AS (
@@ -139,9 +143,17 @@ class SqlSeries(SqlAccessLog):
         """What settlement_members and held_slots are made from, of all time."""
 
         async def work(db: Connection) -> SettledPeople:
-            return SettledPeople(tuple(await _member_rows(db)), tuple(await held_spans(db, now_s=self._now())))
+            now_s = self._now()
+            may_turn = any(key.may_turn(now_s) for key in await new_keys(db))
+            return SettledPeople(tuple(await _member_rows(db)), tuple(await held_spans(db, now_s=now_s)), may_turn)
 
         return await self.read(work)
+
+    async def settled_mark(self) -> tuple[int, ...]:
+        """The newest numbers of all that settled_people and told_meters are made from: reads no other row."""
+        async with self.reading() as db:
+            (row,) = await db.execute_fetchall(_MARK_SQL)
+        return tuple(int(number) for number in row)
 
     async def held_slots(self, *, slots: range) -> npt.NDArray[np.bool_]:
         """Where a home's readings wait for a new agent to count: (slots, members)."""

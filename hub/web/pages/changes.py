@@ -6,11 +6,13 @@ from io import StringIO
 from fastapi import FastAPI, Request, Response
 
 from hub.storage.household_records import MemberPlace
+from hub.storage.life_records import NO_LINE
 from hub.web.frame.asked_pages import PAGE_ROWS, asked_page, page_links
-from hub.web.frame.sign_in import visit_of
+from hub.web.frame.guard import PageError
+from hub.web.frame.sign_in import Visit, visit_of
 from hub.web.pages.board import board_warning, require_board_visit
 from hub.web.rendering import PageContext, as_json
-from hub.web.views.changes import LINES_SHOWN, changes_page, member_cards, named_in, plain_changes
+from hub.web.views.changes import changes_page, member_cards, named_in, plain_changes
 
 _FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
@@ -22,11 +24,14 @@ def add_change_pages(app: FastAPI, site: PageContext) -> None:
     @app.get("/changes")
     async def changes(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
-        changes, holders = await store.member_changes(newest=LINES_SHOWN + 1), await store.role_holders()
-        shown = named_in(changes, holders, await store.role_changes())
-        members = await site.named(shown)
-        view = changes_page(changes, holders, visit.words, members=members, reader=visit.member.id)
-        return await site.page(visit, "changes.html", place="more", view=view)
+        before, holders = _asked_line(request, visit), await store.role_holders()
+        found = await store.member_changes(newest=PAGE_ROWS + 1, before=before)
+        shown = found[-PAGE_ROWS:]
+        members = await site.named(named_in(shown, holders, await store.role_changes()))
+        view = changes_page(shown, holders, visit.words, members=members, reader=visit.member.id)
+        older = f"/changes?before={shown[0].id}#log" if len(found) > PAGE_ROWS else ""
+        newest = "/changes#log" if before != NO_LINE else ""
+        return await site.page(visit, "changes.html", place="more", view=view, older=older, newest=newest)
 
     @app.get("/changes.json")
     async def changes_as_json(request: Request) -> Response:
@@ -57,3 +62,11 @@ def add_change_pages(app: FastAPI, site: PageContext) -> None:
         links = page_links(asked, None if last is None else (last.rank, last.member))
         warning = await board_warning(store)
         return await site.page(visit, "board_members.html", place="more", cards=cards, links=links, warning=warning)
+
+
+def _asked_line(request: Request, visit: Visit) -> int:
+    """The number of the line before which the page begins. Raises: PageError(422)."""
+    text = request.query_params.get("before", "")
+    if text and not (text.isascii() and text.isdecimal() and len(text) < len(str(NO_LINE))):
+        raise PageError(422, visit.words.text("This is not a page of the list. Open the list again."))
+    return int(text) if text else NO_LINE

@@ -31,7 +31,7 @@ from hub.web.views.settlement.credits import (
     together_json,
 )
 from hub.web.views.settlement.month_numbers import state_of
-from hub.web.views.settlement.own_allocation import own_slots_stated
+from hub.web.views.settlement.own_slots import own_slots
 
 BY_DAY: Final = "credits by day"
 
@@ -76,7 +76,7 @@ def add_credit_pages(app: FastAPI, site: PageContext) -> None:
     async def day_as_json(request: Request, day: str) -> Response:
         visit = await visit_of(site.parts, request)
         files, booked, runs = await _day(site, visit, day)
-        slots = own_slots_stated(runs[-1].allocation, visit.holder.id, stated_day(files, booked.day))
+        slots = own_slots(stated_day(files, booked.day))
         rule = {"rule": runs[-1].rule_hash, "result": site.parts.statements.seals.record(runs[-1].result_hash)}
         said = day_json(booked) | {"together": together_json(slots, booked)} | rule
         return as_json(said | {"slots": slots_json(slots)})
@@ -85,7 +85,7 @@ def add_credit_pages(app: FastAPI, site: PageContext) -> None:
     async def credits_of_day(request: Request, day: str) -> Response:
         visit = await visit_of(site.parts, request)
         files, booked, runs = await _day(site, visit, day)
-        view = day_page(files, booked, runs, visit.words, member=visit.holder.id, seals=site.parts.statements.seals)
+        view = day_page(files, booked, runs, visit.words, seals=site.parts.statements.seals)
         return await site.page(visit, "credits_day.html", place="credits", view=view, address=f"/credits/{day}.json")
 
 
@@ -121,7 +121,7 @@ async def _stated(
 
 
 async def _day(site: PageContext, visit: Visit, text: str) -> tuple[StatementFiles, DayBooked, tuple[RunRow, ...]]:
-    """One stated day with its runs up to the statement's, which contain the home's quarter hours.
+    """One stated day with its runs up to the statement's.
 
     Raises: PageError(404) for a day on which nothing is booked for this member.
     """
@@ -138,7 +138,7 @@ async def _runs_until(site: PageContext, visit: Visit, name: str, *, day: date) 
     days, seals = (day.isoformat(), day.isoformat()), site.parts.statements.seals
     seen = await site.parts.statements.visible(visit.holder.id, days=days)
     runs: list[RunRow] = []
-    for run in await site.parts.store.runs(days=days):
+    for run in await site.parts.store.runs(days=days, allocations=False):
         is_own = seals.run(run.run_key) == name
         if is_own or run.run_key not in seen.held_back:
             runs.append(run)

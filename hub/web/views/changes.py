@@ -2,24 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from hub.storage.household_records import MemberCardRows
 from hub.storage.life_records import ROLES, ChangeKind, LoggedChange
 from hub.storage.records import Agent, Home, Member
 from hub.web.frame.translation import Localizer
 
-LINES_SHOWN: Final = 200
-"""The newest lines; the files have them all."""
-
 
 @dataclass(frozen=True, slots=True)
 class ChangesPage:
-    """Who holds which role now, and the newest changes: when, and what in one sentence."""
+    """Who holds which role now, and a page of changes, the newest first: when, and what in one sentence."""
 
     roles: tuple[tuple[str, str], ...]
     lines: tuple[tuple[str, str], ...]
-    is_cut: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +34,15 @@ def changes_page(
     members: Sequence[Member],
     reader: str,
 ) -> ChangesPage:
-    """The page for one reader, of the newest changes, oldest first, one more than it shows if there are more.
+    """The page of these changes, which are given oldest first, for one reader.
 
     `members` are those whose names may be shown (see `named_in`); others have their id.
     """
     names = {member.id: f"{member.name} ({member.id})" for member in members}
     names[reader] = words.text("you")
-    newest = list(reversed(changes))[:LINES_SHOWN]
     return ChangesPage(
         tuple((role_name(role, words), _listed(holders[role], names, words)) for role in ROLES),
-        tuple((words.dated(each.at), _sentence(each, names, words)) for each in newest),
-        is_cut=len(changes) > LINES_SHOWN,
+        tuple((words.dated(each.at), _sentence(each, names, words)) for each in reversed(changes)),
     )
 
 

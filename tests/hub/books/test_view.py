@@ -52,9 +52,10 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[Sequence[str]]:
         decisions: Sequence[str] = (),
         funds: Sequence[str] = (),
         days: tuple[str, str] | None = None,
+        subjects: tuple[str, str] | None = None,
     ) -> BookRows:
         found.append(decisions)
-        return await book_rows(store, decisions=decisions, funds=funds, days=days)
+        return await book_rows(store, decisions=decisions, funds=funds, days=days, subjects=subjects)
 
     monkeypatch.setattr(SqliteStore, "book_rows", counted)
     return found

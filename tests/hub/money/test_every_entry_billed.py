@@ -5,7 +5,7 @@ import shutil
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -15,17 +15,18 @@ from hypothesis import strategies as st
 
 from hub.board.run_approval import approve_run, publish_run
 from hub.board.run_service import book_run
+from hub.books import billed_entries
 from hub.books.billed_entries import last_billed
 from hub.books.runs import settle_month
 from hub.books.view import read_books
 from hub.core.ledger.entries import read_entry
 from hub.core.ledger.fund_entries import FeeScale
 from hub.core.ledger.month_runs import APPROVED, DRAFT, MonthRun, is_outdated
-from hub.core.ledger.run_calendar import DISPUTE, MONTH_KINDS, RunCalendar
+from hub.core.ledger.run_calendar import DISPUTE, MONTH_KINDS, RunCalendar, days_of
 from hub.core.payments.bills import BILL_LINES, BILLED_LINES, is_billed
 from hub.core.rules.input_checks import RejectedInputError
 from hub.core.settlement.money import CENT_NANO
-from hub.money.bills import billed_runs
+from hub.money.bills import KeptBills, billed_runs
 from hub.money.funds import book_fund, plan_fees
 from hub.storage.records import EntryRow
 from hub.storage.sqlite.store import SqliteStore
@@ -135,6 +136,27 @@ async def test_a_dispute_after_the_last_run_bills_a_fee_booked_since_then(street
     assert [line for lines in (await fee_cents(store)).values() for line in lines] == [500, 500, 500]
 
 
+async def test_the_newest_billed_entry_is_found_without_reading_the_month(
+    street: Street, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, read = street.store, list[int]()
+    entries_before = store.entries_before
+
+    async def counted(day: str, **place: int) -> tuple[EntryRow, ...]:
+        rows = await entries_before(day, **place)
+        read.append(len(rows))
+        return rows
+
+    await street.arrive_days([LAST - timedelta(days=back) for back in range(3)])
+    await settle_month(store, month=MAY, kind="M1", made_at=AT, key=KEY)
+    everything = await store.entries(after_position=0, limit=10**6)
+    monkeypatch.setattr(billed_entries, "AT_A_TIME", 2)
+    monkeypatch.setattr(store, "entries_before", counted)
+    monkeypatch.setattr(store, "entries_of_days", None)
+    assert await last_billed(store, MAY) == max(r.position for r in everything if is_billed(read_entry(r.canonical)))
+    assert sum(read) <= 6 < len(everything)
+
+
 async def test_a_month_that_gets_no_bill_takes_no_fee(street: Street) -> None:
     await street.arrive_days([LAST])
     scale = FeeScale({"full": 5_000_000_000}, "full")
@@ -182,6 +204,10 @@ class Played:
     async def _in_turn(self) -> str:
         """The run that the board would decide on: the earliest open one that is not older than the books."""
         last_booked = await last_billed(self.street.store, MAY)
+        days = days_of(MAY)
+        rows = await self.street.store.entries_of_days(days=(days[0].isoformat(), days[-1].isoformat()))
+        billed = [row.position for row in rows if is_billed(read_entry(row.canonical))]
+        assert last_booked == max(billed, default=0), "found from the newest back, it is that of the whole month"
         runs = (await read_books(self.street.store)).month_runs
         is_open = [run.state in (DRAFT, APPROVED) and not is_outdated(run, last_booked) for run in runs]
         if not runs:
@@ -201,6 +227,10 @@ async def check_all_billed(store: SqliteStore) -> None:
     rows = await store.entries(after_position=0, limit=10**6)
     assert all(row.position <= runs[-1].ledger_position for row in rows if is_billed(read_entry(row.canonical)))
     issued = {each.month_run: each.documents for each in await billed_runs(store, MAY)}
+    kept = KeptBills(store)
+    for member in ("m01", "m02", "m03", "m99"):
+        own = {month_run: dict(documents.get(member, {})) for month_run, documents in issued.items()}
+        assert await kept.of_member(member, MAY) == own, "a member's own part is what the whole record has"
     stated: dict[str, int] = defaultdict(int)
     for run in runs:
         for member, sides in issued.get(run.run_key, {}).items():

@@ -27,7 +27,7 @@ from hub.verify.statement import verify
 from hub.verify.statement_files import StatementCheckError
 from hub.web.frame.translation import Localizer
 from hub.web.views.settlement.bills import bill_views
-from hub.web.views.settlement.own_allocation import own_slots_stated
+from hub.web.views.settlement.own_slots import own_slots
 from protocols.hub_keys import HubSigner
 from protocols.slots import slots_of_day
 from tests.hub.known_seals import SEALS
@@ -171,9 +171,8 @@ async def test_a_fee_of_who_was_entered_after_the_days_run_is_stated_and_shown(t
     plan = await plan_fees(street.store, month=MAY, scale=SCALE, decided="assembly")
     await book_fund(street.store, plan, made_at=1_780_400_000, key=KEY)
     files = await files_of(street, JOINS)
-    (run,) = await street.store.runs(days=(LAST.isoformat(), LAST.isoformat()))
     await street.store.close()
     assert checked(files)[0] == "2026-05 of m07: right in all of 96 intervals"
     day: Any = files.statement["days"]
     assert len(day[-1]["entries"]) == 1
-    assert own_slots_stated(run.allocation, JOINS, day[-1]) == ()
+    assert own_slots(day[-1]) == ()

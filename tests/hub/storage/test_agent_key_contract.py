@@ -1,11 +1,13 @@
 """A home's new agent key: it counts after a day of quiet, waits while somebody objects, and never counts if refused."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 
 import pytest
 
 from hub.books.days import digest_members
+from hub.books.membership_days import KeptMembership, read_member_days
 from hub.storage.contract import Store
+from hub.storage.life_records import MemberEdit
 from hub.storage.records import AcceptedMessage, Access, Agent, Coop, Home, Member, ReadingRow
 from hub.web.frame.translation import Localizer
 from hub.web.views.home.new_agents import new_agent_notes
@@ -173,3 +175,35 @@ async def test_revoking_a_new_agent_at_once_does_not_make_its_readings_count(sto
     now.at += DAY_S
     assert await store.object_to_agent("a-new", member="m03", reason="nobody was here") is None
     assert await counted(store) == [True] * 3 + [False] * 5
+
+
+async def test_kept_membership_is_that_of_a_fresh_look_after_every_change(store: Store, now: Now) -> None:
+    kept = KeptMembership(store)
+    last = (BEGIN_S + 900 * 6, "2027-01-01")
+
+    async def step(change: Awaitable[object], what: str) -> None:
+        assert await change is None, what
+        await same(what)
+
+    async def same(what: str) -> None:
+        fresh, found = await read_member_days(store), await kept.now()
+        for slots in (SLOTS, SLOTS[:4], SLOTS[6:]):
+            assert await found.of_day(slots, None) == await fresh.of_day(slots, None), what
+
+    await same("while the new agent is in its first day")
+    await send(store, "a-new", SLOTS[1:2])
+    await same("it signed for the time before it came")
+    now.at += DAY_S
+    await same("its first day is over")
+    assert await kept.now() is await kept.now(), "nothing changed: nobody is read again"
+    await step(store.object_to_agent("a-new", member="m03", reason="nobody was here"), "an objection")
+    await step(store.decide_agent("a-new", verdict="refused", by="m01", reason="so it is"), "the board refused it")
+    assert await kept.now() is await kept.now(), "a refused agent sends nothing any more"
+    await step(store.set_left("m03", last[0], last_day=last[1], by="m01"), "a last day")
+    await step(store.set_left("m03", None, last_day=last[1], by="m01"), "no last day")
+    await step(
+        store.add_member(Member("m04", "M", "m4@x.org", "en", False, BEGIN_S), Home("h04", "H", "m04")), "joined"
+    )
+    held = await kept.now()
+    await step(store.edit_member("m04", MemberEdit(name="N"), by="m01"), "a new name")
+    assert await kept.now() is not held, "every line of the log of changes is looked behind"

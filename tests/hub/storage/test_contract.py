@@ -516,6 +516,10 @@ async def test_the_books_only_grow_and_each_run_counts_once(store: Store) -> Non
     assert [e.position for e in await store.entries_of_day("2026-11-21")] == [5, 6]
     mine = await store.entries_of_member("m01", days=("2026-11-20", "2026-11-20"))
     assert [e.position for e in mine] == [2, 4]
+    newest = await store.entries_before("2026-11-20", position=4, most=3)
+    assert [e.position for e in newest] == [4, 3, 2]
+    assert [e.position for e in await store.entries_before("2026-11-20", position=2, most=9)] == [2, 1]
+    assert [await store.run_record(key) for key in ("two", "none")] == [b"packed", b""]
     assert [r.run_key for r in await store.runs(days=("2026-11-19", "2026-11-20"))] == ["one", "empty"]
 
 
@@ -543,6 +547,10 @@ async def test_the_books_are_read_whole_at_one_moment(store: Store) -> None:
     assert rows.runs == (replace(run("one", entries=2), allocation=b""), replace(later, allocation=b""))
     assert rows.fund_runs == (grant,), "with its record, and no other kind"
     assert [row.position for row in rows.decisions] == [1, 2], "in the order they were signed"
+    for months, found in ((("2026-11", "2026-11"), [1, 2]), (("2026-09", "2026-10"), [])):
+        limited = await store.book_rows(decisions=("approval", "month-run"), subjects=months)
+        assert [row.position for row in limited.decisions] == found
+    assert await store.fund_runs(kinds=("fund:bill",), records=False) == (replace(bill, allocation=b""),)
 
     heads = await store.book_rows(days=("2026-11-21", "2026-11-21"))
     assert [row.run_key for row in heads.runs] == ["two"]

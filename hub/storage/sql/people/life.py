@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from hub.storage.life_records import BOARD_ROLE, ROLES, ChangeKind, LoggedChange, MemberEdit
+from hub.storage.life_records import BOARD_ROLE, NO_LINE, ROLES, ChangeKind, LoggedChange, MemberEdit
 from hub.storage.notice_records import NewNotice, NoticeKind, former_address
 from hub.storage.sql.connection import Connection, Transactions
 from hub.storage.sql.people.change_log import log_change
@@ -14,7 +14,7 @@ from hub.storage.sql.people.notices import add_notice
 _BOARD_SQL: Final = "SELECT id FROM member WHERE is_board = 1 ORDER BY id"
 _CHANGES_SQL: Final = "SELECT id, at, made_by, kind, member, subject, reason, link_by FROM member_change ORDER BY id"
 _NEWEST_SQL: Final = """SELECT id, at, made_by, kind, member, subject, reason, link_by FROM member_change
-ORDER BY id DESC LIMIT ?"""
+WHERE id < ? ORDER BY id DESC LIMIT ?"""
 _ROLES_SQL: Final = """SELECT id, at, made_by, kind, member, subject, reason, link_by FROM member_change
 WHERE kind IN (?, ?) ORDER BY id"""
 # The newest line about a member and a role decides whether the member holds it.
@@ -181,13 +181,13 @@ class SqlLife(Transactions):
 
         return await self.write(work)
 
-    async def member_changes(self, *, newest: int | None = None) -> tuple[LoggedChange, ...]:
-        """The whole log or its `newest` lines, oldest first."""
+    async def member_changes(self, *, newest: int | None = None, before: int = NO_LINE) -> tuple[LoggedChange, ...]:
+        """The whole log, or the `newest` of its lines before the one with number `before`, oldest first."""
         async with self.reading() as db:
             if newest is None:
                 rows = await db.execute_fetchall(_CHANGES_SQL)
             else:
-                rows = list(reversed(await db.execute_fetchall(_NEWEST_SQL, (newest,))))
+                rows = list(reversed(await db.execute_fetchall(_NEWEST_SQL, (before, newest))))
         return tuple(LoggedChange(*row) for row in rows)
 
     async def role_changes(self) -> tuple[LoggedChange, ...]:

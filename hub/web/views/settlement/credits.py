@@ -15,7 +15,7 @@ from hub.web.frame.charts import Chart, ChartAxis, ChartTable, draw_balance
 from hub.web.frame.translation import Localizer
 from hub.web.views.settlement.month_numbers import DayNumbers, MonthNumbers, month_numbers
 from hub.web.views.settlement.month_words import day_energy, owed_words, state_words, together_words
-from hub.web.views.settlement.own_allocation import OwnSlot, own_slots_stated
+from hub.web.views.settlement.own_slots import OwnSlot, own_slots
 from protocols.slots import format_slot
 
 Document = Mapping[str, Any]
@@ -245,14 +245,14 @@ class DayPage:
 
 
 def day_page(
-    files: StatementFiles, booked: DayBooked, runs: Sequence[RunRow], words: Localizer, *, member: str, seals: Seals
+    files: StatementFiles, booked: DayBooked, runs: Sequence[RunRow], words: Localizer, *, seals: Seals
 ) -> DayPage:
-    """The page of one day of the statement; its quarter hours come from the record of the statement's run."""
+    """The page of one day of the statement, with its quarter hours and its runs up to the statement's."""
     numbers = month_numbers(files.statement, files.payment)
     day = next(each for each in numbers.days if each.day == booked.day.isoformat())
     newest = runs[-1]
     stated = stated_day(files, booked.day)
-    slots = own_slots_stated(newest.allocation, member, stated)
+    slots = own_slots(stated)
     open_slots = sum(1 for slot in slots if not slot.is_present)
     return DayPage(
         headline=words.day(booked.day),

@@ -1,7 +1,10 @@
 """The log of changes as members read it, and the board's list of members."""
 
+import re
+
 from hub.storage.life_records import MemberEdit
 from hub.storage.sqlite.store import SqliteStore
+from hub.web.frame.asked_pages import PAGE_ROWS
 from tests.hub.web.conftest import SignIn
 
 
@@ -27,6 +30,23 @@ async def test_members_read_who_changed_what_and_others_stay_without_a_name(
     table = (await browser.get("/changes.csv")).text.splitlines()
     assert table[0] == "number,at,by,change,member,subject,reason,link_by"
     assert table[-1].endswith(",m01,role begun,m02,treasurer,,")
+
+
+async def test_the_log_is_read_a_page_at_a_time_and_no_line_is_left_out(sign_in: SignIn, store: SqliteStore) -> None:
+    await store.set_board("m01", is_board=True)
+    for number in range(2 * PAGE_ROWS + 3):
+        assert await store.edit_member("m03", MemberEdit(name=f"Name {number}"), by="m01") is None
+    browser, address, seen, pages = await sign_in("m03"), "/changes", 0, 0
+    while address:
+        text = (await browser.get(address)).text
+        seen, pages = seen + text.count("New name for you."), pages + 1
+        assert text.count("<small>") <= PAGE_ROWS
+        older = re.search(r'href="(/changes\?before=\d+)#log" rel="next">Older changes', text)
+        address = older[1] if older else ""
+    assert seen == 2 * PAGE_ROWS + 3
+    assert pages == -(-len(await store.member_changes()) // PAGE_ROWS)
+    for before in ("x", "-1", "1" * 40, "٣"):
+        assert (await browser.get("/changes", params={"before": before})).status_code == 422
 
 
 async def test_a_reason_that_looks_like_a_formula_is_text_in_the_table(sign_in: SignIn, store: SqliteStore) -> None:

@@ -3,17 +3,13 @@
 import csv
 import io
 
-import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from hub.books.stored_rules import read_rule
 from hub.core.ledger.entries import read_entry
-from hub.core.rules.rulebook import Prices, Rule
-from hub.core.settlement.period import Readings, settle
+from hub.core.settlement.allocation_record import read_record
 from hub.storage.sqlite.store import SqliteStore
 from hub.web.views.settlement.credits import month_days, month_of
-from hub.web.views.settlement.own_allocation import own_slots
 from tests.hub.known_seals import SEALS
 from tests.hub.web.conftest import SignIn
 from tests.hub.web.page_street import TODAY
@@ -100,24 +96,21 @@ def test_a_month_has_its_first_and_last_day() -> None:
     assert month_days(month_of("2025-12", today=TODAY)) == ("2025-12-01", "2025-12-31")
 
 
-@settings(max_examples=40, deadline=None)
-@given(st.data())
-def test_own_column_of_a_record_is_the_settlements_column(data: st.DataObject) -> None:
-    count, intervals = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 9))
-    energy = st.lists(st.integers(-1, 5000), min_size=count * intervals, max_size=count * intervals)
-    surplus, demand = (np.array(data.draw(energy), dtype=np.int64).reshape(intervals, count) for _ in range(2))
-    members = tuple(f"m{i:02}" for i in range(count))
-    readings = Readings(members, tuple(range(intervals)), surplus, demand, {})
-    settled = settle(readings, Rule("proportional", prices=Prices(2, 1)))
-    for column, member in enumerate(settled.members):
-        slots = own_slots(settled.record(), member)
-        assert [slot.received_wh for slot in slots] == settled.alloc_wh[:, column].tolist()
-        assert [slot.given_wh for slot in slots] == settled.sold_wh[:, column].tolist()
-        assert [slot.is_present for slot in slots] == settled.present[:, column].tolist()
-        assert [slot.is_provisional for slot in slots] == settled.provisional.tolist()
-    assert own_slots(settled.record(), "stranger") == ()
-    with pytest.raises(ValueError, match="wrong length"):
-        own_slots(settled.record() + b"x", members[0])
+async def test_a_days_quarter_hours_are_the_members_column_of_the_run(sign_in: SignIn, store: SqliteStore) -> None:
+    (run,) = await store.runs(days=("2026-06-11", "2026-06-11"))
+    settled = read_record(run.allocation, read_rule((await store.rule_on("2026-06-11"))[1]))
+    for member in ("m02", "m07", "m09"):
+        column = settled.members.index(member)
+        slots = (await (await sign_in(member)).get("/credits/2026-06-11.json")).json()["slots"]
+        assert [slot["slot"] for slot in slots] == list(settled.slots)
+        assert [slot["present"] for slot in slots] == settled.present[:, column].tolist()
+        assert [slot["provisional"] for slot in slots] == settled.provisional.tolist()
+        for name, energy in (("surplus_wh", settled.surplus_wh), ("demand_wh", settled.demand_wh)):
+            assert [slot[name] for slot in slots] == energy[:, column].tolist()
+        for name, energy in (("received_wh", settled.alloc_wh), ("given_wh", settled.sold_wh)):
+            told = [(slot[name], wh) for slot, wh in zip(slots, energy[:, column].tolist(), strict=True)]
+            assert all(said in (None, wh) for said, wh in told)
+        assert not all(slot["present"] for slot in slots) or member != "m09"
 
 
 async def test_days_as_csv_quote_nothing_dangerous(sign_in: SignIn) -> None:

@@ -1,0 +1,3 @@
+-- online
+-- Who is on the board is found without a look at every member.
+CREATE INDEX CONCURRENTLY member_board ON member (id) WHERE is_board = 1;
