@@ -20,7 +20,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from hub.broker.access_rules import is_check_topic
-from hub.broker.link.outgoing import Outgoing, Seal
+from hub.broker.link.outgoing import Outgoing, Seal, Taken
 from hub.broker.link.socket_loop import SocketLoop
 from protocols.wire.topics import SHARDS, up_filters
 
@@ -145,6 +145,7 @@ class BrokerLink:
         self._place = ""
         self._outgoing = Outgoing()
         self._sending = 0
+        self._untaken: dict[int, Taken] = {}
         self._sent = 0
         self._left_unread = 0
         self._client_id = client_id
@@ -241,12 +242,13 @@ class BrokerLink:
         self._outgoing.put(topic, sealed, is_kept=is_kept)
         self._wake()
 
-    def publish_latest(self, topic: str, seal: Seal, *, of: Hashable) -> None:
+    def publish_latest(self, topic: str, seal: Seal, *, of: Hashable, taken: Taken | None = None) -> None:
         """Send once its turn has come, in place of an earlier one of this topic and `of` that was not sent yet.
 
         `seal` makes the message; it is called in another thread, and not at all if a newer one comes before its turn.
+        So is `taken`, if the broker acknowledges the message.
         """
-        self._outgoing.put_latest(topic, seal, of=of)
+        self._outgoing.put_latest(topic, seal, of=of, taken=taken)
         self._wake()
 
     def _wake(self) -> None:
@@ -267,7 +269,9 @@ class BrokerLink:
                 continue
             self._sending += 1
             self._sent += 1
-            client.publish(waiting.topic, sealed, qos=1, retain=waiting.is_kept)
+            sent = client.publish(waiting.topic, sealed, qos=1, retain=waiting.is_kept)
+            if waiting.taken is not None:
+                self._untaken[sent.mid] = waiting.taken
 
     def _new_client(self, transport: Literal["tcp", "unix"]) -> mqtt.Client:
         client = mqtt.Client(
@@ -306,9 +310,12 @@ class BrokerLink:
         self._was_lost = False
 
     def _on_publish(
-        self, _client: mqtt.Client, _userdata: Any, _mid: int, _reason: ReasonCode, _properties: Properties | None
+        self, _client: mqtt.Client, _userdata: Any, mid: int, reason: ReasonCode, _properties: Properties | None
     ) -> None:
         self._sending -= 1
+        # What a lost connection swallowed the client sends again over the next one, under the same number.
+        if (taken := self._untaken.pop(mid, None)) is not None and not reason.is_failure:
+            taken()
 
     def _on_connect_fail(self) -> None:
         if not self._was_lost:

@@ -3,10 +3,11 @@
 An agent asks the time whenever it connects, so it is told again with every answer to that.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Protocol
 
 from hub.broker.connection import Delivery
+from hub.broker.link.outgoing import Seal, Taken
 from protocols.wire import topics
 from protocols.wire.refusal_reasons import WireError
 
@@ -16,7 +17,7 @@ class Link(Protocol):
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None: ...
     def publish(self, topic: str, sealed: bytes, *, is_kept: bool = False) -> None: ...
-    def publish_latest(self, topic: str, seal: Callable[[], bytes | None], *, of: Hashable) -> None: ...
+    def publish_latest(self, topic: str, seal: Seal, *, of: Hashable, taken: Taken | None = None) -> None: ...
 
 
 class HomesLink:
@@ -36,10 +37,10 @@ class HomesLink:
         self._tell(topic)
         self._link.publish(topic, sealed, is_kept=is_kept)
 
-    def publish_latest(self, topic: str, seal: Callable[[], bytes | None], *, of: Hashable) -> None:
+    def publish_latest(self, topic: str, seal: Seal, *, of: Hashable, taken: Taken | None = None) -> None:
         """The same for a message that takes the place of an earlier one of this topic and `of`, and is sealed later."""
         self._tell(topic)
-        self._link.publish_latest(topic, seal, of=of)
+        self._link.publish_latest(topic, seal, of=of, taken=taken)
 
     def _tell(self, topic: str) -> None:
         certificate = self._certificate

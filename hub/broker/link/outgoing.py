@@ -18,6 +18,9 @@ MAX_LATEST: Final = 20_000
 Seal = Callable[[], bytes | None]
 """Makes the sealed message when its turn has come: a signature costs more than all the waiting. None: say nothing."""
 
+Taken = Callable[[], None]
+"""Called in the link's thread when the broker has acknowledged the message."""
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
@@ -26,6 +29,7 @@ class Waiting:
     topic: str
     seal: Seal
     is_kept: bool
+    taken: Taken | None = None
 
 
 class Outgoing:
@@ -51,7 +55,7 @@ class Outgoing:
             self._singles += 1
             self._waiting[next(self._numbers)] = Waiting(topic, lambda: sealed, is_kept)
 
-    def put_latest(self, topic: str, seal: Seal, *, of: Hashable) -> None:
+    def put_latest(self, topic: str, seal: Seal, *, of: Hashable, taken: Taken | None = None) -> None:
         """Queue a message in place of an earlier one of the same topic and `of`, whose turn in the queue it takes."""
         key = (topic, of)
         with self._lock:
@@ -60,7 +64,7 @@ class Outgoing:
             elif len(self._waiting) - self._singles >= MAX_LATEST:
                 self.dropped += 1
                 return
-            self._waiting[key] = Waiting(topic, seal, is_kept=False)
+            self._waiting[key] = Waiting(topic, seal, is_kept=False, taken=taken)
 
     def take(self) -> Waiting | None:
         """The message whose turn it is; None if none waits."""

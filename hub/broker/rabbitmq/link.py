@@ -14,11 +14,11 @@ from typing import Any, Final
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import AMQPError
+from pika.exceptions import AMQPError, NackError
 
 from hub.broker.access_rules import is_check_topic
 from hub.broker.connection import BrokerAddress, Delivery, LinkCounts
-from hub.broker.link.outgoing import Outgoing, Seal
+from hub.broker.link.outgoing import Outgoing, Seal, Taken, Waiting
 from hub.broker.rabbitmq.definitions import EXCHANGE, routing_key, shard_queue, topic_of
 from protocols.errors import CommonwattError
 from protocols.wire.topics import SHARDS
@@ -34,6 +34,10 @@ HAND_OVER_S: Final = 0.005
 HEARTBEAT_S: Final = 20
 CONNECT_WITHIN_S: Final = 5.0
 LOOK_S: Final = 1.0
+CONFIRMED_AT_ONCE: Final = 20
+"""So many messages that RabbitMQ has to confirm are sent before what came meanwhile gets its turn."""
+
+_LASTING: Final = pika.BasicProperties(delivery_mode=pika.DeliveryMode.Persistent.value)
 PAUSE_FIRST_S: Final = 0.5
 PAUSE_MOST_S: Final = 10.0
 
@@ -138,9 +142,12 @@ class AmqpLink:
         self._outgoing.put(topic, sealed)
         self._wake()
 
-    def publish_latest(self, topic: str, seal: Seal, *, of: Hashable) -> None:
-        """Send once its turn has come, in place of an earlier one of this topic and `of` that was not sent yet."""
-        self._outgoing.put_latest(topic, seal, of=of)
+    def publish_latest(self, topic: str, seal: Seal, *, of: Hashable, taken: Taken | None = None) -> None:
+        """Send once its turn has come, in place of an earlier one of this topic and `of` that was not sent yet.
+
+        `taken` is called in the link's thread if RabbitMQ confirms the message.
+        """
+        self._outgoing.put_latest(topic, seal, of=of, taken=taken)
         self._wake()
 
     def _wake(self) -> None:
@@ -189,6 +196,8 @@ class AmqpLink:
                 self._number, self._owed = self._number + 1, set()
             channel = connection.channel()
             channel.basic_qos(prefetch_count=AT_ONCE)
+            confirming = connection.channel()
+            confirming.confirm_delivery()
             cancelled: list[Any] = []
             channel.add_on_cancel_callback(cancelled.append)
             self._consumers = {}
@@ -199,7 +208,7 @@ class AmqpLink:
             while not self._stops.is_set():
                 connection.process_data_events(time_limit=LOOK_S)
                 self._consume(channel)
-                self._send(channel)
+                self._send(channel, confirming)
                 if cancelled:
                     raise AMQPError("a shard's queue is gone")
         finally:
@@ -215,7 +224,7 @@ class AmqpLink:
         for queue in sorted(wanted - self._consumers.keys()):
             self._consumers[queue] = channel.basic_consume(queue, self._taker(self._number))
 
-    def _send(self, channel: BlockingChannel) -> None:
+    def _send(self, channel: BlockingChannel, confirming: BlockingChannel) -> None:
         with self._lock:
             self._is_waking = False
             returned, settled = self._still_owed(self._returned), self._still_owed(self._settled)
@@ -223,10 +232,18 @@ class AmqpLink:
             channel.basic_reject(tag, requeue=True)
         for tag in settled:
             channel.basic_ack(tag)
-        while (waiting := self._outgoing.take()) is not None:
-            if (sealed := waiting.seal()) is not None:
+        confirmed = 0
+        while confirmed < CONFIRMED_AT_ONCE and (waiting := self._outgoing.take()) is not None:
+            if (sealed := waiting.seal()) is None:
+                continue
+            if waiting.taken is None:
                 channel.basic_publish(EXCHANGE, routing_key(waiting.topic), sealed)
-                self._sent += 1
+            else:
+                _send_confirmed(confirming, waiting, sealed)
+                confirmed += 1
+            self._sent += 1
+        if confirmed == CONFIRMED_AT_ONCE:
+            self._wake()
 
     def _still_owed(self, waiting: deque[Delivery]) -> list[int]:
         """The numbers of these deliveries for which RabbitMQ waits.
@@ -263,6 +280,17 @@ class AmqpLink:
             deliveries = list(self._arrived)
             self._arrived.clear()
         self._deliver(deliveries)
+
+
+def _send_confirmed(channel: BlockingChannel, waiting: Waiting, sealed: bytes) -> None:
+    """Send what is kept elsewhere until RabbitMQ has it. Raises: AMQPError."""
+    try:
+        channel.basic_publish(EXCHANGE, routing_key(waiting.topic), sealed, _LASTING)
+    except NackError:
+        log.debug("RabbitMQ did not take a message to a home: it is sent again")
+    else:
+        if waiting.taken is not None:
+            waiting.taken()
 
 
 def _parameters(host: str, port: int, *, context: ssl.SSLContext, vhost: str) -> pika.ConnectionParameters:

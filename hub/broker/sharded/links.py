@@ -3,12 +3,13 @@
 A message has one sender but may come through any broker: a home that is being moved is heard at the one before.
 """
 
+import threading
 from collections.abc import Collection, Hashable, Sequence
 from dataclasses import asdict
 from typing import Final, Protocol
 
 from hub.broker.connection import Delivery, LinkCounts
-from hub.broker.link.outgoing import Seal
+from hub.broker.link.outgoing import Seal, Taken
 from hub.broker.sharded.directory import Directory
 from protocols.wire.refusal_reasons import WireError
 from protocols.wire.topics import parse_topic
@@ -30,7 +31,7 @@ class OneLink(Protocol):
     def give_back(self, deliveries: Sequence[Delivery]) -> None: ...
     def hear_shards(self, shards: Collection[int]) -> None: ...
     def publish(self, topic: str, sealed: bytes, *, is_kept: bool = False) -> None: ...
-    def publish_latest(self, topic: str, seal: Seal, *, of: Hashable) -> None: ...
+    def publish_latest(self, topic: str, seal: Seal, *, of: Hashable, taken: Taken | None = None) -> None: ...
 
 
 class SeveralLinks:
@@ -106,10 +107,16 @@ class SeveralLinks:
         for link in self._links if is_kept else self._of(topic):
             link.publish(topic, sealed, is_kept=is_kept)
 
-    def publish_latest(self, topic: str, seal: Seal, *, of: Hashable) -> None:
-        """The same for a message that takes the place of an earlier one of this topic and `of`, and is sealed later."""
-        for link in self._of(topic):
-            link.publish_latest(topic, seal, of=of)
+    def publish_latest(self, topic: str, seal: Seal, *, of: Hashable, taken: Taken | None = None) -> None:
+        """The same for a message that takes the place of an earlier one of this topic and `of`, and is sealed later.
+
+        `taken` is called when every broker that it went to has acknowledged it.
+        """
+        links = self._of(topic)
+        if taken is not None and len(links) > 1:
+            taken = _TakenByAll(len(links), taken)
+        for link in links:
+            link.publish_latest(topic, seal, of=of, taken=taken)
 
     def _by_link(self, deliveries: Sequence[Delivery]) -> list[tuple[OneLink, Sequence[Delivery]]]:
         if len(self._links) == 1:
@@ -123,6 +130,20 @@ class SeveralLinks:
         if self._directory is None or agent is None or agent not in self._heard:
             return self._links
         return [self._links[each] for each in {self._heard[agent], self._directory.number_of(agent)}]
+
+
+class _TakenByAll:
+    """Waits for the last of so many calls, each from another thread."""
+
+    def __init__(self, count: int, taken: Taken) -> None:
+        self._left, self._taken, self._lock = count, taken, threading.Lock()
+
+    def __call__(self) -> None:
+        with self._lock:
+            self._left -= 1
+            is_last = self._left == 0
+        if is_last:
+            self._taken()
 
 
 def _agent(topic: str) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Sequence
 
 from hub.broker.connection import Delivery
-from hub.broker.link.outgoing import Seal
+from hub.broker.link.outgoing import Seal, Taken
 from hub.intake.homes_link import Link
 from protocols.wire.refusal_reasons import WireError
 from protocols.wire.topics import parse_topic
@@ -25,9 +25,9 @@ class LeasedLink:
         if is_kept or self._is_ours(topic):
             self._link.publish(topic, sealed, is_kept=is_kept)
 
-    def publish_latest(self, topic: str, seal: Seal, *, of: Hashable) -> None:
+    def publish_latest(self, topic: str, seal: Seal, *, of: Hashable, taken: Taken | None = None) -> None:
         """The same for what takes the place of an earlier message; it is asked once more when its turn has come."""
-        self._link.publish_latest(topic, lambda: seal() if self._is_ours(topic) else None, of=of)
+        self._link.publish_latest(topic, lambda: seal() if self._is_ours(topic) else None, of=of, taken=taken)
 
     def _is_ours(self, topic: str) -> bool:
         try:

@@ -39,7 +39,7 @@ class IntakeSharing:
     def homes(self, certificate: str | None) -> HomesLink:
         """The way to the homes: of this worker's shards alone."""
         homes = HomesLink(LeasedLink(self._link, may_tell=self.shards.may_tell), certificate)
-        self._sender = OutgoingSender(self._hub.store, link=homes, broker=self._link, shards=self.shards)
+        self._sender = OutgoingSender(self._hub.store, link=homes, shards=self.shards)
         return homes
 
     async def run(self) -> None:

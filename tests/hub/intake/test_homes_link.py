@@ -1,8 +1,9 @@
 """Each agent is told the certificate before the first message of a process, and with each answer about the time."""
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 
 from hub.broker.connection import Delivery
+from hub.broker.link.outgoing import Seal, Taken
 from hub.intake.homes_link import HomesLink
 from protocols.wire.topics import downlink_topic
 
@@ -21,8 +22,9 @@ class Recorder:
         agent, kind = topic.split("/")[3], topic.split("/")[5]
         self.sent.append((agent, kind, sealed, is_kept))
 
-    def publish_latest(self, topic: str, seal: Callable[[], bytes], *, of: Hashable) -> None:
-        self.publish(topic, seal())
+    def publish_latest(self, topic: str, seal: Seal, *, of: Hashable, taken: Taken | None = None) -> None:
+        if (sealed := seal()) is not None:
+            self.publish(topic, sealed)
 
 
 def test_the_certificate_goes_first_once_and_with_every_time() -> None:

@@ -5,15 +5,16 @@ import ssl
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from hub.broker.connection import BrokerAddress, Delivery
-from hub.broker.rabbitmq.link import AmqpLink
+from hub.broker.rabbitmq.link import CONFIRMED_AT_ONCE, AmqpLink
 from hub.intake.fair_queues import FairQueues
-from protocols.wire.topics import shard_of, uplink_topic
+from protocols.wire.topics import downlink_topic, shard_of, uplink_topic
 
 pika = pytest.importorskip("pika")
 COOP, SLOWED = "street", "a-x"
@@ -34,9 +35,20 @@ class StrictNode:
         self.consumed: list[str] = []
         self.returned: list[int] = []
         self._woken = threading.Event()
+        self.refuses = 0
+        self.confirmed: list[bytes] = []
 
     def channel(self) -> "StrictNode":
         return self
+
+    def confirm_delivery(self) -> None:
+        """From here on what is published is confirmed or refused before the call returns."""
+
+    def basic_publish(self, _exchange: str, _key: str, body: bytes, properties: Any = None) -> None:
+        if properties is not None and self.refuses:
+            self.refuses -= 1
+            raise pika.exceptions.NackError([])
+        self.confirmed += [body] * (properties is not None)
 
     def basic_qos(self, *, prefetch_count: int) -> None:
         assert prefetch_count > 0
@@ -158,5 +170,32 @@ async def test_a_worker_consumes_its_shards_alone_and_puts_back_what_is_another_
         link.acknowledge(arrived)
         await until(lambda: node.acknowledged == [2] or bool(node.unknown))
         assert (node.returned, node.unknown, sorted(node.consumed)) == ([1], [], ["cw1.street.3.up", "cw1.street.7.up"])
+    finally:
+        await asyncio.to_thread(link.stop)
+
+
+async def test_what_is_kept_until_it_is_taken_is_told_when_the_node_has_confirmed_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made: list[StrictNode] = []
+
+    def connect(parameters: Any) -> StrictNode:
+        made.append(StrictNode(parameters))
+        made[-1].refuses = 1
+        return made[-1]
+
+    monkeypatch.setattr(pika, "BlockingConnection", connect)
+    monkeypatch.setattr("hub.broker.rabbitmq.link._parameters", lambda *_given, **_named: None)
+    link = AmqpLink(coop=COOP, nodes=[("r1", 5671)], context=ssl.create_default_context, deliver=lambda _: None)
+    link.start(BrokerAddress("r1", 5671))
+    count = CONFIRMED_AT_ONCE + 5
+    taken: list[int] = []
+    try:
+        for number in range(count):
+            topic = downlink_topic(COOP, SLOWED, kind="prompt")
+            link.publish_latest(topic, partial(bytes, [number]), of=number, taken=partial(taken.append, number))
+        await until(lambda: len(taken) == count - 1)
+        assert taken == list(range(1, count)), "the first was refused: whoever keeps it sends it again"
+        assert made[0].confirmed == [bytes([number]) for number in range(1, count)]
     finally:
         await asyncio.to_thread(link.stop)

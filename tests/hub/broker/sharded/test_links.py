@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from hub.broker.connection import Delivery, LinkCounts
-from hub.broker.link.outgoing import Seal
+from hub.broker.link.outgoing import Seal, Taken
 from hub.broker.sharded import links as several
 from hub.broker.sharded.directory import Directory, HomesAddress
 from hub.broker.sharded.links import SeveralLinks
@@ -26,6 +26,7 @@ class Link:
         self.connections, self.counts = 1, LinkCounts(connections=1, most_unacknowledged=5, dropped=3)
         self.acknowledged: list[Delivery] = []
         self.published: list[tuple[str, bool]] = []
+        self.untaken: list[Taken] = []
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         self.acknowledged += deliveries
@@ -33,8 +34,10 @@ class Link:
     def publish(self, topic: str, sealed: bytes, *, is_kept: bool = False) -> None:
         self.published.append((topic, is_kept))
 
-    def publish_latest(self, topic: str, seal: Seal, *, of: Hashable) -> None:
+    def publish_latest(self, topic: str, seal: Seal, *, of: Hashable, taken: Taken | None = None) -> None:
         self.published.append((topic, False))
+        if taken is not None:
+            self.untaken.append(taken)
 
 
 def directory() -> Directory:
@@ -77,6 +80,21 @@ def test_a_home_is_told_where_it_belongs_and_where_it_was_heard() -> None:
     assert told(made, LOW[1]) == [0, 1], "not heard yet"
     assert told(made, HIGH[0]) == [0, 1], "it is on its way"
     assert told(made, HIGH[1]) == [1]
+
+
+def test_a_message_is_taken_when_every_broker_that_it_went_to_has_it() -> None:
+    links, made = several_links()
+    taken: list[str] = []
+    topic = downlink_topic(COOP, LOW[0], kind="prompt")
+    links.publish_latest(topic, bytes, of=1, taken=lambda: taken.append("everywhere"))
+    made[0].untaken.pop()()
+    assert taken == []
+    made[1].untaken.pop()()
+    assert taken == ["everywhere"]
+    links.note_heard([from_agent(LOW[0], 0)])
+    links.publish_latest(topic, bytes, of=1, taken=lambda: taken.append("at its own"))
+    made[0].untaken.pop()()
+    assert taken == ["everywhere", "at its own"]
 
 
 def test_the_newest_place_counts_within_one_delivery_too() -> None:

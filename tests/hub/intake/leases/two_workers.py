@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field
 
 from hub.broker.connection import Delivery
+from hub.broker.link.outgoing import Seal, Taken
 from hub.intake.homes_link import HomesLink
 from hub.intake.leases.leased_link import LeasedLink
 from hub.intake.leases.shards import Shards
@@ -27,8 +28,7 @@ class SharedBroker:
     settled: list[Delivery] = field(default_factory=list)
     returned: list[Delivery] = field(default_factory=list)
     hears: frozenset[int] = frozenset()
-    connections: int = 1
-    is_any_connected: bool = True
+    untaken: list[Callable[[], None]] = field(default_factory=list)
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         self.settled.extend(deliveries)
@@ -43,9 +43,17 @@ class SharedBroker:
     def publish(self, topic: str, sealed: bytes, *, is_kept: bool = False) -> None:
         self.sent.append((topic, sealed))
 
-    def publish_latest(self, topic: str, seal: Callable[[], bytes | None], *, of: Hashable) -> None:
+    def publish_latest(self, topic: str, seal: Seal, *, of: Hashable, taken: Taken | None = None) -> None:
         if (sealed := seal()) is not None:
             self.publish(topic, sealed)
+            if taken is not None:
+                self.untaken.append(taken)
+
+    def take(self) -> None:
+        """The broker acknowledges everything that it was sent."""
+        for taken in self.untaken:
+            taken()
+        self.untaken.clear()
 
     def receipts(self) -> list[Receipt]:
         return [
