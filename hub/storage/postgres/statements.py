@@ -37,6 +37,7 @@ _SPELLINGS: Final = tuple(
         (r"\bIN \(\)", "IN (NULL)"),  # an empty list
     )
 )
+_VALUE_GIVEN: Final = re.compile(r"\$(\d+)")
 _VALUE: Final = re.compile(r"'(?:[^']|'')*'|\?(\d*)")
 
 
@@ -57,10 +58,23 @@ def spelled(sql: str) -> str:
     return _VALUE.sub(numbered, sql)
 
 
+_MADE: Final = re.compile(r"(INSERT INTO \w+)\s+(SELECT\b.*?)(\sON CONFLICT\b.*)?", re.DOTALL)
+
+
 def listed(sql: str, kinds: Sequence[str]) -> str:
-    """An INSERT of one row of values, for a list of values of each column instead: `kinds` are the columns' types."""
+    """An INSERT of one row of values, or of what one SELECT makes of them, for a list of each value instead.
+
+    `kinds` are the types of the values.
+    """
     lists = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(kinds, start=1))
     values = f"VALUES ({', '.join(f'${place}' for place in range(1, len(kinds) + 1))})"
-    if sql.count(values) != 1:
-        raise ValueError(f"not an INSERT of one row of values: {sql}")
-    return sql.replace(values, f"SELECT * FROM unnest({lists})")  # noqa: S608 - the types are the server's own words
+    if sql.count(values) == 1:
+        return sql.replace(values, f"SELECT * FROM unnest({lists})")  # noqa: S608 - the types are the server's own words
+    made = _MADE.fullmatch(sql)
+    if made is None:
+        raise ValueError(f"not an INSERT of one row of values, nor of a SELECT: {sql}")
+    insert, select, conflict = made.groups(default="")
+    names = ", ".join(f"v{place}" for place in range(1, len(kinds) + 1))
+    each = _VALUE_GIVEN.sub(r"given.v\1", select)
+    given = f"unnest({lists}) AS given ({names})"
+    return f"{insert} SELECT made.* FROM {given} CROSS JOIN LATERAL ({each}) AS made{conflict}"  # noqa: S608 - as above

@@ -61,7 +61,9 @@ class Connection(ABC):
 
     @abstractmethod
     async def put_rows(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
-        """Run an INSERT of one row of VALUES for each of these rows, all at once; no two of them have the same key.
+        """Run an INSERT of one row of VALUES, or of what one SELECT makes of them, for each of these rows, all at once.
+
+        No two of them give the same key, and none needs what another one writes.
 
         Raises: ConstraintError if the schema refuses one.
         """

@@ -2,14 +2,14 @@
 
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from hub.storage.errors import StoreConflictError
 from hub.storage.fleet_records import AgentClock
 from hub.storage.records import AcceptedMessage, ChainHead, ReadingRow, RefusalCount, RefusedNumber
 from hub.storage.sql.connection import Connection, Transactions
-from hub.storage.sql.periods.keeping import keep_sums
+from hub.storage.sql.periods.keeping import Reading, keep_sums
 from hub.storage.sql.prompts import store_answer
 from hub.storage.sql.short_form import shortened
 from protocols.slots import Slot
@@ -24,7 +24,6 @@ _NEWEST_SQL: Final = """SELECT agent.home_id, max(chain_head.last_slot)
 FROM agent JOIN chain_head ON chain_head.agent = agent.id WHERE agent.home_id IN ({marks}) GROUP BY agent.home_id"""
 _READING: Final = ("home", "measure", "slot", "span", "energy_wh", "mark", "gap")
 _Key = tuple[str, int, Slot, int]
-_Reading = tuple[str, int, Slot, int, int | None, int, int]
 _MESSAGE: Final = (
     *("position", "agent", "epoch", "seq", "kind", "hash", "sealed", "received_at", "first_slot", "last_slot"),
     "refused",
@@ -185,8 +184,10 @@ async def _insert(db: Connection, fresh: Fresh) -> None:
     ((newest,),) = await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM message")
     rows = [(position, *_message_row(*each)) for position, each in enumerate(fresh, start=int(newest) + 1)]
     await db.add_rows("message", _MESSAGE, rows)
-    await _put_readings(db, messages)
-    await keep_sums(db, (each for message in messages for each in message.readings))
+    if readings := _reading_rows(messages):
+        newest = await _newest_slots(db, sorted({home for home, *_ in readings}))
+        await _put_readings(db, readings, newest)
+        await keep_sums(db, readings, newest)
     await db.put_rows(_HEAD_SQL, _head_rows(messages))
     await _insert_if_any(
         db,
@@ -230,18 +231,20 @@ async def _take_answers(db: Connection, messages: Sequence[AcceptedMessage]) -> 
         await store_answer(db, prompt_id, home=message.home, answer=choice, at=at)
 
 
-async def _put_readings(db: Connection, messages: Sequence[AcceptedMessage]) -> None:
-    """Of slots behind all that the home has sent, a reading is there for the first time: nothing is looked for then."""
-    rows = _reading_rows(messages)
-    homes = sorted({home for home, *_ in rows})
+async def _newest_slots(db: Connection, homes: Sequence[str]) -> dict[str, Slot]:
+    """The newest slot that each of these homes has sent a batch for; -1 for one that has sent none."""
     found = await db.execute_fetchall(_NEWEST_SQL.format(marks=",".join("?" * len(homes))), homes)
-    newest = dict.fromkeys(homes, -1) | {str(home): int(slot) for home, slot in found if slot is not None}
+    return dict.fromkeys(homes, -1) | {str(home): int(slot) for home, slot in found if slot is not None}
+
+
+async def _put_readings(db: Connection, rows: Sequence[Reading], newest: Mapping[str, Slot]) -> None:
+    """Of slots behind all that the home has sent, a reading is there for the first time: nothing is looked for then."""
     await db.make_room({slot for _, _, slot, *_ in rows})
     await db.add_rows("reading", _READING, [row for row in rows if row[2] > newest[row[0]]])
     await db.put_rows(_READING_SQL, [row for row in rows if row[2] <= newest[row[0]]])
 
 
-def _reading_rows(messages: Sequence[AcceptedMessage]) -> list[_Reading]:
+def _reading_rows(messages: Sequence[AcceptedMessage]) -> list[Reading]:
     """One row for each key: of several, the one that would be left if they were stored one after the other."""
     best: dict[_Key, ReadingRow] = {}
     for message in messages:

@@ -55,8 +55,14 @@ def test_a_statement_for_lists_of_values() -> None:
     assert listed(sql, ["text", "int8"]) == (
         "INSERT INTO t SELECT * FROM unnest($1::text[], $2::int8[]) ON CONFLICT (a) DO UPDATE SET b = excluded.b"
     )
+    made = "INSERT INTO t\nSELECT a, $2 FROM u WHERE b = $1 AND c > $2\nON CONFLICT (a) DO UPDATE SET b = excluded.b"
+    assert listed(made, ["text", "int8"]) == (
+        "INSERT INTO t SELECT made.* FROM unnest($1::text[], $2::int8[]) AS given (v1, v2) CROSS JOIN LATERAL"
+        " (SELECT a, given.v2 FROM u WHERE b = given.v1 AND c > given.v2) AS made"
+        "\nON CONFLICT (a) DO UPDATE SET b = excluded.b"
+    )
     with pytest.raises(ValueError, match="not an INSERT of one row"):
-        listed("INSERT INTO t SELECT $1", ["text"])
+        listed("UPDATE t SET a = $1", ["text"])
 
 
 def is_beginning(text: str) -> bool:
