@@ -36,8 +36,7 @@ def main() -> int:
         measured = module.measure()
         bars, floors = getattr(module, "BARS", {}), getattr(module, "FLOORS", {})
         broken += broken_bars(name, measured, bars=bars, floors=floors)
-        measured |= {f"{each}_bar": bar for each, bar in {**bars, **floors}.items()}
-        figures[name] = measured
+        figures[name] = measured = {**measured, **bars_beside(measured, bars=bars, floors=floors)}
         for key, value in measured.items():
             print(f"  {key}: {value:.4g}" if isinstance(value, float) else f"  {key}: {value}", flush=True)
     OUTPUT.parent.mkdir(exist_ok=True)
@@ -62,6 +61,19 @@ def broken_bars(
         for figure, floor in floors.items()
         if not measured.get(figure, float("-inf")) >= floor
     ]
+
+
+def bars_beside(
+    measured: Mapping[str, Any], *, bars: Mapping[str, float], floors: Mapping[str, float]
+) -> dict[str, float | bool]:
+    """Each bar and floor, and whether it holds."""
+    found: dict[str, float | bool] = {}
+    for figure, bar in bars.items():
+        found |= {f"{figure}_bar": bar, f"{figure}_holds": not broken_bars("", measured, bars={figure: bar}, floors={})}
+    for figure, floor in floors.items():
+        holds = not broken_bars("", measured, bars={}, floors={figure: floor})
+        found |= {f"{figure}_bar": floor, f"{figure}_holds": holds}
+    return found
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from tests.benchmarks.__main__ import broken_bars
+from tests.benchmarks.__main__ import bars_beside, broken_bars
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,10 @@ from tests.benchmarks.__main__ import broken_bars
 )
 def test_a_broken_bar_is_said(measured: dict[str, float], said: list[str]) -> None:
     assert broken_bars("x", measured, bars={"cost": 4}, floors={"speed": 20}) == said
+    beside = bars_beside(measured, bars={"cost": 4}, floors={"speed": 20})
+    assert beside == {
+        "cost_bar": 4,
+        "cost_holds": not any("cost" in each for each in said),
+        "speed_bar": 20,
+        "speed_holds": not any("speed" in each for each in said),
+    }
