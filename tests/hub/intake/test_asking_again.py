@@ -11,10 +11,13 @@ from hub.broker.connection import Delivery
 from hub.intake import receiver
 from hub.intake.fair_queues import MAX_EACH
 from hub.intake.group.asking_again import ASK_EACH_S, AskingAgain
+from hub.intake.group.receipts import asked_for
 from hub.intake.leases.work import AllAgents
+from hub.intake.state import Rejection
 from hub.storage.errors import StoreError
 from hub.storage.records import AcceptedMessage
 from protocols.wire.receipts import Receipt
+from protocols.wire.refusal_reasons import RefusalReason
 from tests.hub.intake.test_receiver import Bench, bench_on
 from tests.hub.sending_home import SendingHome, open_store
 
@@ -313,3 +316,31 @@ async def test_who_left_while_the_store_was_away_is_asked_for_nothing(tmp_path: 
     assert bench.intake._asking.due_in_s(steady_s=0.0), "it is not due again at once"
     assert bench.broker.sent == []
     await store.close()
+
+
+async def test_a_new_epoch_is_asked_for_from_its_first_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(receiver, "STORE_RETRY_S", 0.0)
+    monkeypatch.setattr(receiver, "ASK_AFTER_FAILURE_S", 0.0)
+    home = SendingHome("h01")
+    store = await open_store(tmp_path, [home])
+    bench = bench_on(store)
+    store_messages = store.store_messages
+
+    async def fails(messages: Sequence[AcceptedMessage]) -> None:
+        raise StoreError("the disk is full")
+
+    await bench.receive(*[home.batch() for _ in range(5)])
+    home.new_epoch()
+    sent = [home.batch() for _ in range(3)]
+    monkeypatch.setattr(store, "store_messages", fails)
+    await bench.receive(*sent)
+    monkeypatch.setattr(store, "store_messages", store_messages)
+    await handled(bench)
+    assert (newest(bench).epoch, newest(bench).through_seq, newest(bench).gaps) == (2, 0, ((1, 3),))
+    await store.close()
+
+
+def test_refused_messages_of_an_agent_get_one_receipt_for_a_group() -> None:
+    refused = [Rejection("a-1", RefusalReason.BROKEN_CHAIN, "", answer_epoch=epoch) for epoch in (3, 1, 2)]
+    silent = Rejection("a-2", RefusalReason.BROKEN_CHAIN, "")
+    assert asked_for([*refused, silent], []) == {("a-1", 2)}

@@ -5,7 +5,10 @@ import asyncio
 import pytest
 
 from hub.job_queue.planning import NO_WORKER
+from hub.job_queue.worker import JobWorker
+from hub.storage.errors import StoreError
 from hub.storage.jobs.queue import QueuedJob, Standing
+from hub.storage.jobs.records import Job, JobRun
 from hub.timetable import JobError, PlannedJob, daily, every, hourly
 from tests.hub.job_queue.workshop import NOON_S, Attempted, Workshop, until, until_true
 
@@ -115,7 +118,11 @@ async def test_a_job_that_no_worker_takes_is_said_and_only_its_newest_due_time_i
     assert workshop.attempted == [Attempted("forecast", 3900, 3900)]
 
 
-async def test_a_worker_that_is_stopped_gives_its_job_back_at_once(workshop: Workshop) -> None:
+async def test_a_worker_that_is_stopped_gives_its_job_back_at_once(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hub.storage.postgres.job_queue.server_queue.AGAIN_S", 3600.0)
+
     async def work(due_s: int) -> None:
         workshop.noted("settlement", due_s)
         if len(workshop.attempted) == 1:
@@ -156,3 +163,39 @@ async def test_a_job_that_a_worker_does_not_know_waits_for_one_that_does(
         return told is not None and told.last_error == ""
 
     await until_true(is_told)
+
+
+async def test_a_job_whose_end_could_not_be_stored_runs_again(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it leaves to be sent goes before it counts as done."""
+    monkeypatch.setattr("hub.storage.postgres.job_queue.server_queue.AGAIN_S", 0.01)
+    store, queue, seen = await workshop.store(), await workshop.queue(), list[str]()
+    put_job = store.put_job
+
+    async def work(_due_s: int) -> None:
+        seen.append("ran")
+
+    async def flush() -> None:
+        seen.append("sent")
+
+    async def fails_once(job: Job, *, run: JobRun | None = None) -> None:
+        if seen == ["ran", "sent"]:
+            seen.append("not stored")
+            raise StoreError("the disk is full")
+        await put_job(job, run=run)
+
+    monkeypatch.setattr(store, "put_job", fails_once)
+    job, queued = PlannedJob("mail", hourly(1), work), QueuedJob("mail", NOON_S, 0)
+    worker = JobWorker([job], store=store, clock=workshop.time.clock, queue=queue, name="here:1", after=flush)
+    workshop.run(worker.run())
+    await queue.put(queued, lane="only mail")
+
+    async def is_gone() -> bool:
+        return await queue.standing(queued) is Standing.GONE
+
+    await until_true(is_gone)
+    assert seen == ["ran", "sent", "not stored", "ran", "sent"]
+    told = await workshop.held("mail")
+    assert told is not None
+    assert (told.last_run_at, told.last_error) == (NOON_S, "")

@@ -25,7 +25,10 @@ async def give_to_another(workshop: Workshop) -> None:
     admin.terminate()
 
 
-async def test_a_worker_whose_job_another_one_was_given_writes_nothing_and_leaves_its_row(workshop: Workshop) -> None:
+@pytest.mark.parametrize("verdict", Verdict)
+async def test_a_worker_whose_job_another_one_was_given_writes_nothing_and_leaves_its_row(
+    workshop: Workshop, verdict: Verdict
+) -> None:
     store, queue = await workshop.store(), await workshop.queue()
     begun, goes_on, refused = asyncio.Event(), asyncio.Event(), list[str]()
 
@@ -38,11 +41,13 @@ async def test_a_worker_whose_job_another_one_was_given_writes_nothing_and_leave
                 await store.put_job(Job("mail", 2, None, "after"))
             except LostJobError as error:
                 refused.append(str(error))
-        return Verdict.DONE
+        return verdict
 
     await queue.put(MAIL, lane="mail")
     working = workshop.run(queue.work(["mail"], take))
     await begun.wait()
+    await queue.withdraw(MAIL)
+    assert await queue.standing(MAIL) is Standing.TAKEN, "what a worker has is not taken out"
     await give_to_another(workshop)
     goes_on.set()
     await until(lambda: bool(refused))

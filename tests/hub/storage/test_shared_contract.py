@@ -11,12 +11,16 @@ from hub.storage.errors import HomesChangedError, LeaseLostError
 from hub.storage.jobs.records import Job
 from hub.storage.records import AcceptedMessage, Agent, Coop, Home, Member
 from hub.storage.shared.records import HomeFacts, HubProcess, Lease, LeaseTable, OutgoingMessage
+from hub.storage.sql.connection import Transactions
+from hub.storage.sql.shared import guarded
+from hub.storage.sql.shared.leases import KEPT_MS
 from protocols.quantities import Measure
 from tests.hub.sending_home import SendingHome
 from tests.hub.storage.backends import OpenBackend
 
 NOW_S = 1_800_000_000.0
 ME = HubProcess("me.intake", "intake", "here", 5, 0, wants_shards=True, agents_ms=7)
+SILENT_SQL = "UPDATE process SET heard_ms = heard_ms - ? WHERE id = ?"
 OTHER = HubProcess("other.intake", "intake", "there", 6, 0)
 AGENT, SECOND = (SendingHome("h01") for _ in range(2))
 
@@ -108,6 +112,17 @@ async def test_what_a_process_says_of_itself_is_kept_until_it_is_gone(store: Sto
     assert (await store.process_reports())[1][0].facts == '{"a": 1}', "a later turn leaves it as it is"
 
 
+async def test_a_process_that_was_not_heard_for_an_hour_is_forgotten(store: Store) -> None:
+    assert isinstance(store, Transactions)
+    processes = [replace(ME, id=name) for name in ("gone", "silent", "me")]
+    for each, silent_ms in zip(processes, (KEPT_MS + 60_000, KEPT_MS - 60_000, 0), strict=True):
+        await take(store, me=each)
+        lines = [(silent_ms, each.id)]
+        await store.write(lambda db, lines=lines: db.executemany(SILENT_SQL, lines))  # type: ignore[misc]
+    table = await take(store, me=processes[2])
+    assert {each.id for each in table.processes} == {"silent", "me"}
+
+
 async def test_messages_wait_by_shard_in_order_until_they_are_forgotten(store: Store) -> None:
     sent = [OutgoingMessage(f"m{number}", number % 2, f"topic/{number}", b"sealed") for number in range(5)]
     for each in sent:
@@ -119,6 +134,9 @@ async def test_messages_wait_by_shard_in_order_until_they_are_forgotten(store: S
     await store.forget_outgoing(["m0", "m1", "m9"])
     assert [each.id for each in (await store.outgoing([0, 1], limit=9))[1]] == ["m2", "m3", "m4"]
     assert (await store.outgoing([], limit=9))[1] == ()
+    assert isinstance(store, Transactions)
+    await store.write(lambda db: db.execute("UPDATE outgoing SET made_ms = made_ms - 60000 WHERE id = 'm4'"))
+    assert [each.id for each in (await store.outgoing([0, 1], limit=9))[1]] == ["m4", "m2", "m3"], "the oldest first"
 
 
 async def test_messages_are_stored_while_what_they_were_judged_by_holds(store: Store) -> None:
@@ -157,3 +175,19 @@ async def test_nothing_of_an_agent_that_is_shut_out_is_stored(store: Store) -> N
     newer = message(1, agent=third.agent)
     await store.store_messages_if([newer], assumed={"h01": vacant})  # its seat works: the new agent has it
     assert (await store.chain_heads()).keys() == {AGENT.agent, third.agent}
+
+
+async def test_of_many_agents_and_homes_each_is_looked_at(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guarded, "AT_ONCE", 1)
+    await store.add_member(Member("m02", "Two", "m2@x.org", "en", False, 1), Home("h02", "Home", "m02"))
+    await store.store_messages_if([message(1), message(1, agent=SECOND.agent, hash=b"2".ljust(32))], assumed={})
+    held = {"h01": HomeFacts({}, {}, {1: None, 2: None}), "h02": HomeFacts({}, {}, {})}
+    for home in held:
+        with pytest.raises(HomesChangedError) as changed:
+            await store.store_messages_if([message(2)], assumed=held | {home: HomeFacts({}, {9: 9}, {})})
+        assert changed.value.homes == {home}
+    assert await store.revoke_agent(SECOND.agent, by="m01", reason="lost") is None
+    with pytest.raises(HomesChangedError):
+        await store.store_messages_if([message(2), message(2, agent=SECOND.agent, hash=b"3".ljust(32))], assumed={})
+    sent_through = HomeFacts({}, {}, {1: None, 2: 10})
+    await store.store_messages_if([message(2)], assumed={"h01": sent_through})  # its seat is vacant from slot 10 on

@@ -139,5 +139,14 @@ def test_a_turn_without_an_answer_is_taken_again_with_a_new_token() -> None:
     assert next_turn(table, me="me", held={}).held[5] == 4
 
 
+def test_what_is_given_back_is_not_taken_again_at_the_same_turn() -> None:
+    """Others have left in between, and this worker has less than its share: it begins the next turn, with its token."""
+    me = HubProcess("me", "intake", "m", 0, 0, wants_shards=True)
+    table = LeaseTable(0, {"shard 05": Lease("shard 05", "me", 3, 10_000)}, (me,))
+    turn = next_turn(table, me="me", held={5: 3}, given_back={5})
+    assert turn.held.keys() == set(range(SHARDS)) - {5}
+    assert [row for row in turn.written if row.name == "shard 05"] == [Lease("shard 05", "", 3, 0)]
+
+
 def test_shards_are_found_in_the_names_of_their_leases() -> None:
     assert shards_in([lease_name(0), lease_name(63), "timetable"]) == {0, 63}

@@ -1,29 +1,32 @@
 """Workers over one store: who has lost a shard writes nothing and signs nothing, and the others go on."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
+from hub.broker.connection import Delivery
+from hub.storage.shared.records import HubProcess, Lease, LeaseTable
 from hub.storage.sqlite.store import SqliteStore
 from protocols.wire.topics import SHARDS, shard_of
 from tests.hub.intake.leases.two_workers import Worker, let_expire
-from tests.hub.sending_home import SendingHome, open_store
+from tests.hub.sending_home import SendingHome, enrol, open_store
 
 
-def apart() -> list[SendingHome]:
-    """Two homes whose agents are in different shards."""
-    first = SendingHome("h01")
-    second = SendingHome("h02")
+def apart(first: SendingHome, home: str = "h01") -> SendingHome:
+    """An agent of this home in another shard."""
+    second = SendingHome(home)
     while shard_of(second.agent) == shard_of(first.agent):
-        second = SendingHome("h02")
-    return [first, second]
+        second = SendingHome(home)
+    return second
 
 
 @pytest.fixture
 async def homes() -> list[SendingHome]:
-    return apart()
+    """Two homes whose agents are in different shards."""
+    first = SendingHome("h01")
+    return [first, apart(first, "h02")]
 
 
 @pytest.fixture
@@ -124,6 +127,59 @@ async def test_who_joins_gets_a_share_once_the_other_has_given_it_up(
         assert await numbers(store, home) == [1]
 
 
+async def test_who_gave_a_share_up_works_on_it_again_when_the_other_has_left(store: SqliteStore) -> None:
+    worker, joining = Worker("a", store), Worker("b", store)
+    for each in (worker, joining, worker, worker, joining):
+        await each.turn()
+    assert len(joining.shards.working) == SHARDS // 2
+    await store.leave(joining.name)
+    await worker.turn()
+    assert worker.shards.working.keys() == set(range(SHARDS))
+
+
+async def test_new_shards_are_heard_when_intake_knows_their_agents_and_not_before(store: SqliteStore) -> None:
+    worker = Worker("a", store)
+    await worker.shards.turn_once()
+    assert worker.work.begin_change()
+    assert worker.broker.hears == frozenset()
+    worker.work.complete_change()
+    assert worker.broker.hears == set(range(SHARDS))
+
+
+async def test_a_topic_that_no_agent_can_have_goes_back(store: SqliteStore) -> None:
+    worker = Worker("a", store)
+    await worker.turn()
+    strange = [
+        Delivery(f"a/b/{shard}/c", b"", 1, n, 1) for n, shard in enumerate(("1" * 5000, "64", "-1", "x", "\u0663"))
+    ]
+    assert worker.work.own(strange) == []
+    assert worker.broker.returned == strange
+
+
+async def test_what_another_workers_new_agent_of_the_home_brought_first_is_brought_once(
+    store: SqliteStore, homes: list[SendingHome]
+) -> None:
+    """This worker does not know that the home has a second agent."""
+    worker, other = Worker("a", store), Worker("b", store)
+    second = apart(homes[0])
+    await worker.turn()
+    await let_expire(store, worker, shards=[shard_of(second.agent)])
+    other.is_deaf = True
+    await other.shards.turn_once()
+    other.is_deaf = False
+    await other.turn()
+    # So that it has no more than the one shard, and the worker keeps all others.
+    await store.write(lambda db: db.execute("UPDATE process SET wants_shards = 0 WHERE id = 'b'"))
+    await worker.turn()
+    await enrol(store, second, member="m01", is_further=True)
+    await other.intake.agents_changed()
+    await other.receive(second.batch())
+    await worker.receive(homes[0].batch())
+    rows = await store.read(lambda db: db.execute_fetchall("SELECT DISTINCT agent FROM measure_source"))
+    assert [row[0] for row in rows] == [second.agent]
+    assert await numbers(store, homes[0]) == [1]
+
+
 async def test_a_new_worker_asks_for_what_is_missing(store: SqliteStore, homes: list[SendingHome]) -> None:
     gone, other = Worker("a", store), Worker("b", store)
     await gone.turn()
@@ -161,6 +217,22 @@ async def test_a_worker_that_is_not_sure_of_its_shards_says_nothing(
     assert [each.through_seq for each in worker.broker.receipts()] == [1, 3]
 
 
+async def test_a_lease_is_counted_from_before_the_question(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    worker, take, agent = Worker("a", store), store.take_turn, SendingHome("h01").agent
+
+    async def slow(own: HubProcess, decide: Callable[[LeaseTable], tuple[Lease, ...]]) -> LeaseTable:
+        table = await take(own, decide)
+        worker.steady[0] += 4
+        return table
+
+    monkeypatch.setattr(store, "take_turn", slow)
+    await worker.turn()
+    worker.steady[0] = 9.9
+    assert worker.shards.may_tell(agent)
+    worker.steady[0] = 10.0
+    assert not worker.shards.may_tell(agent)
+
+
 async def test_a_worker_that_leaves_in_order_gives_everything_back(store: SqliteStore) -> None:
     worker, other = Worker("a", store), Worker("b", store)
     running = asyncio.create_task(worker.shards.run())
@@ -177,7 +249,12 @@ async def test_the_store_knows_which_agents_a_worker_knows(store: SqliteStore) -
     looked = worker.shards.looks_at_agents()
     before_ms = (await store.lease_table()).now_ms
     looked(True)
+    (turned,) = (await store.lease_table()).processes
     await worker.turn()
     (own,) = (await store.lease_table()).processes
-    assert own.agents_ms is not None
-    assert own.agents_ms <= before_ms
+    assert own.agents_ms == turned.heard_ms <= before_ms
+    worker.steady[0] += 1.5
+    worker.shards.looks_at_agents()(True)
+    await worker.turn()
+    (later,) = (await store.lease_table()).processes
+    assert later.agents_ms == own.heard_ms + 1500

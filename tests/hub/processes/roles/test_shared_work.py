@@ -30,6 +30,7 @@ from tests.hub.sending_home import COOP, SendingHome, open_store
 
 HOME = SendingHome("h01")
 TOPIC = downlink_topic(COOP.id, HOME.agent, kind="prompt")
+AGE_SQL = "UPDATE outgoing SET made_ms = made_ms - ? WHERE sealed = ?"
 
 
 @pytest.fixture
@@ -154,16 +155,18 @@ async def test_what_was_not_sent_when_a_shard_was_lost_is_sent_by_the_next_worke
 
 async def test_what_is_a_day_old_is_not_sent_any_more(store: SqliteStore) -> None:
     outgoing = StoredOutgoing(store)
-    outgoing.publish(TOPIC, b"old")
-    await outgoing.flush()
-    await store.write(lambda db: db.execute("UPDATE outgoing SET made_ms = made_ms - ?", (KEPT_MS + 60_000,)))
+    for sealed, age_ms in ((b"old", KEPT_MS + 60_000), (b"of yesterday", 23 * 3_600_000)):
+        outgoing.publish(TOPIC, sealed)
+        await outgoing.flush()
+        lines = [(age_ms, sealed)]
+        await store.write(lambda db, lines=lines: db.executemany(AGE_SQL, lines))  # type: ignore[misc]
     worker = Worker("a", store)
     await worker.turn()
     sender = sender_of(worker, store)
     await sender.look()
     await sender.look()
-    assert worker.broker.sent == []
-    assert (await store.outgoing(range(64), limit=9))[1] == ()
+    assert worker.broker.sent == [(TOPIC, b"of yesterday")]
+    assert [each.sealed for each in (await store.outgoing(range(64), limit=9))[1]] == [b"of yesterday"]
 
 
 async def test_enrolment_waits_until_every_worker_knows_the_agent(
@@ -244,6 +247,21 @@ def test_the_whole_hubs_health_is_put_together_from_every_process() -> None:
     figures = whole_figures({"cpu_s": 0.5}, others)
     assert figures["broker_connected"] is True
     assert (figures["jobs_due"], figures["jobs_done_through_s"], figures["cpu_s"]) == (3, 9, 5.5)
+
+
+def test_what_is_wrong_with_one_process_is_wrong_with_the_whole_hub() -> None:
+    well, unwell = intake(1), replace(intake(2, connected=False), has_cut_off=True, store_problem="the disk is full")
+    for own, told in ((well, unwell), (unwell, well)):
+        worker = report(
+            "w.intake", "intake", heard_ms=NOW_MS,
+            health=as_facts(HubHealth(1.0, intake=told)),
+            figures={"broker_connected": told.broker_connected},
+        )  # fmt: skip
+        others = other_processes(NOW_MS, [worker], own="web.pages")
+        both = with_others(HubHealth(1.0, intake=own), others).intake
+        assert both is not None
+        assert (both.broker_connected, both.has_cut_off, both.store_problem) == (False, True, "the disk is full")
+        assert whole_figures({"broker_connected": own.broker_connected}, others)["broker_connected"] is False
 
 
 def test_the_whole_hub_knows_what_the_machine_found_that_verified_last() -> None:
