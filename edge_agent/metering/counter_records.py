@@ -107,11 +107,15 @@ class SlotBase:
 
 @dataclass(frozen=True, slots=True)
 class CounterReading:
-    """A reading and what the power had summed up to by then. `counter_wh` continues across wraps."""
+    """A reading and what the power had summed up to by then. `counter_wh` continues across wraps.
+
+    `other_wh`: what the device's other register showed in the same answer.
+    """
 
     at_s: float
     counter_wh: int
     mark: WitnessMark | None = None
+    other_wh: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +191,8 @@ def write_memory(base: SlotBase) -> dict[str, Any]:
     if (memory := base.memory) is None:
         return written
     written["reference"] = _write(memory.reference)
+    if memory.reference.other_wh is not None:
+        written["other"] = memory.reference.other_wh
     if memory.former is not None:
         written["former"] = _write(memory.former)
     if memory.is_doubted:
@@ -204,9 +210,9 @@ def read_memory(base: SlotBase, written: Any) -> SlotBase:
     base = replace(base, is_derived=written.get("derived") is True)
     if "reference" not in written:
         return base
-    former, away = written.get("former"), written.get("excursion")
+    former, away, other_wh = written.get("former"), written.get("excursion"), written.get("other")
     memory = CounterMemory(
-        _read(written["reference"]),
+        replace(_read(written["reference"]), other_wh=None if other_wh is None else int(other_wh)),
         None if former is None else _read(former),
         None if away is None else _excursion(*away),
         written.get("doubted") is True,

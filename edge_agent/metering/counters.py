@@ -7,7 +7,6 @@ next boundary closes with one total.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from edge_agent.metering.counter_records import (
@@ -389,11 +388,3 @@ class CounterMeter:
         gap = self._run_reason if self._run_reason != Gap.NONE else Gap.DEVICE_SILENT
         gap = Gap.CLOCK_UNTRUSTED if self._is_time_uncertain else gap
         return ClosedCounterSlot(None, Mark.MISSING, gap, CounterInterval(base.slot, slots, energy_wh))
-
-
-def compare_registers(meters: Mapping[str, CounterMeter], shown: Mapping[str, int | None]) -> None:
-    """Tell each register of one device whether another one in the same answer has fallen: all begin again together."""
-    fallen = {name: meter.has_fallen_to(shown[name]) for name, meter in meters.items()}
-    for name, meter in meters.items():
-        others = {each for other, each in fallen.items() if other != name}
-        meter.known.note_other(True if True in others else False if False in others else None)

@@ -218,13 +218,26 @@ class ReadingComparison:
         """Whether this reading, where the counter may be after long away, may be of another register put in since."""
         if away is None or self.is_doubted or not self.witness.has_worked or not away.stays_off(known):
             return False
-        if self._goes_on_below(away, known, point):
+        if self._goes_on_below(away, known, point) or self._is_of_one_device(known, point):
             return False
         found = self.evidence_between(known, point)
         if not self.is_zero(away.last) and (away.rises > 0 or found.is_whole):
             return not self._is_what_flowed(known, point)
         over_wh = point.counter_wh - known.counter_wh - found.least_wh
         return over_wh > found.loose_wh(self.limits.step_wh) + self._unsure_wh(known, point)
+
+    def _is_of_one_device(self, first: CounterReading, last: CounterReading) -> bool:
+        """Whether the device's other register ran just what the power saw: then neither of the two was exchanged.
+
+        One that has hardly counted, or whose power is too unsure, shows that by chance as well.
+        """
+        first_wh, last_wh = first.other_wh, last.other_wh
+        if first_wh is None or last_wh is None or min(first_wh, last_wh) <= 2 * self.limits.near_wh:
+            return False
+        elapsed_s = last.at_s - first.at_s
+        found = self.witness.since(first.mark, 1 - self.half, elapsed_s=elapsed_s, until=last.mark)
+        tight_wh = found.tight_wh(self.limits.step_wh)
+        return tight_wh <= CLOUDED_WH and abs(last_wh - first_wh - found.energy_wh) <= tight_wh
 
     def _is_what_flowed(self, since: CounterReading, point: CounterReading) -> bool:
         """Whether a rise is what the power saw, if it saw nearly all: then it is right, whatever the registers are."""

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
+from edge_agent.metering.companions import compare_registers, tell_companions
 from edge_agent.metering.counter_records import CounterLimits, ReadingVerdict, SlotBase, read_memory, write_memory
-from edge_agent.metering.counters import ClosedCounterSlot, CounterMeter, compare_registers
+from edge_agent.metering.counters import ClosedCounterSlot, CounterMeter
 from edge_agent.metering.dc_side import DcSide
 from edge_agent.metering.integration import PowerMeter
 from edge_agent.metering.outage_totals import OutageTotals, sum_of_places
@@ -205,7 +206,7 @@ class HomeMeter:
                 if self._shapes and (shape := self._shapes.get((place, name))):
                     shape.confirm_reading(has_begun_again=meter.has_begun_again)
             verdicts.append(verdict)
-        self._tell_companions(list(meters.values()))
+        tell_companions(meters.values())
         worst_first = (ReadingVerdict.SUSPECT, ReadingVerdict.NOTHING, ReadingVerdict.GOOD)
         return next(each for each in worst_first if each in verdicts)
 
@@ -232,20 +233,6 @@ class HomeMeter:
             answer=tuple(sample.counters_wh.get(name) for name in FIELDS_OF_ROLE[place.role]),
             step_wh=max(sample.steps_wh.values(), default=1),
         )
-
-    def _tell_companions(self, meters: list[CounterMeter]) -> None:
-        """A device that was exchanged begins again with all its registers, also with one that stays at 0.
-
-        If one of them has fallen while the device was not read, what flowed then may be in none of them.
-        """
-        for meter in meters:
-            if meter.has_just_fallen:
-                for other in meters:
-                    other.known.note_loss()
-            if meter.has_begun_again and (ended := meter.known.ended):
-                for other in meters:
-                    if other is not meter:
-                        other.known.note_companion(ended.first.at_s)
 
     def _shaped(self, place: MeasuringPoint, name: str, *, sample: Sample, meter: CounterMeter) -> int | None:
         """The counter as read, or refined by power."""

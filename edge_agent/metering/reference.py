@@ -121,11 +121,11 @@ class CounterReference(TurningComparison):
         if self.reference is None:
             if counter_wh == 0 and self.limits.sleeps:
                 return ReadingVerdict.NOTHING
-            self.reference = self.moved = CounterReading(at_s, counter_wh, self.witness.mark())
+            self.reference = self.moved = CounterReading(at_s, counter_wh, self.witness.mark(), self._other_wh)
             return ReadingVerdict.GOOD
         if self.moved is None:
             self.moved = CounterReading(at_s, self.reference.counter_wh, self.witness.mark())
-        shown = CounterReading(at_s, counter_wh, self.witness.mark())
+        shown = CounterReading(at_s, counter_wh, self.witness.mark(), self._other_wh)
         point = self._unwrapped(self.reference, shown, look=self.awaiting)
         fit, before = self._fit(self.reference, point, excess_wh=excess_wh), self._before
         is_one = self.excursion is None or self.excursion.first is self.excursion.last

@@ -24,6 +24,8 @@ class TurningComparison(ReadingComparison):
 
         self._other_fell: bool | None = None
         """Whether another register of the device is below where it was; None if none can tell."""
+        self._other_wh: int | None = None
+        """What it shows."""
         self._others_falls = 0
         """How often since a reading was believed."""
 
@@ -81,9 +83,9 @@ class TurningComparison(ReadingComparison):
         most_wh = found.most_wh + self.limits.max_power_w * unknown_s / 3600
         return turned.counter_wh - known.counter_wh <= 1.1 * most_wh + self.limits.wobble_wh
 
-    def note_other(self, has_fallen: bool | None) -> None:
-        """Whether another register has fallen in the answer that is judged next; None if none can tell."""
-        self._other_fell = has_fallen
+    def note_other(self, has_fallen: bool | None, shown_wh: int | None) -> None:
+        """Whether another register has fallen in the answer that is judged next, and what one shows; None: unknown."""
+        self._other_fell, self._other_wh = has_fallen, shown_wh
 
     def _is_like_a_beginning(self, shown: CounterReading) -> bool:
         """Whether a counter that showed 0 and began there for good would show as little: no more than surely flowed.

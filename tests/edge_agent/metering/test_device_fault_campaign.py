@@ -425,6 +425,10 @@ def test_a_few_hundred_faults_of_every_kind() -> None:
         (7571, Profile("pv", 1), "a boundary three minutes after the old answers of a new register had ended"),
         (9032, Profile("wind", 10), "old answers for two hours, and a restart of the agent as they ended"),
         (9050, Profile("pv", 10, 10 * 2**32), "a new register first read at a boundary, after a silence"),
+        (4851, Profile("battery", 10, 10 * 2**32),
+         "both registers 700 Wh low for 40 minutes, and a restart 11 minutes after they were back"),
+        (4921, Profile("battery", 10, 10 * 2**32),
+         "one register a tenth for 40 minutes, the other right, and a restart five minutes after it was back"),
     ],
 )  # fmt: skip
 def test_what_a_campaign_once_found(seed: int, profile: Profile, why: str) -> None:
