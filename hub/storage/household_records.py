@@ -80,13 +80,24 @@ def known_together(lives: Iterable[tuple[str, str]]) -> dict[str, str]:
     >>> known_together([("h1", "m1"), ("h2", "m1"), ("h2", "m2"), ("h3", "m2"), ("h4", "m4")])
     {'h1': 'h1', 'h2': 'h1', 'h3': 'h1', 'h4': 'h4'}
     """
+    above: dict[str, str] = {}
     of_person: dict[str, str] = {}
-    first: dict[str, str] = {}
     for home, person in sorted(lives):
-        one, other = first.setdefault(home, home), of_person.setdefault(person, home)
-        keep, drop = min(one, first[other]), max(one, first[other])
-        first = {each: keep if held == drop else held for each, held in first.items()}
-    return first
+        one, other = _top(above, above.setdefault(home, home)), _top(above, of_person.setdefault(person, home))
+        above[max(one, other)] = min(one, other)
+    return {home: _top(above, home) for home in above}
+
+
+def _top(above: dict[str, str], home: str) -> str:
+    """The first home of those linked with this one. What lies between is linked to it directly, so that each is gone
+    through once.
+    """
+    top = home
+    while above[top] != top:
+        top = above[top]
+    while home != top:
+        above[home], home = top, above[home]
+    return top
 
 
 def new_member(
