@@ -1,8 +1,10 @@
-"""What each job of the timetable that reads all homes costs on a store, and how many commits it takes."""
+"""What each job of the timetable that reads all homes costs on a store, and how long it stops the event loop."""
 
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -12,27 +14,38 @@ from hub.core.ledger.run_calendar import RunCalendar
 from hub.forecasts.frames import ForecastRequest
 from hub.forecasts.job import HORIZON_SLOTS, ForecastJob
 from hub.forecasts.street_totals import StreetService, StreetTotalsJob
+from hub.forecasts.thinning import ThinningJob
+from hub.moving_out.leavers import LeaversJob
+from hub.notices.about_money import MoneyNotices
+from hub.notices.about_trouble import WatchNotices
+from hub.prompts.delivery import PromptSender
 from hub.prompts.job import PromptEffectJob, PromptJob
 from hub.quality.findings import check_days_quality
 from hub.quality.scale_findings import QualityStores
 from hub.settlement_job import SettlementJob
-from hub.storage.records import PromptRow
+from hub.statements.credit_notices import CreditsJob, CreditsSender
+from hub.statements.own_days import OwnDays
 from hub.storage.sql.connection import Connection
 from hub.storage.sqlite.store import SqliteStore
 from protocols.slots import slots_of_day, start_of
+from protocols.timeline import Clock
 from tests.benchmarks.growth.grown_store import ENERGY, LAST_DAY, MESSAGES, NOW_SLOT, READINGS, measures_of
-from tests.benchmarks.growth.walked_pages import cpu_ms
+from tests.benchmarks.growth.stopped_loop import Stops, forget_most_rss, most_rss_mb, watched
 from tests.hub.settled_street import COOP, KEY
 
 HOUR_SLOTS: Final = 4
+HOURLY: Final = ("forecast reading", "prompts", "street totals", "mail about trouble", "mail about money")
+NIGHTLY: Final = ("night", "prompt effects", "old forecasts", "moved-out homes", "credits")
 
 
 @dataclass(frozen=True, slots=True)
-class JobCost:
-    """Of one job: CPU milliseconds and commits."""
+class Cost:
+    """Of one job or page: CPU milliseconds, commits, how long it stopped the loop, the most memory of the process."""
 
     ms: float
     commits: int
+    stops: Stops
+    rss_mb: float
 
 
 class SureForecaster:
@@ -53,38 +66,59 @@ class SureForecaster:
         )
 
 
-async def jobs_cost(store: SqliteStore, *, homes: int) -> dict[str, JobCost]:
+class NoBroker:
+    """In place of the link to the broker, which is another part's."""
+
+    def publish(self, topic: str, sealed: bytes) -> None: ...
+
+
+async def jobs_cost(store: SqliteStore, *, homes: int) -> dict[str, Cost]:
     """Each job once, for its second due time: what it keeps between two runs is kept by then."""
-    found: dict[str, JobCost] = {}
+    found: dict[str, Cost] = {}
 
-    async def cost(name: str, work: Callable[[], Awaitable[object]]) -> None:
+    async def cost(job: str, due_s: int) -> None:
         before = store.commits
-        ms = await cpu_ms(work)
-        found[name] = JobCost(ms, store.commits - before)
+        forget_most_rss()
+        began_s = time.process_time()
+        stops = await watched(lambda: jobs[job](due_s))
+        spent_ms = 1000 * (time.process_time() - began_s)
+        found[job] = Cost(spent_ms, store.commits - before, stops, most_rss_mb())
 
-    async def send(row: PromptRow) -> bool:
-        return bool(row.id)
-
-    forecast = ForecastJob(store, worker=SureForecaster(), tz=COOP.tz)
-    prompts = PromptJob(store, forecasts=forecast, send=send, tz=COOP.tz)
-    totals = StreetTotalsJob(StreetService(store, tz=COOP.tz))
-    effects = PromptEffectJob(store, tz=COOP.tz)
-    night = SettlementJob(store, tz=COOP.tz, calendar=RunCalendar(), key=KEY, quality_check=_check)
+    jobs = _jobs(store)
     hour_s = start_of(NOW_SLOT - NOW_SLOT % HOUR_SLOTS)
-    for job in (forecast, prompts, totals):
-        await job(hour_s)
+    for name in HOURLY:
+        await jobs[name](hour_s)
     await _arrive(store, range(NOW_SLOT, NOW_SLOT + HOUR_SLOTS), homes=homes)
-    hour_s += 3600
-    await cost("forecast reading", lambda: forecast(hour_s))
-    await cost("prompts", lambda: prompts(hour_s))
-    await cost("street totals", lambda: totals(hour_s))
-    await night(_midnight_s(LAST_DAY))
-    await effects(_midnight_s(LAST_DAY))
+    for name in HOURLY:
+        await cost(name, hour_s + 3600)
+    for name in NIGHTLY:
+        await jobs[name](_midnight_s(LAST_DAY))
     end = range(NOW_SLOT + HOUR_SLOTS, slots_of_day(LAST_DAY + timedelta(days=1), COOP.tz).stop)
     await _arrive(store, end, homes=homes)
-    await cost("night", lambda: night(_midnight_s(LAST_DAY + timedelta(days=1))))
-    await cost("prompt effects", lambda: effects(_midnight_s(LAST_DAY + timedelta(days=1))))
+    for name in NIGHTLY:
+        await cost(name, _midnight_s(LAST_DAY + timedelta(days=1)))
     return found
+
+
+def _jobs(store: SqliteStore) -> dict[str, Callable[[int], Awaitable[None]]]:
+    forecast = ForecastJob(store, worker=SureForecaster(), tz=COOP.tz)
+    link, clock = NoBroker(), Clock(real=lambda: float(_midnight_s(LAST_DAY + timedelta(days=1))))
+    send = CreditsSender(coop=COOP.id, key=KEY, link=link).send
+    return {
+        "forecast reading": forecast,
+        "prompts": PromptJob(
+            store, forecasts=forecast, send=PromptSender(store, coop=COOP.id, key=KEY, link=link).send, tz=COOP.tz
+        ),
+        "street totals": StreetTotalsJob(StreetService(store, tz=COOP.tz)),
+        "mail about trouble": WatchNotices(store, folder=Path(), plans_backup=False, clock=clock),
+        "mail about money": MoneyNotices(store, tz=COOP.tz, clock=clock),
+        "night": SettlementJob(store, tz=COOP.tz, calendar=RunCalendar(), key=KEY, quality_check=_check),
+        "prompt effects": PromptEffectJob(store, tz=COOP.tz),
+        "old forecasts": ThinningJob(store, tz=COOP.tz),
+        "moved-out homes": LeaversJob(store),
+        # Between two hundred notices it waits for the broker, which is no work.
+        "credits": CreditsJob(store, days=OwnDays(store), send=send, tz=COOP.tz, clock=clock, pause_s=0.0),
+    }
 
 
 def _midnight_s(day: date) -> int:

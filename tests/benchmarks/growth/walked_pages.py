@@ -2,8 +2,9 @@
 
 import gc
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 import httpx
@@ -33,25 +34,25 @@ BOARD_MEMBER: Final = "m01"
 
 async def pages_ms(store: SqliteStore, *, tries: int = 3) -> dict[str, float]:
     """CPU milliseconds of each page, the least of a few tries: what is kept between views is warm by then."""
+    return {page: min([await cpu_ms(ask) for _ in range(tries)]) async for page, ask in walked_pages(store)}
+
+
+async def walked_pages(store: SqliteStore) -> AsyncIterator[tuple[str, Callable[[], Awaitable[None]]]]:
+    """Each page with a way to ask for it: those of a member, then those of the board."""
     parts = replace(parts_over(store, now_s=NOW_S), coop=COOP, street=StreetService(store, tz=COOP.tz))
     transport = httpx.ASGITransport(app=build_app(parts))
-    found: dict[str, float] = {}
     for member, pages in ((MEMBER, OWN_PAGES), (BOARD_MEMBER, BOARD_PAGES)):
         async with httpx.AsyncClient(transport=transport, base_url="http://hub.example") as browser:
             await store.add_sign_in(hash_token(member), member_id=member, expires_at=NOW_S + 60)
             origin = {"origin": "http://hub.example"}
             assert (await browser.post(f"/sign-in/{member}", headers=origin)).status_code == 303
             for page in pages:
-                found[page] = min([await _one(browser, page) for _ in range(tries)])
-    return found
+                yield page, partial(_view, browser, page)
 
 
-async def _one(browser: httpx.AsyncClient, page: str) -> float:
-    async def ask() -> None:
-        answer = await browser.get(page)
-        assert answer.status_code == 200, f"{page}: {answer.status_code} {answer.text[:200]}"
-
-    return await cpu_ms(ask)
+async def _view(browser: httpx.AsyncClient, page: str) -> None:
+    answer = await browser.get(page)
+    assert answer.status_code == 200, f"{page}: {answer.status_code} {answer.text[:200]}"
 
 
 async def cpu_ms(work: Callable[[], Awaitable[object]]) -> float:

@@ -8,11 +8,10 @@ import asyncio
 import json
 import sys
 import time
-from asyncio import events
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -23,6 +22,7 @@ from hub.storage.postgres.store import PostgresStore
 from protocols.slots import start_of
 from protocols.timeline import Clock
 from protocols.wire.topics import uplink_topic
+from tests.benchmarks.growth.stopped_loop import LongestStep, most_rss_mb
 from tests.benchmarks.postgres_backlog.signed import Backlog, signed, street_home
 from tests.hub.sending_home import COOP, FIRST_SLOT
 
@@ -64,21 +64,6 @@ class FileLink:
         self.receipts += 1
 
 
-class LongestStep:
-    """The most CPU time that the event loop's thread spent in one step, in which nothing else got a turn."""
-
-    def __init__(self) -> None:
-        self.spent_s = 0.0
-        run = events.Handle._run
-
-        def timed(handle: Any) -> None:
-            began_s = time.thread_time()
-            run(handle)
-            self.spent_s = max(self.spent_s, time.thread_time() - began_s)
-
-        events.Handle._run = timed  # type: ignore[method-assign]
-
-
 async def _take(file: Path, backlog: Backlog, address: StoreAddress) -> dict[str, float]:
     topics = [uplink_topic(COOP.id, street_home(number).agent, kind="batch") for number in range(backlog.homes)]
     now_s = float(start_of(FIRST_SLOT + backlog.each + 1))
@@ -103,12 +88,6 @@ async def _take(file: Path, backlog: Backlog, address: StoreAddress) -> dict[str
     running.cancel()
     await store.close()
     return figures
-
-
-def most_rss_mb() -> float:
-    """The most memory this process has had, in MB of 1,000,000 bytes."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / 1e6
 
 
 if __name__ == "__main__":
