@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-import os
 import random
 import signal
-import sys
 from collections.abc import Awaitable
 from dataclasses import replace
 from datetime import date, datetime, timedelta
@@ -18,12 +16,12 @@ import pytest
 from hub.settlement_job import SettlementJob
 from hub.storage.contract import Store
 from hub.storage.jobs.queue import QueuedJob, Standing
+from tests.hub.job_queue.blows import LOST_AFTER_S, end, is_struck, struck
 from tests.hub.job_queue.struck_worker import settlement
 from tests.hub.job_queue.workshop import WITHIN_S, Workshop, until_true
 from tests.hub.settled_street import COOP, KEY, Street, arrivals_of, fill_street, open_street
 
 FIRST: Final = date(2026, 6, 1)
-LOST_AFTER_S: Final = 1.0
 KILLS: Final = 50
 DAYS: Final = 7
 SURE: Final = 7
@@ -45,18 +43,6 @@ async def books_of(store: Store) -> tuple[object, ...]:
         for row in await store.attestations(("day-root", "month-run"))
     ]
     return entries, runs, documents
-
-
-async def struck(workshop: Workshop, *, how: str, at: int, before: bool) -> asyncio.subprocess.Process:
-    told = {
-        "dsn": workshop.address.dsn, "schema": workshop.address.schema, "now_s": workshop.time.now_s,
-        "lost_after_s": LOST_AFTER_S, "how": how, "at": at, "before": before,
-    }  # fmt: skip
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.hub.job_queue.struck_worker", json.dumps(told)),
-        stderr=asyncio.subprocess.PIPE,
-        env=dict(os.environ, PYTHONPATH="."),
-    )
 
 
 async def settled_undisturbed(folder: Path, *, days: int) -> tuple[object, ...]:
@@ -115,18 +101,6 @@ async def _either(*answers: Awaitable[bool]) -> bool:
     return any([await each for each in answers])
 
 
-async def is_struck(child: asyncio.subprocess.Process) -> bool:
-    """Whether it has ended or stands still."""
-    return child.returncode is not None or _state(child.pid) in ("T", "Z")
-
-
-def _state(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return "Z"
-
-
 @pytest.mark.campaign
 @pytest.mark.timeout(1800)
 async def test_a_week_with_fifty_killed_workers_has_the_books_of_a_week_without(
@@ -152,11 +126,7 @@ async def test_a_week_with_fifty_killed_workers_has_the_books_of_a_week_without(
             at, before = (dice.randint(1, 2), True) if blow < SURE else (dice.randint(1, 5), dice.random() < 0.5)
             child = await struck(workshop, how="kill", at=at, before=before)
             await until_true(lambda child=child, is_over=is_over: _either(is_struck(child), is_over()))
-            is_killed = child.returncode is not None or _state(child.pid) == "Z"
-            killed += is_killed
-            if not is_killed:
-                child.kill()
-            await child.wait()
+            killed += await end(child)
         whole = await workshop.worker([settlement(street.store)], lost_after_s=LOST_AFTER_S)  # type: ignore[arg-type]
         await until_true(is_over)
         whole.cancel()

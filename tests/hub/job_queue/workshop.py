@@ -20,6 +20,10 @@ NOON_S: Final = int(datetime(2026, 6, 16, 12, 0, tzinfo=UTC).timestamp())
 WITHIN_S: Final = 60.0
 
 
+async def _nothing() -> None:
+    """After a job that leaves nothing on its way."""
+
+
 class MovedTime:
     """A clock that stands still until the test moves it."""
 
@@ -75,11 +79,16 @@ class Workshop:
         return made
 
     async def worker(
-        self, jobs: Sequence[PlannedJob], name: str = "here:1", *, lost_after_s: float = 30.0
+        self,
+        jobs: Sequence[PlannedJob],
+        name: str = "here:1",
+        *,
+        lost_after_s: float = 30.0,
+        after: Callable[[], Awaitable[None]] = _nothing,
     ) -> asyncio.Task[None]:
         """A worker that has begun; cancel it to stop it."""
         queue = await self.queue(lost_after_s=lost_after_s)
-        made = JobWorker(jobs, store=await self.store(), clock=self.time.clock, queue=queue, name=name)
+        made = JobWorker(jobs, store=await self.store(), clock=self.time.clock, queue=queue, name=name, after=after)
         return self.run(made.run())
 
     def run(self, work: Awaitable[None]) -> asyncio.Task[None]:
