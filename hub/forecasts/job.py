@@ -9,12 +9,12 @@ import numpy as np
 
 from hub.core.forecasting.forecaster import Forecast, ForecastInputError, History
 from hub.core.forecasting.weather_table import WeatherTable
-from hub.core.homes.consents import homes_allowing, open_homes
 from hub.core.ledger.run_calendar import RunCalendar
 from hub.core.neighbourhood import MEASURES, Neighbourhood, counted_measures, estimate_neighbourhood
 from hub.core.rules.group_size import GroupRule
 from hub.forecasts.frames import ForecastRequest
 from hub.forecasts.kept_sums import KeptSums
+from hub.forecasts.sharing import shared_measures
 from hub.forecasts.street_totals import GroupStores, day_group
 from hub.forecasts.worker import ForecastWorkerError
 from hub.storage.contract import ForecastStore, MemberStore, ReadingStore, StreetStore
@@ -100,9 +100,8 @@ class ForecastJob:
         slots = range(now_slot - HISTORY_DAYS * SLOTS_PER_DAY, now_slot)
         # The day's group, as on Today: a consent given or withdrawn during the day does not show in the next forecast.
         group = await day_group(self._store, now_slot, tz=self._tz)
-        consents = await self._store.consents(lasting_at=start_of(now_slot))
-        persons = await self._store.known_together()
-        rule = GroupRule(open_homes(consents, slot=now_slot), self._plants, persons)
+        shared = await shared_measures(self._store, ACCESS.purpose, slot=now_slot, lasting_at=start_of(now_slot))
+        rule = GroupRule(shared.open_homes, self._plants, await self._store.known_together())
         if group and not rule.allows(group):
             return ()  # members may not see it, nor prompts made from it: it would be about one to four homes
         hood = await read_neighbourhood(
@@ -153,19 +152,13 @@ async def read_neighbourhood(
     decided as at `now_slot`, or at the end of `slots`: a forecast is compared with the same sum as it is made from.
     `kept` are the sums from the last time.
     """
-    consents, last = await store.consents(lasting_at=start_of(slots.stop)), slots.stop - 1
-    homes = {measure: homes_allowing(consents, access.purpose, slot=last, measure=measure) for measure in MEASURES}
-    if group is not None:
-        homes = {measure: tuple(home for home in names if home in group) for measure, names in homes.items()}
+    last_slot, end_s = slots.stop - 1, start_of(slots.stop)
+    shared = await shared_measures(store, access.purpose, slot=last_slot, lasting_at=end_s)
+    homes = {measure: names if group is None else names & group for measure, names in shared.homes.items()}
     now_slot = slots.stop if now_slot is None else now_slot
-    usual = range(now_slot - USUAL_SLOTS, now_slot)
-    reported = await store.reporting_homes(MEASURES, slots=usual)
-    sending = {
-        measure: {home for sent in reported[measure].values() for home in sent} & set(names)
-        for measure, names in homes.items()
-    }
-    persons = await store.known_together()
-    counted = counted_measures(sending, GroupRule(open_homes(consents, slot=last), plants, persons))
+    sent = await store.sending_homes(MEASURES, slots=range(now_slot - USUAL_SLOTS, now_slot))
+    sending = {measure: sent[measure] & names for measure, names in homes.items()}
+    counted = counted_measures(sending, GroupRule(shared.open_homes, plants, await store.known_together()))
     summed = {measure: tuple(sorted(homes[measure])) for measure in counted.measures if homes[measure]}
     sums = await (kept or KeptSums(store)).read(summed, slots=slots, access=access)
     hood = estimate_neighbourhood(sums, slots=len(slots), left_in_use=counted.left_in_use)

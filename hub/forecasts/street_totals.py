@@ -4,13 +4,13 @@ The group of a day is fixed when the day begins. Within the day it changes only 
 late or withdraws, the slots concerned are published without it and four others, or not at all.
 """
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Container, Mapping, Sequence, Set
 from typing import Final, Protocol
 
 import numpy as np
 
-from hub.core.homes.consents import homes_allowing, open_homes
 from hub.core.neighbourhood import (
     MADE,
     MEASURES,
@@ -21,8 +21,9 @@ from hub.core.neighbourhood import (
 )
 from hub.core.rules.group_size import GroupRule
 from hub.core.rules.street_groups import slot_group
+from hub.forecasts.sharing import shared_measures
 from hub.storage.contract import BookStore, MemberStore, ReadingStore, StreetStore
-from hub.storage.records import Access, HoodSeries
+from hub.storage.records import Access, HomeSeries, HoodSeries
 from hub.storage.street_records import StreetTotal, StreetTotals
 from protocols.quantities import Measure
 from protocols.slots import SLOTS_PER_UTC_DAY, Slot, day_of, slot_of, start_of
@@ -53,26 +54,25 @@ class StreetService:
     async def totals(self, slots: range, *, now_slot: Slot) -> StreetTotals:
         """The published totals of these slots, after publishing those that have become possible."""
         store = self._store
-        consents = await store.consents(lasting_at=start_of(now_slot))
-        allowed = {m: frozenset(homes_allowing(consents, ACCESS.purpose, slot=now_slot, measure=m)) for m in MEASURES}
+        shared = await shared_measures(store, ACCESS.purpose, slot=now_slot, lasting_at=start_of(now_slot))
+        allowed = shared.homes
         homes = await day_group(store, now_slot, tz=self._tz) & allowed[GRID[0]] & allowed[GRID[1]]
-        persons = await store.known_together()
-        rule = GroupRule(open_homes(consents, slot=now_slot), self._plants, persons)
-        reported = await store.reporting_homes(MEASURES, slots=slots)
-        everybody = _ever(reported, GRID)
+        rule = GroupRule(shared.open_homes, self._plants, await store.known_together())
+        sending = await store.sending_homes(MEASURES, slots=slots)
+        everybody = sending[GRID[0]] | sending[GRID[1]]
         # Production that a home keeps to itself is in no sum, so that home hides nobody.
-        usual = {m: _ever(reported, [m]) & homes & allowed[m] for m in MEASURES}
+        usual = {m: sending[m] & homes & allowed[m] for m in MEASURES}
         makers = frozenset[str]().union(*(usual[m] for m in MADE))
         counted = counted_measures(usual, rule)
         counted_makers = frozenset[str]().union(*(usual[m] for m in counted.made))
         if not rule.allows(makers):
             counted_makers = makers  # too few homes make power for any total
         known = await store.street_totals(slots=slots)
+        asked = self._unpublished(slots, known, now_slot=now_slot, settled=await store.last_settled_day() or "")
+        reported = await store.reporting_homes(MEASURES, slots=asked) if asked else {}
         groups: dict[frozenset[str], list[Slot]] = {}
-        settled = await store.last_settled_day() or ""
-        for slot in range(slots.start, min(slots.stop, now_slot)):
-            # What a settlement published may not be added to later: the difference could show a home.
-            if slot in known or day_of(slot, self._tz).isoformat() <= settled:
+        for slot in asked:
+            if slot in known:
                 continue
             ready = homes & reported[GRID[0]].get(slot, frozenset()) & reported[GRID[1]].get(slot, frozenset())
             if ready != homes & everybody and slot >= now_slot - LATE_SLOTS:
@@ -84,16 +84,28 @@ class StreetService:
         fresh: list[StreetTotal] = []
         for group, chosen in groups.items():
             of = _measures_in(group, counted=counted, usual=usual, rule=rule)
-            series = await self._read(slots, {m: group & allowed[m] for m in of.measures})
-            hidden = await self._hidden(chosen, {m: group & allowed[m] for m in of.measures}, usual=usual, rule=rule)
+            within = {m: group & allowed[m] for m in of.measures}
+            part = range(min(chosen), max(chosen) + 1)
+            series = await self._read(part, within)
+            hidden = await self._hidden(chosen, within, usual=usual, rule=rule)
             even = [slot for slot in chosen if slot not in hidden]
-            fresh += _totals(series, even, group=group, usual=usual, reported=reported, slots=slots, rule=rule, of=of)
+            fresh += _totals(series, even, group=group, usual=usual, reported=reported, slots=part, rule=rule, of=of)
         if fresh:
             await store.add_street_totals(fresh)
             known = await store.street_totals(slots=slots)
         whole = slot_group(everybody or homes, homes, makers=counted_makers, rule=rule)
         sources = frozenset(m for m in MADE if rule.allows(usual[m]))
         return StreetTotals(slots, known, homes, makers, whole is not None, sources, counted.in_use(usual))
+
+    def _unpublished(self, slots: range, known: Container[Slot], *, now_slot: Slot, settled: str) -> range:
+        """The slots from the first to the last one that may still be published; what is known may lie between."""
+        # What a settlement published may not be added to later: the difference could show a home.
+        due = [
+            slot
+            for slot in range(slots.start, min(slots.stop, now_slot))
+            if slot not in known and day_of(slot, self._tz).isoformat() > settled
+        ]
+        return range(due[0], due[-1] + 1) if due else range(0)
 
     async def _read(self, slots: range, homes: Mapping[Measure, Set[str]]) -> dict[Measure, HoodSeries]:
         by_homes: dict[frozenset[str], list[Measure]] = {}
@@ -118,22 +130,10 @@ class StreetService:
         Where one to four homes have each kind of production, also those in which only one to four make anything: by
         night the street's production would be its few turbines'.
         """
-        has_few_of_each = all(usual[measure] and not rule.allows(usual[measure]) for measure in MADE)
         slots = range(min(chosen), max(chosen) + 1)
-        sums: dict[str, dict[Slot, dict[str, int]]] = {name: defaultdict(dict) for name in ("made", "used", "grid")}
         wanted = {home: [m for m, names in homes.items() if home in names] for home in sorted(homes[GRID[0]])}
-        for home, found in (await self._store.homes_series(wanted, slots=slots, access=ACCESS)).items():
-            wh = {m: np.maximum(found[m].energy_wh, 0) if m in found else np.zeros(len(slots)) for m in MEASURES}
-            grid = wh[Measure.GRID_IMPORT] - wh[Measure.GRID_EXPORT]
-            made = sum((wh[measure] for measure in MADE), start=np.zeros(len(slots)))
-            used = grid + made + wh[Measure.BATTERY_DISCHARGE] - wh[Measure.BATTERY_CHARGE]
-            for name, values in (("made", made), ("used", used), ("grid", grid)):
-                for slot, value in zip(slots, values.tolist(), strict=True):
-                    sums[name][slot][home] = round(value)
-        uneven = {slot for slot in chosen if any(rule.is_uneven(parts[slot]) for parts in sums.values())}
-        making = {slot: {home for home, wh in sums["made"][slot].items() if wh} for slot in chosen}
-        few = {slot for slot, names in making.items() if has_few_of_each and names and not rule.allows(names)}
-        return frozenset(uneven | few)
+        found = await self._store.homes_series(wanted, slots=slots, access=ACCESS)
+        return await asyncio.to_thread(_hidden_slots, found, chosen, slots, usual=usual, rule=rule)
 
 
 class StreetTotalsJob:
@@ -150,14 +150,34 @@ class StreetTotalsJob:
 
 async def day_group(store: GroupStores, now_slot: Slot, *, tz: str) -> frozenset[str]:
     """The homes whose values the street's totals and forecasts use on this slot's day, fixed by the first who asks."""
-    consents = await store.consents(lasting_at=start_of(now_slot))
-    sharing = [set(homes_allowing(consents, ACCESS.purpose, slot=now_slot, measure=m)) for m in GRID]
+    shared = await shared_measures(store, ACCESS.purpose, slot=now_slot, lasting_at=start_of(now_slot))
     day = day_of(now_slot, tz).isoformat()
-    return frozenset(await store.fix_street_day(day, homes=sorted(set.intersection(*sharing))))
+    sharing = shared.homes[GRID[0]] & shared.homes[GRID[1]]
+    return frozenset(await store.fix_street_day(day, homes=sorted(sharing)))
 
 
-def _ever(reported: Reported, measures: Sequence[Measure]) -> frozenset[str]:
-    return frozenset(home for m in measures for homes in reported[m].values() for home in homes)
+def _hidden_slots(
+    series: Mapping[str, Mapping[Measure, HomeSeries]],
+    chosen: Sequence[Slot],
+    slots: range,
+    *,
+    usual: Mapping[Measure, frozenset[str]],
+    rule: GroupRule,
+) -> frozenset[Slot]:
+    has_few_of_each = all(usual[measure] and not rule.allows(usual[measure]) for measure in MADE)
+    sums: dict[str, dict[Slot, dict[str, int]]] = {name: defaultdict(dict) for name in ("made", "used", "grid")}
+    for home, found in series.items():
+        wh = {m: np.maximum(found[m].energy_wh, 0) if m in found else np.zeros(len(slots)) for m in MEASURES}
+        grid = wh[Measure.GRID_IMPORT] - wh[Measure.GRID_EXPORT]
+        made = sum((wh[measure] for measure in MADE), start=np.zeros(len(slots)))
+        used = grid + made + wh[Measure.BATTERY_DISCHARGE] - wh[Measure.BATTERY_CHARGE]
+        for name, values in (("made", made), ("used", used), ("grid", grid)):
+            for slot, value in zip(slots, values.tolist(), strict=True):
+                sums[name][slot][home] = round(value)
+    uneven = {slot for slot in chosen if any(rule.is_uneven(parts[slot]) for parts in sums.values())}
+    making = {slot: {home for home, wh in sums["made"][slot].items() if wh} for slot in chosen}
+    few = {slot for slot, names in making.items() if has_few_of_each and names and not rule.allows(names)}
+    return frozenset(uneven | few)
 
 
 def _measures_in(

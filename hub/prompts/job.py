@@ -9,13 +9,13 @@ from typing import Final, Protocol
 import numpy as np
 
 from hub.core.forecasting.forecaster import Forecast, History
-from hub.core.homes.consents import homes_allowing
+from hub.core.homes.consents import HomeConsents, homes_allowing
 from hub.core.neighbourhood import MEASURES, MeasureSums, estimate_neighbourhood
 from hub.core.prompting.effect import local_day, measured_effect
 from hub.core.prompting.prompter import propose
 from hub.core.prompting.terms import MemberHistory, PromptProposal, PromptRules
 from hub.storage.contract import MemberStore, PromptStore, ReadingStore
-from hub.storage.records import Access, HomeSeries, PromptRow
+from hub.storage.records import Access, Home, HomeSeries, PromptRow
 from protocols.quantities import Measure
 from protocols.slots import Slot, slot_of, start_of
 
@@ -90,19 +90,8 @@ class PromptJob:
             await self._send(row)
 
     async def _members(self, earlier: Sequence[PromptRow], *, now_slot: Slot) -> list[MemberHistory]:
-        asked: dict[str, list[PromptRow]] = defaultdict(list)
-        for prompt in earlier:
-            asked[prompt.home].append(prompt)
-        willing = set(homes_allowing(await self._store.consents(lasting_at=start_of(now_slot)), PURPOSE, slot=now_slot))
-        return [
-            MemberHistory(
-                member=home.member_id,
-                home=home.id,
-                is_willing=home.id in willing,
-                earlier_prompts=tuple(asked[home.id]),
-            )
-            for home in await self._store.homes()
-        ]
+        consents = await self._store.consents(lasting_at=start_of(now_slot))
+        return await asyncio.to_thread(_histories, await self._store.homes(), consents, earlier, now_slot)
 
 
 class PromptEffectJob:
@@ -150,6 +139,24 @@ class PromptEffectJob:
                 if effect.moved_wh is not None and effect.uncertainty_wh is not None:
                     found[prompt.id] = effect.moved_wh, effect.uncertainty_wh
         return found
+
+
+def _histories(
+    homes: Sequence[Home], consents: HomeConsents, earlier: Sequence[PromptRow], now_slot: Slot
+) -> list[MemberHistory]:
+    asked: dict[str, list[PromptRow]] = defaultdict(list)
+    for prompt in earlier:
+        asked[prompt.home].append(prompt)
+    willing = set(homes_allowing(consents, PURPOSE, slot=now_slot))
+    return [
+        MemberHistory(
+            member=home.member_id,
+            home=home.id,
+            is_willing=home.id in willing,
+            earlier_prompts=tuple(asked[home.id]),
+        )
+        for home in homes
+    ]
 
 
 def _is_due(prompt: PromptRow, now_slot: Slot) -> bool:

@@ -13,6 +13,7 @@ from hub.books.view import read_books
 from hub.core.ledger.entries import Entry, read_entry
 from hub.core.ledger.run_calendar import days_of, month_of
 from hub.core.statements.month import booked_amounts
+from hub.core.statements.shown_runs import ShownRuns
 from hub.statements.months import StatementEdition, editions
 from hub.statements.publication import PublicationStores, RunPublication
 from hub.storage.records import Access, Coop, EntryRow
@@ -51,16 +52,21 @@ class OwnDays:
         name = day.isoformat()
         shown = await self._publication.shown(name, edition.runs[name], tz=coop.tz)
         rows = await self._store.entries_of_day(name)
-        booked = await asyncio.to_thread(_by_member, rows, edition.ledger_position)
-        slots, found = slots_of_day(day, coop.tz), {}
-        for member, entries in booked.items():
-            hidden = set(shown.keys[shown.for_member(member) + 1 :])
-            own = [entry for entry in entries if entry.run not in hidden]
-            amounts = booked_amounts(own, member)
-            energies = [amounts[line] for line in ("received", "sold", "imported", "exported")]
-            if any(entry.unit == "Wh" for entry in own) and all(0 <= each <= MAX_ENERGY_WH for each in energies):
-                found[member] = CreditDay(slots.start, len(slots), bool(edition.month_run), *energies)
-        return found
+        return await asyncio.to_thread(_own_days, slots_of_day(day, coop.tz), rows, edition, shown)
+
+
+def _own_days(
+    slots: range, rows: Sequence[EntryRow], edition: StatementEdition, shown: ShownRuns
+) -> dict[str, CreditDay]:
+    found = {}
+    for member, entries in _by_member(rows, edition.ledger_position).items():
+        hidden = set(shown.keys[shown.for_member(member) + 1 :])
+        own = [entry for entry in entries if entry.run not in hidden]
+        amounts = booked_amounts(own, member)
+        energies = [amounts[line] for line in ("received", "sold", "imported", "exported")]
+        if any(entry.unit == "Wh" for entry in own) and all(0 <= each <= MAX_ENERGY_WH for each in energies):
+            found[member] = CreditDay(slots.start, len(slots), bool(edition.month_run), *energies)
+    return found
 
 
 def _by_member(rows: Sequence[EntryRow], until_position: int | None) -> dict[str, list[Entry]]:

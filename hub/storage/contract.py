@@ -367,6 +367,10 @@ class StreetStore(Protocol):
         """Which homes have a usable quarter-hour value, by measure and slot; no value is read."""
         ...
 
+    async def sending_homes(self, measures: Sequence[Measure], *, slots: range) -> dict[Measure, frozenset[str]]:
+        """The same, in any of these slots: it reads one row of a home instead of all."""
+        ...
+
 
 class Store(
     MemberStore,

@@ -2,13 +2,14 @@
 
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from hub.storage.records import Appliance, PromptRow
-from hub.storage.sql.connection import Connection, Transactions
+from hub.storage.sql.connection import Connection, Row, Transactions
 from protocols.slots import start_of
 
 ANSWERS: Final = ("yes", "no", "never_appliance")
@@ -95,7 +96,8 @@ class SqlPrompts(Transactions):
         sql, values = (_PROMPTS_SQL, place) if home is None else (_HOME_PROMPTS_SQL, (home, *place))
         async with self.reading() as db:
             rows = await db.execute_fetchall(sql, values)
-        return tuple(_prompt(tuple(row)) for row in rows)
+        # Not by the event loop: each has a text of reasons, and there may be thousands.
+        return await asyncio.to_thread(_prompts, rows)
 
     async def answer_prompt(self, prompt_id: str, *, home: str, answer: str, at: int) -> str | None:
         """Refused if the prompt is unknown, belongs to another home, has expired or has a later answer."""
@@ -146,7 +148,11 @@ async def store_answer(db: Connection, prompt_id: str, *, home: str, answer: str
     return None
 
 
-def _prompt(row: tuple[Any, ...]) -> PromptRow:
+def _prompts(rows: Sequence[Row]) -> tuple[PromptRow, ...]:
+    return tuple(_prompt(row) for row in rows)
+
+
+def _prompt(row: Row) -> PromptRow:
     values = list(row)
     values[9] = tuple((str(text), int(value)) for text, value in json.loads(row[9]))
     return PromptRow(*values)

@@ -293,6 +293,22 @@ async def test_hood_sums_leave_out_partial_values_and_other_homes(store: Store) 
     assert not only.homes.any()
 
 
+async def test_a_home_sends_a_measure_while_a_usable_quarter_hour_of_it_lies_in_the_slots(store: Store) -> None:
+    partial = reading(50, home="h02", mark=Mark.PARTIAL, gap=Gap.DEVICE_SILENT)
+    hourly = reading(40, at=3, home="h02", measure=PV, span=4)
+    await store.store_messages(
+        [
+            message(1, reading(7), reading(8, at=2), reading(3, at=2, measure=PV, mark=Mark.DERIVED)),
+            message(1, partial, hourly, agent="a-2"),
+        ]
+    )
+    slots = range(SLOT, SLOT + 4)
+    assert await store.sending_homes([IMPORT, PV, EXPORT], slots=slots) == {IMPORT: {"h01"}, PV: {"h01"}, EXPORT: set()}
+    by_slot = await store.reporting_homes([IMPORT, PV], slots=slots)
+    assert by_slot == {IMPORT: {SLOT: {"h01"}, SLOT + 2: {"h01"}}, PV: {SLOT + 2: {"h01"}}}
+    assert (await store.sending_homes([IMPORT], slots=range(SLOT + 1, SLOT + 2)))[IMPORT] == frozenset()
+
+
 async def test_settlement_takes_counter_values_of_members_only(store: Store) -> None:
     await store.add_member(Member("m00", "Late", "l@x.org", "en", False, start_of(SLOT + 2)), Home("h00", "H", "m00"))
     await store.store_messages(

@@ -1,11 +1,13 @@
 """What a home's agents bring and allow,: the source of each meter, and the newest consent of each seat."""
 
+import asyncio
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import Final
 
 from hub.core.homes.consents import AgentConsent
 from hub.core.homes.measure_sources import MeterSource, measures_of
-from hub.storage.sql.connection import Connection, Transactions
+from hub.storage.sql.connection import Connection, Row, Transactions
 from protocols.quantities import Measure
 
 _SOURCES_SQL: Final = """SELECT s.home, s.measure, s.agent, agent.seat, s.first_slot, s.since_at, s.after_position
@@ -14,6 +16,16 @@ _CONSENTS_SQL: Final = """SELECT home, seat, version, document FROM consent AS c
     (SELECT max(version) FROM consent WHERE home = c.home AND seat = c.seat) ORDER BY home, seat"""
 _LIVE_SQL: Final = "SELECT home_id, seat FROM agent WHERE revoked_at IS NULL"
 _ENDED_SQL: Final = "SELECT home.id FROM home JOIN member ON member.id = home.member_id WHERE member.left_at <= ?"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The rows from which the consents of homes are put together."""
+
+    consents: list[Row]
+    sources: list[Row]
+    live: list[Row]
+    ended: list[Row]
 
 
 async def meter_sources(db: Connection) -> list[MeterSource]:
@@ -37,31 +49,15 @@ class SqlHomeAgents(Transactions):
 
     async def consents(self, *, lasting_at: int | None = None) -> dict[str, tuple[AgentConsent, ...]]:
         """The consents of each home's seats; with `lasting_at`, of members at that time."""
-        ended: set[str] = set()
         async with self.reading() as db:
-            held = {
-                (str(row[0]), int(row[1])): (int(row[2]), bytes(row[3]))
-                for row in await db.execute_fetchall(_CONSENTS_SQL)
-            }
-            sources = await meter_sources(db)
-            live = {(str(home), int(seat)) for home, seat in await db.execute_fetchall(_LIVE_SQL)}
-            if lasting_at is not None:
-                ended = {str(row[0]) for row in await db.execute_fetchall(_ENDED_SQL, (lasting_at,))}
-        newest = {(each.home, each.meter): each.seat for each in sources}
-        brings: dict[tuple[str, int], set[Measure]] = defaultdict(set)
-        for (home, meter), seat in newest.items():
-            brings[home, seat] |= measures_of(meter)
-        counting: dict[str, set[int]] = defaultdict(set)
-        sent: dict[str, set[int]] = defaultdict(set)
-        for home, seat in live | brings.keys():
-            counting[home].add(seat)
-        for home, seat in held:
-            sent[home].add(seat)
-        return {
-            # Seats with a working agent or with a measure that nobody took over since; else every seat with a consent.
-            home: _of_home(home, counting.get(home) or sent[home], held=held, brings=brings)
-            for home in sorted(sent.keys() - ended)
-        }
+            found = _Found(
+                consents=await db.execute_fetchall(_CONSENTS_SQL),
+                sources=await db.execute_fetchall(_SOURCES_SQL),
+                live=await db.execute_fetchall(_LIVE_SQL),
+                ended=[] if lasting_at is None else await db.execute_fetchall(_ENDED_SQL, (lasting_at,)),
+            )
+        # Not by the event loop: there may be very many homes.
+        return await asyncio.to_thread(_by_home, found)
 
     async def consent_bytes(self, home: str, *, seat: int = 1) -> tuple[int, bytes] | None:
         """The newest (version, document) of one seat of a home, or None."""
@@ -71,6 +67,27 @@ class SqlHomeAgents(Transactions):
                 (home, seat),
             )
         return next(((int(row[0]), bytes(row[1])) for row in rows), None)
+
+
+def _by_home(found: _Found) -> dict[str, tuple[AgentConsent, ...]]:
+    held = {(str(row[0]), int(row[1])): (int(row[2]), bytes(row[3])) for row in found.consents}
+    live = {(str(home), int(seat)) for home, seat in found.live}
+    newest = {(str(row[0]), Measure(row[1])): int(row[3]) for row in found.sources}
+    brings: dict[tuple[str, int], set[Measure]] = defaultdict(set)
+    for (home, meter), seat in newest.items():
+        brings[home, seat] |= measures_of(meter)
+    counting: dict[str, set[int]] = defaultdict(set)
+    sent: dict[str, set[int]] = defaultdict(set)
+    for home, seat in live | brings.keys():
+        counting[home].add(seat)
+    for home, seat in held:
+        sent[home].add(seat)
+    ended = {str(row[0]) for row in found.ended}
+    return {
+        # Seats with a working agent or with a measure that nobody took over since; else every seat with a consent.
+        home: _of_home(home, counting.get(home) or sent[home], held=held, brings=brings)
+        for home in sorted(sent.keys() - ended)
+    }
 
 
 def _of_home(
