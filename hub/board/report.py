@@ -19,8 +19,9 @@ from hub.core.neighbourhood import Neighbourhood
 from hub.core.settlement.period import Settlement, settle
 from hub.forecasts.job import read_neighbourhood
 from hub.forecasts.street_totals import day_group
-from hub.storage.contract import ForecastStore, PromptStore, StreetStore
+from hub.storage.contract import ForecastStore, PromptStore
 from hub.storage.records import Access, ForecastRow, RunRow
+from hub.storage.street_records import StreetStore
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import Slot, slots_of_day
 

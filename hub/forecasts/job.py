@@ -17,8 +17,9 @@ from hub.forecasts.kept_sums import KeptSums
 from hub.forecasts.sharing import shared_measures
 from hub.forecasts.street_totals import GroupStores, day_group
 from hub.forecasts.worker import ForecastWorkerError
-from hub.storage.contract import ForecastStore, MemberStore, ReadingStore, StreetStore
+from hub.storage.contract import ForecastStore, MemberStore, ReadingStore
 from hub.storage.records import Access, ForecastRow
+from hub.storage.street_records import StreetStore
 from hub.timetable import JobError
 from protocols.slots import Slot, day_of, slot_of, start_of
 

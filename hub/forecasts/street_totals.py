@@ -22,9 +22,9 @@ from hub.core.neighbourhood import (
 from hub.core.rules.group_size import GroupRule
 from hub.core.rules.street_groups import slot_group
 from hub.forecasts.sharing import shared_measures
-from hub.storage.contract import BookStore, MemberStore, ReadingStore, StreetStore
+from hub.storage.contract import BookStore, MemberStore, ReadingStore
 from hub.storage.records import Access, HomeSeries, HoodSeries
-from hub.storage.street_records import StreetTotal, StreetTotals
+from hub.storage.street_records import StreetStore, StreetTotal, StreetTotals
 from protocols.quantities import Measure
 from protocols.slots import SLOTS_PER_UTC_DAY, Slot, day_of, slot_of, start_of
 

@@ -44,10 +44,11 @@ from hub.statements.booked_day import settled_day
 from hub.statements.publication import RunPublication
 from hub.statements.script import script_text
 from hub.storage.access_records import AccessLog
-from hub.storage.contract import FindingStore, ObjectionStore, StreetStore
+from hub.storage.contract import FindingStore, ObjectionStore
 from hub.storage.records import Access, EntryRow, Home, Member
 from hub.storage.rule_records import RunEntries, StoredRule
 from hub.storage.rule_records import day_of as rule_day_of
+from hub.storage.street_records import StreetStore
 from protocols.errors import RequestError
 from protocols.hub_keys import HubSigner
 from protocols.quantities import Mark, Measure

@@ -16,8 +16,8 @@ from hub.core.settlement.allocation_record import read_record
 from hub.core.settlement.pool_series import pool_series
 from hub.core.statements.seals import Seals
 from hub.core.statements.shown_runs import ShownRuns, VisibleRuns, choose_runs
-from hub.storage.contract import StreetStore
 from hub.storage.records import Access, RunRow
+from hub.storage.street_records import StreetStore
 from protocols.errors import RequestError
 from protocols.quantities import Measure
 from protocols.slots import Slot, slots_of_day

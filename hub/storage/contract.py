@@ -49,7 +49,7 @@ from hub.storage.records import (
 )
 from hub.storage.rule_records import RuleStore, StoredRule
 from hub.storage.shared.records import SharedStore
-from hub.storage.street_records import ManyHomesStore, OldOutlookStore, RunGroup, StreetTotal
+from hub.storage.street_records import ManyHomesStore, OldOutlookStore, StreetStore
 from protocols.quantities import Measure
 from protocols.slots import Slot
 
@@ -343,33 +343,6 @@ class FindingStore(ConnectionAgreementStore, Protocol):
         ...
 
     async def slot_decisions(self, *, slots: range) -> tuple[SlotDecision, ...]: ...
-
-
-class StreetStore(Protocol):
-    """Street totals as published, with the groups behind them; append-only."""
-
-    async def fix_street_day(self, day: str, *, homes: Sequence[str]) -> tuple[str, ...]:
-        """The day's group: these homes, unless the day has a group already."""
-        ...
-
-    async def fix_run_group(self, run_key: str, *, homes: Sequence[str], plants: Sequence[str]) -> RunGroup:
-        """The run's group: these homes and plants may be seen in its numbers, unless the run has a group already."""
-        ...
-
-    async def add_street_totals(self, rows: Sequence[StreetTotal]) -> None:
-        """Publish totals; a slot that has one already keeps it."""
-        ...
-
-    async def street_totals(self, *, slots: range) -> dict[Slot, StreetTotal]: ...
-    async def reporting_homes(
-        self, measures: Sequence[Measure], *, slots: range
-    ) -> dict[Measure, dict[Slot, frozenset[str]]]:
-        """Which homes have a usable quarter-hour value, by measure and slot; no value is read."""
-        ...
-
-    async def sending_homes(self, measures: Sequence[Measure], *, slots: range) -> dict[Measure, frozenset[str]]:
-        """The same, in any of these slots: it reads one row of a home instead of all."""
-        ...
 
 
 class Store(
