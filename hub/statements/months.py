@@ -14,7 +14,6 @@ from typing import Final, Protocol
 import numpy as np
 
 from hub.books.billed_meters import uncertified_meter
-from hub.books.days import SettlementStores
 from hub.books.membership_days import KeptMembership
 from hub.books.runs import first_day, marked_days
 from hub.books.settled_readings import windows_of
@@ -41,14 +40,13 @@ from hub.core.statements.seals import Seals
 from hub.core.statements.shown_runs import VisibleRuns
 from hub.money.bills import KeptBills
 from hub.statements.booked_day import settled_day
-from hub.statements.publication import RunPublication
+from hub.statements.publication import PublicationStores, RunPublication
 from hub.statements.script import script_text
 from hub.storage.access_records import AccessLog
 from hub.storage.contract import FindingStore, ObjectionStore
 from hub.storage.records import Access, EntryRow, Home, Member
 from hub.storage.rule_records import RunEntries, StoredRule
 from hub.storage.rule_records import day_of as rule_day_of
-from hub.storage.street_records import StreetStore
 from protocols.errors import RequestError
 from protocols.hub_keys import HubSigner
 from protocols.quantities import Mark, Measure
@@ -66,7 +64,7 @@ NEXT_RUN: Final = "a newer run that is not published yet"
 HELD_BACK: Final = "a correction of fewer than five homes"
 
 
-class StatementStores(SettlementStores, AccessLog, ObjectionStore, FindingStore, StreetStore, Protocol):
+class StatementStores(PublicationStores, AccessLog, ObjectionStore, FindingStore, Protocol):
     """The parts of the store that a statement reads."""
 
 
