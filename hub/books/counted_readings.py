@@ -3,13 +3,14 @@
 For a look at readings beside settlement; a day's settlement reads its own inputs.
 """
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Protocol
 
 from hub.books.stored_rules import read_rule
-from hub.core.rules.derived_energy import NO_DERIVED
+from hub.core.rules.derived_energy import NO_DERIVED, DerivedRule
 from hub.core.rules.rulebook import Rule
 from hub.storage.contract import BookStore, ReadingStore
 from hub.storage.records import Access, SettlementInputs
@@ -47,12 +48,19 @@ async def counted_inputs(
     """The readings of these slots, with what was derived and counts by each day's rule. The access is logged."""
     inputs = await store.settlement_inputs(slots=slots, access=access)
     by_rule = {NO_DERIVED: inputs}
-    surplus_wh, demand_wh, derived = inputs.surplus_wh.copy(), inputs.demand_wh.copy(), inputs.derived.copy()
-    for day in rules:
-        wanted = day.rule.derived
+    for wanted in (day.rule.derived for day in rules):
         if wanted not in by_rule:
             by_rule[wanted] = await store.settlement_inputs(slots=slots, access=access, derived=wanted)
-        counted, here = by_rule[wanted], slice(day.slots.start - slots.start, day.slots.stop - slots.start)
+    return inputs if len(by_rule) == 1 else await asyncio.to_thread(_by_each_rule, by_rule, slots, rules)
+
+
+def _by_each_rule(
+    by_rule: Mapping[DerivedRule, SettlementInputs], slots: range, rules: Sequence[DayRule]
+) -> SettlementInputs:
+    inputs = by_rule[NO_DERIVED]
+    surplus_wh, demand_wh, derived = inputs.surplus_wh.copy(), inputs.demand_wh.copy(), inputs.derived.copy()
+    for day in rules:
+        counted, here = by_rule[day.rule.derived], slice(day.slots.start - slots.start, day.slots.stop - slots.start)
         surplus_wh[here], demand_wh[here] = counted.surplus_wh[here], counted.demand_wh[here]
         derived[here] = counted.derived[here]
     return replace(inputs, surplus_wh=surplus_wh, demand_wh=demand_wh, derived=derived)

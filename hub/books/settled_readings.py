@@ -149,14 +149,21 @@ def readings_of(inputs: SettlementInputs) -> Readings:
     """The store's rows as readings for hub.core. A member takes part from the first to the last slot of membership."""
     slots = range(inputs.first_slot, inputs.first_slot + inputs.surplus_wh.shape[0])
     columns = np.flatnonzero(inputs.present.any(axis=0))
+    if len(columns) == len(inputs.members):
+        surplus_wh, demand_wh, present, derived = inputs.surplus_wh, inputs.demand_wh, inputs.present, inputs.derived
+    else:
+        surplus_wh, demand_wh = (
+            np.ascontiguousarray(each[:, columns]) for each in (inputs.surplus_wh, inputs.demand_wh)
+        )
+        present, derived = inputs.present[:, columns], inputs.derived[:, columns]
     members = tuple(inputs.members[column] for column in columns)
     return Readings(
         members=members,
         slots=tuple(slots),
-        surplus_wh=np.ascontiguousarray(inputs.surplus_wh[:, columns]),
-        demand_wh=np.ascontiguousarray(inputs.demand_wh[:, columns]),
-        windows=windows_of(members, inputs.present[:, columns], slots),
-        marks=_derived_marks(members, inputs.derived[:, columns] & inputs.present[:, columns], slots),
+        surplus_wh=surplus_wh,
+        demand_wh=demand_wh,
+        windows=windows_of(members, present, slots),
+        marks=_derived_marks(members, derived & present, slots),
     )
 
 

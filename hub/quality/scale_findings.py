@@ -21,7 +21,7 @@ from hub.core.quality.home_checks import Finding
 from hub.core.quality.scale_changes import DAYS, DAYS_BEFORE, MANY_DAYS, StreetDays, find_scale_changes
 from hub.core.settlement.prepared_readings import membership
 from hub.storage.contract import ForecastStore
-from hub.storage.records import Access, HomeSeries
+from hub.storage.records import Access, HomeSeries, SettlementInputs
 from protocols.quantities import Mark, Measure
 from protocols.slots import SLOT_S, SLOTS_PER_HOUR, SLOTS_PER_UTC_DAY, start_of
 
@@ -58,18 +58,13 @@ async def scale_findings(
         return []
     reach = range(slots.stop - length * SLOTS_PER_UTC_DAY, slots.stop)
     rules = await rules_of_days(store, reach, tz=(await store.coop()).tz)
-    readings = readings_of(await counted_inputs(store, reach, rules=rules, access=GRID_ACCESS))
-    is_known = membership(readings) & (readings.demand_wh >= 0) & (readings.surplus_wh >= 0)
-    net = np.where(is_known, readings.demand_wh - readings.surplus_wh, np.nan)
+    inputs = await counted_inputs(store, reach, rules=rules, access=GRID_ACCESS)
     home_of = {home.member_id: home.id for home in await store.homes()}
-    homes = [home_of[member] for member in readings.members]
-    told = {home for home in homes if set(MADE) <= set(allowed.get(home, ()))}
+    told = {home for home in home_of.values() if set(MADE) <= set(allowed.get(home, ()))}
+    homes, net = await asyncio.to_thread(_net_wh, inputs, home_of, told)
+    del inputs
     made = await _made_by(store, homes, told, reach)
-    for column, home in enumerate(homes):
-        if home not in told and (readings.surplus_wh[:, column] > 0).any():
-            net[:, column] = _nights_only(net[:, column])
-    shape = (length, SLOTS_PER_UTC_DAY, len(homes))
-    street = StreetDays(net.reshape(shape), made.reshape(shape), (await _heat(store, reach)).reshape(shape[:2]))
+    street = StreetDays(_by_day(net), _by_day(made), (await _heat(store, reach)).reshape(length, SLOTS_PER_UTC_DAY))
     changes = await asyncio.to_thread(find_scale_changes, homes, street)
     if not changes:
         return []
@@ -98,17 +93,43 @@ async def _days_known(store: QualityStores, day: date) -> int:
     return 0 if first is None else min((day - first).days + 1, MANY_DAYS + DAYS_BEFORE)
 
 
+def _net_wh(inputs: SettlementInputs, home_of: Mapping[str, str], told: Container[str]) -> tuple[list[str], Floats]:
+    """The homes, and what each drew less what it gave, NaN where that is unknown. Shape: (homes, slots)."""
+    readings = readings_of(inputs)
+    inside, homes = membership(readings), [home_of[member] for member in readings.members]
+    # A home's values lie one after the other: they are gone through home by home.
+    net = np.empty((len(homes), len(readings.slots)))
+    for column, home in enumerate(homes):
+        demand_wh, surplus_wh = readings.demand_wh[:, column], readings.surplus_wh[:, column]
+        is_known = inside[:, column] & (demand_wh >= 0) & (surplus_wh >= 0)
+        net[column] = np.where(is_known, demand_wh - surplus_wh, np.nan)
+        if home not in told and (surplus_wh > 0).any():
+            net[column] = _nights_only(net[column])
+    return homes, net
+
+
+def _by_day(values: Floats) -> Floats:
+    """(homes, slots) seen as (days, slots of the day, homes)."""
+    return np.moveaxis(values.reshape(len(values), -1, SLOTS_PER_UTC_DAY), 0, 2)
+
+
 async def _made_by(store: QualityStores, homes: Sequence[str], told: Container[str], reach: range) -> Floats:
-    """What each home made itself, in Wh; 0 for those not told. Shape: (slots, homes)."""
-    made = np.zeros((len(reach), len(homes)))
-    columns = {home: column for column, home in enumerate(homes) if home in told}
-    readable = list(columns)
+    """What each home made itself, in Wh; 0 for those not told. Shape: (homes, slots)."""
+    made = np.zeros((len(homes), len(reach)))
+    rows = {home: row for row, home in enumerate(homes) if home in told}
+    readable = list(rows)
     for first in range(0, len(readable), HOMES_AT_ONCE):
         part = readable[first : first + HOMES_AT_ONCE]
         series = await store.homes_series(dict.fromkeys(part, tuple(MADE)), slots=reach, access=HOOD_ACCESS)
-        for home, own in series.items():
-            made[:, columns[home]] = _made(own, reach)
+        await asyncio.to_thread(_put_made, made, series, rows, reach)
     return made
+
+
+def _put_made(
+    made: Floats, series: Mapping[str, Mapping[Measure, HomeSeries]], rows: Mapping[str, int], reach: range
+) -> None:
+    for home, own in series.items():
+        made[rows[home]] = _made(own, reach)
 
 
 def _made(series: Mapping[Measure, HomeSeries], reach: range) -> Floats:

@@ -36,6 +36,7 @@ MANY_DAYS: Final = 28
 DAYS_BEFORE: Final = 42
 LEAST_DAYS: Final = 21
 LEAST_HOMES: Final = 5
+HOMES_AT_ONCE: Final = 100
 HABIT_WEIGHT: Final = 0.06
 HABIT_WEIGHT_OF_A_MAKER: Final = 0.12
 STREET_WEIGHT: Final = 0.8
@@ -115,7 +116,11 @@ def scale_change(
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """A home's last days and what is usual for it. Shape: [days, 96] but for the densities."""
+    """A home's last days and what is usual for it. Shape: [days, 96] but for the densities.
+
+    `as_counted` is the logarithm of how likely the use is if the meter counts as before, `is_below` where that use is
+    less than nothing, and `weight` how much each quarter hour says, 0 for nothing.
+    """
 
     net_wh: Floats
     made_wh: Floats
@@ -124,29 +129,22 @@ class _Case:
     use_densities: Floats
     step_densities: Floats | None
     is_maker: bool
+    as_counted: Floats
+    is_below: Bools
+    weight: Floats
 
     def evidence(self, factor: float) -> float:
         """The evidence for this factor, in nats; below zero it speaks against."""
         return self._by_use(factor) + self._by_steps(factor)
 
     def _by_use(self, factor: float) -> float:
-        net, made = self.net_wh, self.made_wh
-        as_counted, as_divided = net + made, net / factor + made
-        likely = [
-            use_log_density(self.use_densities, log_use(use) - self.usual_shift) - log_use(use)
-            for use in (as_counted, as_divided)
-        ]
-        ratio = likely[1] - likely[0] - np.log(factor)
+        use = self.net_wh / factor + self.made_wh
+        ratio = _likely(use, self.use_densities, self.usual_shift) - self.as_counted - np.log(factor)
         # Nobody uses less than nothing.
-        below, below_divided = as_counted < 1, as_divided < 1
-        ratio = np.where(below, LARGEST, np.where(below_divided, -LARGEST, ratio))
-        makes = made != 0
-        says_nothing = ~np.isfinite(as_counted) | (below & below_divided) | (makes & (np.abs(net) <= STILL_WH))
-        ratio = np.where(says_nothing, 0.0, np.clip(ratio, -LARGEST, LARGEST))
-        part = np.nan_to_num(np.abs(made) / np.maximum(np.abs(made) + np.abs(net), 1.0))
-        own = np.minimum(1.0, 2 * part)
-        habit = HABIT_WEIGHT_OF_A_MAKER if self.is_maker else HABIT_WEIGHT
-        return float((ratio * (own + (1 - own) * habit)).sum())
+        below = use < 1
+        ratio = np.where(self.is_below, LARGEST, np.where(below, -LARGEST, np.clip(ratio, -LARGEST, LARGEST)))
+        says_nothing = (self.weight == 0) | (self.is_below & below)
+        return float((np.where(says_nothing, 0.0, ratio) * self.weight).sum())
 
     def _by_steps(self, factor: float) -> float:
         """How well the large steps fit; how many there are says nothing, because that is a habit."""
@@ -176,7 +174,28 @@ def _case(street: StreetDays, column: int, days: int, *, steps: Floats, street_s
     steps = steps[span]
     is_maker = bool((np.nan_to_num(made) != 0).any())
     past = use_densities(log_use(use[:DAYS_BEFORE]) - shift[:DAYS_BEFORE])
-    return _Case(net[new], made[new], shift[new], steps[new], past, step_densities(steps[:DAYS_BEFORE]), is_maker)
+    counted = net[new] + made[new]
+    return _Case(
+        *(net[new], made[new], shift[new], steps[new], past, step_densities(steps[:DAYS_BEFORE]), is_maker),
+        as_counted=_likely(counted, past, shift[new]),
+        is_below=counted < 1,
+        weight=_weight(net[new], made[new], is_maker=is_maker),
+    )
+
+
+def _likely(use: Floats, densities: Floats, shift: Floats) -> Floats:
+    """The logarithm of how likely each use is."""
+    logs = log_use(use)
+    return use_log_density(densities, logs - shift) - logs
+
+
+def _weight(net: Floats, made: Floats, *, is_maker: bool) -> Floats:
+    """How much each quarter hour says: the more, the larger the home's own production is beside what it exchanges."""
+    part = np.nan_to_num(np.abs(made) / np.maximum(np.abs(made) + np.abs(net), 1.0))
+    own = np.minimum(1.0, 2 * part)
+    habit = HABIT_WEIGHT_OF_A_MAKER if is_maker else HABIT_WEIGHT
+    says_nothing = ~np.isfinite(net + made) | ((made != 0) & (np.abs(net) <= STILL_WH))
+    return np.where(says_nothing, 0.0, own + (1 - own) * habit)
 
 
 def _days_known(known: Bools) -> int:
@@ -186,8 +205,17 @@ def _days_known(known: Bools) -> int:
 
 def street_shifts(street: StreetDays, days: int) -> Floats:
     """For each home, how far the middle of the others is from its own past, in logarithms. Shape: [days, 6, homes]."""
+    homes = street.net_wh.shape[2]
+    # Some homes at a time: sorting them takes several times the memory of what is sorted.
+    parts = [
+        _from_own_past(street, days, slice(first, first + HOMES_AT_ONCE)) for first in range(0, homes, HOMES_AT_ONCE)
+    ]
+    return np.nan_to_num(medians_of_others(np.concatenate(parts, axis=2)))
+
+
+def _from_own_past(street: StreetDays, days: int, homes: slice) -> Floats:
     span = slice(-days - DAYS_BEFORE, None)
-    use = street.net_wh[span] + street.made_wh[span]
-    length, _, homes = use.shape
-    logs = log_use(known_median(use.reshape(length, BLOCKS, -1, homes), axis=2))
-    return np.nan_to_num(medians_of_others(logs - known_median(logs[:DAYS_BEFORE])))
+    use = street.net_wh[span, :, homes] + street.made_wh[span, :, homes]
+    logs = log_use(known_median(use.reshape(len(use), BLOCKS, -1, use.shape[2]), axis=2))
+    own: Floats = logs - known_median(logs[:DAYS_BEFORE])
+    return own

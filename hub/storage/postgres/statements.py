@@ -14,6 +14,15 @@ _METERED_SQL: Final = """SELECT string_agg(cell::text, ','), string_agg(energy_w
     JOIN reading ON reading.home = home_list.id
     WHERE measure = ?1 AND slot >= ?2 AND slot < ?3 AND span = 1 AND mark = ?6) AS cells"""
 
+_SERIES_SQL: Final = """SELECT string_agg(cell::text, ',') FILTER (WHERE is_one),
+    string_agg(packed::text, ',') FILTER (WHERE is_one), count(*) FILTER (WHERE span > 1)
+FROM (SELECT (home_list.number - 1) * (CAST(?3 AS bigint) - CAST(?2 AS bigint)) + slot - CAST(?2 AS bigint) AS cell,
+        span = 1 AND slot < CAST(?3 AS bigint) AS is_one, span,
+        ((coalesce(energy_wh, -1) + 1) * 4 + mark) * 16 + gap AS packed
+    FROM json_array_elements_text(CAST(?4 AS json)) WITH ORDINALITY AS home_list (id, number)
+    JOIN reading ON reading.home = home_list.id
+    WHERE measure = ?1 AND slot >= CAST(?2 AS bigint) AND slot < CAST(?3 AS bigint) + CAST(?5 AS bigint)) AS cells"""
+
 _READING_LINES_SQL: Final = """SELECT measure, string_agg(slot || ',' || span || ',' || coalesce(energy_wh::text, '')
     || ',' || mark || ',' || gap || ';', '' ORDER BY slot, span)
 FROM reading WHERE home = ?1 AND slot < ?2 GROUP BY measure ORDER BY measure"""
@@ -21,6 +30,7 @@ FROM reading WHERE home = ?1 AND slot < ?2 GROUP BY measure ORDER BY measure"""
 # What was deleted stays in a table's pages until they are vacuumed: docs/postgres.md says so.
 POSTGRES: Final = Dialect(
     metered_sql=_METERED_SQL,
+    series_sql=_SERIES_SQL,
     reading_lines_sql=_READING_LINES_SQL,
     overwrite_sql={},
     empty_months_sql="SELECT drop_empty_months(?)",

@@ -22,6 +22,8 @@ class Dialect:
     """The statements that databases spell differently, each with the same values in the same order.
 
     `metered_sql` gives two texts of numbers, with commas: places in a table of slots and homes, and the energy there.
+    `series_sql` gives two texts more, of places in a table of homes and slots and of the readings there: see
+    hub.storage.series; and how many readings are about several slots, which are in neither text.
     `reading_lines_sql` gives each measure of a home with its readings as one text, a line for each in order.
     `overwrite_sql` says whether pages of deleted rows are overwritten; empty where the database cannot be told.
     `empty_months_sql` gives back the room of months before a slot that hold no reading; empty where there is none.
@@ -29,6 +31,7 @@ class Dialect:
     """
 
     metered_sql: str
+    series_sql: str
     reading_lines_sql: str
     overwrite_sql: dict[bool, str]
     empty_months_sql: str

@@ -5,6 +5,7 @@ numpy is loaded by the first method that returns arrays, so a process that asks 
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from hub.storage.series import MemberRow
 
     _Settled = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.bool_], npt.NDArray[np.bool_]]
+
+MOST_CELLS: Final = 400_000
+"""So many quarter hours are put into a table in one step: on a server's hub the event loop does it."""
 
 NEVER: Final = 2**62
 """Stands in for the end of a membership that lasts."""
@@ -89,13 +93,15 @@ class SqlSeries(SqlAccessLog):
         for measures, homes in alike.items():
             await self.log_access(access, homes, fields=_fields(measures), rows=len(slots) * len(measures))
 
-        async def work(db: Connection) -> dict[str, dict[Measure, HomeSeries]]:
-            return {
-                home: {each: await _home(db, home, each, slots=slots) for each in measures}
-                for home, measures in wanted.items()
-            }
+        async def work(db: Connection) -> dict[Measure, dict[str, HomeSeries]]:
+            asked: dict[Measure, list[str]] = defaultdict(list)
+            for home, measures in wanted.items():
+                for measure in measures:
+                    asked[measure].append(home)
+            return {measure: await _homes(db, homes, measure, slots=slots) for measure, homes in asked.items()}
 
-        return await self.read(work)
+        found = await self.read(work)
+        return {home: {measure: found[measure][home] for measure in measures} for home, measures in wanted.items()}
 
     async def hood_series(
         self, measures: Sequence[Measure], *, slots: range, access: Access, homes: Sequence[str] | None = None
@@ -129,7 +135,7 @@ class SqlSeries(SqlAccessLog):
 
         newest, (surplus_wh, demand_wh, held, used) = await self.read(work)
         ids = tuple(member for member, _, _, _ in rows)
-        present = membership(rows, slots)
+        present = await asyncio.to_thread(membership, rows, slots)
         return SettlementInputs(ids, slots.start, surplus_wh, demand_wh, present, held, used, newest)
 
     async def settlement_members(self, *, slots: range) -> tuple[tuple[str, ...], npt.NDArray[np.bool_]]:
@@ -243,11 +249,18 @@ async def _metered(
     db: Connection, measure: Measure, *, slots: range, homes: Sequence[str], mark: Mark = Mark.MEASURED
 ) -> npt.NDArray[np.int64]:
     """The energy of these homes with this mark, -1 where there is none: (slots, homes)."""
+    import numpy as np  # noqa: PLC0415 - intake does without it
+
     from hub.storage.series import metered_table  # noqa: PLC0415 - loads numpy
 
-    place = (int(measure), slots.start, slots.stop, len(homes), json.dumps(homes), int(mark))
-    ((cells, values),) = await db.execute_fetchall(db.dialect.metered_sql, place)
-    return metered_table(cells or "", values or "", slots=len(slots), homes=len(homes))
+    energy_wh, first = np.empty((len(slots), len(homes)), dtype=np.int64), 0
+    for part in _parts(homes, slots):
+        place = (int(measure), slots.start, slots.stop, len(part), json.dumps(part), int(mark))
+        ((cells, values),) = await db.execute_fetchall(db.dialect.metered_sql, place)
+        here = slice(first, first + len(part))
+        energy_wh[:, here] = metered_table(cells or "", values or "", slots=len(slots), homes=len(part))
+        first = here.stop
+    return energy_wh
 
 
 async def _settled(
@@ -261,7 +274,10 @@ async def _settled(
     measures = (Measure.GRID_EXPORT, Measure.GRID_IMPORT)
     surplus_wh, demand_wh = [await _metered(db, measure, slots=slots, homes=homes) for measure in measures]
     held = held_table(await held_spans(db, now_s=now_s), slots, homes)
-    surplus_wh[held], demand_wh[held] = -1, -1
+    if held.any():
+        surplus_wh[held], demand_wh[held] = -1, -1
+    if derived.is_off:
+        return surplus_wh, demand_wh, held, np.zeros_like(held)
     used = counting_derived(await _errors(db, slots=slots, homes=homes), derived) & ~held
     if used.any():
         found = [await _metered(db, each, slots=slots, homes=homes, mark=Mark.DERIVED) for each in measures]
@@ -272,6 +288,33 @@ async def _settled(
             filled |= fills
         used = filled
     return surplus_wh, demand_wh, held, used
+
+
+async def _homes(db: Connection, homes: Sequence[str], measure: Measure, *, slots: range) -> dict[str, HomeSeries]:
+    """The values of several homes; those that send sums over several slots are read one by one."""
+    from hub.storage.series import packed_series  # noqa: PLC0415 - loads numpy
+
+    found: dict[str, HomeSeries] = {}
+    for part in _parts(homes, slots):
+        place = (int(measure), slots.start, slots.stop, json.dumps(part), MAX_SPAN)
+        ((cells, packed, sums),) = await db.execute_fetchall(db.dialect.series_sql, place)
+        found |= packed_series(measure, cells or "", packed or "", slots=slots, homes=part)
+        for home in await _coarse(db, measure, slots=slots, homes=part) if sums else ():
+            found[home] = await _home(db, home, measure, slots=slots)
+    return found
+
+
+def _parts(homes: Sequence[str], slots: range) -> list[Sequence[str]]:
+    """The homes in parts that are small enough to be read and put into a table in one step; at least one part."""
+    size = max(1, MOST_CELLS // max(1, len(slots)))
+    return [homes[first : first + size] for first in range(0, max(1, len(homes)), size)]
+
+
+async def _coarse(db: Connection, measure: Measure, *, slots: range, homes: Sequence[str]) -> set[str]:
+    """Those of the homes that send sums over several of these slots."""
+    marks = ",".join("?" * len(homes))
+    place = (*homes, int(measure), slots.start, slots.stop + MAX_SPAN)
+    return {str(row[0]) for row in await db.execute_fetchall(_COARSE_SQL.format(marks=marks), place)}
 
 
 async def _home(db: Connection, home: str, measure: Measure, *, slots: range) -> HomeSeries:
@@ -285,12 +328,8 @@ async def _home(db: Connection, home: str, measure: Measure, *, slots: range) ->
 async def _hood(db: Connection, measure: Measure, *, slots: range, homes: Sequence[str]) -> HoodSeries:
     from hub.storage.series import hood_series  # noqa: PLC0415 - loads numpy
 
-    marks = ",".join("?" * len(homes))
     place = (int(measure), slots.start, slots.stop)
-    spread = await db.execute_fetchall(
-        _COARSE_SQL.format(marks=marks), (*homes, int(measure), slots.start, slots.stop + MAX_SPAN)
-    )
-    coarse = {str(row[0]) for row in spread}
+    coarse = await _coarse(db, measure, slots=slots, homes=homes)
     fine = [home for home in homes if home not in coarse]
     sums = await db.execute_fetchall(_SUMS_SQL.format(marks=",".join("?" * len(fine))), (*fine, *place))
     series = [await _home(db, home, measure, slots=slots) for home in sorted(coarse)]

@@ -10,6 +10,14 @@ _METERED_SQL: Final = """SELECT group_concat(cell), group_concat(energy_wh) FROM
     FROM json_each(?5) AS home_list CROSS JOIN reading ON home = home_list.value
     WHERE measure = ?1 AND slot >= ?2 AND slot < ?3 AND span = 1 AND mark = ?6)"""
 
+# The same of a home after the other, with how each value came about: see hub.storage.series.
+_SERIES_SQL: Final = """SELECT group_concat(cell) FILTER (WHERE is_one), group_concat(packed) FILTER (WHERE is_one),
+    count(*) FILTER (WHERE span > 1)
+FROM (SELECT home_list.key * (?3 - ?2) + slot - ?2 AS cell, span = 1 AND slot < ?3 AS is_one, span,
+        ((coalesce(energy_wh, -1) + 1) * 4 + mark) * 16 + gap AS packed
+    FROM json_each(?4) AS home_list CROSS JOIN reading ON home = home_list.value
+    WHERE measure = ?1 AND slot >= ?2 AND slot < ?3 + ?5)"""
+
 # In the order of the table's key, so that nothing is sorted.
 _READING_LINES_SQL: Final = """SELECT measure, group_concat(line, '') FROM (
     SELECT measure, slot || ',' || span || ',' || coalesce(energy_wh, '') || ',' || mark || ',' || gap || ';' AS line
@@ -18,6 +26,7 @@ GROUP BY measure ORDER BY measure"""
 
 SQLITE: Final = Dialect(
     metered_sql=_METERED_SQL,
+    series_sql=_SERIES_SQL,
     reading_lines_sql=_READING_LINES_SQL,
     overwrite_sql={True: "PRAGMA secure_delete = ON", False: "PRAGMA secure_delete = OFF"},
     empty_months_sql="",
