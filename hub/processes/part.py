@@ -4,6 +4,7 @@ Standard input is its channel to the hub. It ends when it is asked to, and when 
 """
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -67,6 +68,8 @@ async def serve_part(name: str, folder: Path, end: socket.socket) -> int:
         stop_traces = start_traces(settings.watch.traces, part=name, version=own_version())
         try:
             part = _made(name, OwnHub(folder, settings, signer, store, clock), channel=channel, begin=begin)
+            # What is loaded by now stays. Looking through it for garbage would stop the event loop each time.
+            gc.freeze()
             watching = asyncio.create_task(lateness.run())
             serving = asyncio.create_task(part.run())
             await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import gc
 import json
 import sys
 import time
@@ -20,6 +21,7 @@ from tests.benchmarks.growth.walked_pages import walked_pages
 async def main(what: str, folder: Path, *, homes: int) -> dict[str, object]:
     """The cost of each by its name."""
     store = await SqliteStore.open(folder / "hub.sqlite", now=lambda: float(NOW_S))
+    gc.freeze()  # as each part of a hub does
     try:
         found = await (jobs_cost(store, homes=homes) if what == "jobs" else _first_views(store))
         return {name: asdict(cost) for name, cost in found.items()}
