@@ -34,6 +34,7 @@ from hub.storage.records import (
     RunRow,
 )
 from hub.storage.rule_records import NewProposal, RuleAdoption
+from hub.storage.sql import series
 from hub.storage.street_records import StreetTotal
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import start_of
@@ -282,6 +283,35 @@ async def test_hourly_values_are_spread_for_charts_and_kept_out_of_settlement(st
     assert list(part[IMPORT].energy_wh) == [3, 3], "an hour that ends after the range still fills its slots"
     inputs = await store.settlement_inputs(slots=SLOTS, access=JOB)
     assert list(inputs.demand_wh[:, 0]) == [-1, -1, -1, -1, -1, 7, -1, -1]
+
+
+@pytest.mark.parametrize("cells", [1, 10**6])
+async def test_homes_that_are_read_together_read_as_each_by_itself(
+    store: Store, monkeypatch: pytest.MonkeyPatch, cells: int
+) -> None:
+    monkeypatch.setattr(series, "MOST_CELLS", cells)
+    missing = reading(None, at=1, mark=Mark.MISSING, gap=Gap.NOT_KEPT)
+    partial = reading(50, at=2, mark=Mark.PARTIAL, gap=Gap.DEVICE_SILENT)
+    large = reading(2**40, at=4, mark=Mark.DERIVED)
+    hourly = reading(41, at=3, home="h02", span=4)
+    late = reading(9, at=len(SLOTS) + 1, home="h02", measure=PV, span=4)
+    await store.store_messages(
+        [
+            message(1, reading(0), missing, partial, large, reading(7, at=len(SLOTS), measure=EXPORT)),
+            message(1, hourly, late, reading(6, at=1, home="h02"), agent="a-2"),
+        ]
+    )
+    wanted = {"h01": [IMPORT, EXPORT], "h02": [PV, IMPORT], "h-none": [IMPORT], "h-nothing": []}
+    found = await store.homes_series(wanted, slots=SLOTS, access=JOB)
+    assert list(found) == list(wanted)
+    for home, measures in wanted.items():
+        alone = await store.home_series(home, measures, slots=SLOTS, access=JOB)
+        assert list(found[home]) == measures
+        for measure in measures:
+            for name in ("home", "measure", "first_slot", "energy_wh", "mark", "gap"):
+                np.testing.assert_array_equal(getattr(found[home][measure], name), getattr(alone[measure], name), name)
+    assert found["h01"][IMPORT].energy_wh[:5].tolist() == [0, -1, 50, -1, 2**40]
+    assert found["h02"][IMPORT].energy_wh[:4].tolist() == [11, 6, 10, 10]
 
 
 async def test_hood_sums_leave_out_partial_values_and_other_homes(store: Store) -> None:
