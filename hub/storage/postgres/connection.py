@@ -7,6 +7,7 @@ from typing import Any, Final
 import asyncpg
 
 from hub.storage.errors import ConstraintError
+from hub.storage.postgres.row_log.own_lines import OWN_LINES, SETTING, OwnLine, own_lines
 from hub.storage.postgres.session import Session
 from hub.storage.postgres.statements import POSTGRES, listed, spelled
 from hub.storage.sql.connection import Connection, Dialect, Row
@@ -48,6 +49,7 @@ class ServerConnection(Connection):
     def __init__(self, session: Session, months: KnownMonths) -> None:
         self._session = session
         self._months = months
+        self._own_lines: list[OwnLine] = []
 
     @property
     def session(self) -> Session:
@@ -90,6 +92,30 @@ class ServerConnection(Connection):
             await self._session.copy_records_to_table(table, records=rows, columns=list(columns))
         except asyncpg.IntegrityConstraintViolationError as error:
             raise _refused(error) from error
+
+    async def add_logged_rows(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Add new rows with COPY. Where the hub writes the lines of the log itself, the trigger says nothing."""
+        if table not in OWN_LINES or not rows:
+            await self.add_rows(table, columns, rows)
+            return
+        await self._session.execute(f"SET LOCAL {SETTING} = '{table}'")
+        await self.add_rows(table, columns, rows)
+        await self._session.execute(f"SET LOCAL {SETTING} = ''")
+        self._own_lines += own_lines(table, columns, rows)
+
+    def take_own_lines(self) -> list[Row]:
+        """The lines of the rows that were added so and not undone."""
+        lines, self._own_lines = self._own_lines, []
+        return list(lines)
+
+    @property
+    def own_lines_count(self) -> int:
+        """How many lines wait."""
+        return len(self._own_lines)
+
+    def undo_own_lines(self, count: int) -> None:
+        """Keep the first of these lines: what made the others is undone."""
+        del self._own_lines[count:]
 
     async def put_rows(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run the statement once, for a list of values of each column."""

@@ -159,6 +159,7 @@ class PostgresConnections(Transactions):
         await _commit_everywhere(session)
 
     async def _run_in_savepoint(self, queued: Queued, db: ServerConnection, session: Session) -> None:
+        lines = db.own_lines_count
         await session.execute("SAVEPOINT work")
         try:
             queued.result = await queued.work(db)
@@ -167,6 +168,7 @@ class PostgresConnections(Transactions):
             if isinstance(error, (*LOST, asyncpg.ReadOnlySQLTransactionError)) or session.is_closed():
                 raise
             self._months.clear()  # what was made in this piece of work is undone too
+            db.undo_own_lines(lines)
             await session.execute("ROLLBACK TO SAVEPOINT work")
             is_server = isinstance(error, asyncpg.PostgresError)
             queued.error = StoreError(f"{self.place}: the store could not write: {told(error)}") if is_server else error

@@ -62,6 +62,17 @@ class Connection(ABC):
     async def add_rows(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Add new rows, all at once. Raises: ConstraintError if the schema refuses one."""
 
+    async def add_logged_rows(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Add new rows of a table that is in the log of rows; `columns` are all that it has, in order.
+
+        Raises: ConstraintError if the schema refuses one.
+        """
+        await self.add_rows(table, columns, rows)  # a trigger tells the log of each
+
+    def take_own_lines(self) -> list[Row]:
+        """The lines for the log of rows, as they would wait there, that this connection made itself; once."""
+        return []
+
     @abstractmethod
     async def put_rows(self, sql: str, rows: Sequence[Sequence[Any]]) -> None:
         """Run an INSERT of one row of VALUES, or of what one SELECT makes of them, for each of these rows, all at once.

@@ -24,7 +24,7 @@ _NEWEST_SQL: Final = """SELECT agent.home_id, max(chain_head.last_slot)
 FROM agent JOIN chain_head ON chain_head.agent = agent.id WHERE agent.home_id IN ({marks}) GROUP BY agent.home_id"""
 _READING: Final = ("home", "measure", "slot", "span", "energy_wh", "mark", "gap")
 _Key = tuple[str, int, Slot, int]
-_MESSAGE: Final = (
+MESSAGE_COLUMNS: Final = (
     *("position", "agent", "epoch", "seq", "kind", "hash", "sealed", "received_at", "first_slot", "last_slot"),
     "refused",
 )
@@ -183,7 +183,7 @@ async def _insert(db: Connection, fresh: Fresh) -> None:
     messages = [message for message, _ in fresh]
     ((newest,),) = await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM message")
     rows = [(position, *_message_row(*each)) for position, each in enumerate(fresh, start=int(newest) + 1)]
-    await db.add_rows("message", _MESSAGE, rows)
+    await db.add_logged_rows("message", MESSAGE_COLUMNS, rows)
     if readings := _reading_rows(messages):
         newest = await _newest_slots(db, sorted({home for home, *_ in readings}))
         await _put_readings(db, readings, newest)

@@ -5,6 +5,7 @@ They write to row_log_waiting in the transaction of the change itself, the same 
 
 # ruff: noqa: S608 - only names from the schema are put into SQL here.
 
+from hub.storage.postgres.row_log.own_lines import OWN_LINES, SETTING
 from hub.storage.sql.row_log.forms import WAITING, TableForm
 from hub.storage.sql.row_log.protection import LOGGED, LoggedTable
 
@@ -24,9 +25,14 @@ def log_statements(form: TableForm) -> dict[str, str]:
     key, content, says = spelled_row(form, "each")
     new_key, new_content, new_says = spelled_row(form, "NEW")
     old_key, old_content, _ = spelled_row(form, "OLD")
+    added = f"{WAITING} SELECT '{table}', {key}, 'added', {content}, {says} FROM added AS each;"
+    if table in OWN_LINES:
+        added = f"""IF current_setting('{SETTING}', true) IS DISTINCT FROM '{table}' THEN
+            {added}
+        END IF;"""
     body = f"""BEGIN
     IF TG_OP = 'INSERT' THEN
-        {WAITING} SELECT '{table}', {key}, 'added', {content}, {says} FROM added AS each;
+        {added}
     ELSIF TG_OP = 'DELETE' THEN
         {WAITING} SELECT '{table}', {key}, 'removed', '', '' FROM removed AS each;
     ELSE

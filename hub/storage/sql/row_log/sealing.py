@@ -23,11 +23,16 @@ async def newest_waiting(db: Connection) -> int:
 
 
 async def seal_changes(db: Connection, *, after: int, at: int, signer: Signer | None) -> None:
-    """Write every waiting line after `after` into the log and sign the head. Without changes it does nothing.
+    """Write the connection's own lines and every waiting one after `after` into the log, and sign the head.
+
+    Without changes it does nothing.
 
     It is part of the caller's transaction: a row and its line are on disk together or not at all.
     """
     head: tuple[int, bytes] | None = None
+    if own := db.take_own_lines():
+        head, lines = _lines(own, head=await _head(db), at=at)
+        await db.add_rows("row_log", _COLUMNS, lines)
     while waiting := await db.execute_fetchall(_WAITING_SQL, (after, PAGE)):
         head = await _head(db) if head is None else head
         head, lines = _lines(waiting, head=head, at=at)
