@@ -83,7 +83,7 @@ def header_fields(header: Header, *, version: int) -> dict[int, Any]:
 
     Raises: WireError(GARBAGE) for a header that must not be sent.
     """
-    _check(header)
+    check_header(header)
     return {1: version, 2: header.agent, 3: header.epoch, 4: header.seq, 5: header.previous}
 
 
@@ -93,7 +93,7 @@ def read_header(fields: dict[int, Any]) -> Header:
     Raises: WireError(GARBAGE).
     """
     header = Header(fields[2], fields[3], fields[4], fields[5])
-    _check(header)
+    check_header(header)
     return header
 
 
@@ -101,7 +101,8 @@ def _refused(reason: RefusalReason, header: Header, why: str) -> WireError:
     return WireError(reason, f"number {header.seq} of epoch {header.epoch} {why}")
 
 
-def _check(header: Header) -> None:
+def check_header(header: Header) -> None:
+    """Raises: WireError(GARBAGE) for one that no message has."""
     require_id(header.agent, "the agent's")
     require_number(header.epoch, "the epoch", least=1, most=MAX_NUMBER)
     require_number(header.seq, "the sequence number", least=1, most=MAX_NUMBER)

@@ -45,6 +45,15 @@ def require_padded(payload: bytes, pad: Any) -> None:
         raise garbage("the message is not padded to the smallest size class that holds it")
 
 
+def is_padded_from(payload: bytes, body_bytes: int) -> bool:
+    """Whether exactly the padding that `encode_padded` gives stands behind these first bytes of a payload."""
+    for size in SIZE_CLASSES:
+        room_bytes = size - OVERHEAD_BYTES - body_bytes
+        if room_bytes >= _LEAST_PAD_BYTES:
+            return payload[body_bytes:] == _padding(room_bytes)
+    return False
+
+
 def unpadded(payload: bytes) -> bytes | None:
     """The payload without its padding; None if it does not end with exactly the padding of its length."""
     for head in (_ONE_STRING, _TWO_STRINGS):

@@ -42,6 +42,14 @@ def decode(data: bytes) -> Any:
     return value
 
 
+def item_at(data: bytes, at: int) -> tuple[Any, int]:
+    """One value in the middle of these bytes, and where it ends. Raises: WireError(GARBAGE), as `decode` does."""
+    try:
+        return _item(data, at, MAX_DEPTH - 1)
+    except IndexError:
+        raise garbage("the bytes end too early") from None
+
+
 def require_rows(value: Any, width: int | None = None) -> list[list[Any]]:
     """A decoded array of arrays, each of `width` items if given. Raises: WireError(GARBAGE) for anything else."""
     if type(value) is not list:

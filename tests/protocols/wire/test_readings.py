@@ -15,7 +15,7 @@ from protocols.quantities import Gap, Mark, Measure
 from protocols.wire import padding, readings
 from protocols.wire.readings import Batch, ClockTrust, DeviceState, Liveness, LongInterval
 from protocols.wire.refusal_reasons import RefusalReason, WireError
-from tests.protocols.wire.wire_samples import BATCH
+from tests.protocols.wire.wire_samples import BATCH, batches
 
 COLUMN = BATCH.columns[0]
 MISPLACED = st.sampled_from([None, -1, 0, 1, 4, 2**32, 2**64 - 1, b"", bytes(32), "", "meter", [], [[]], [1, "a"], {}])
@@ -89,6 +89,26 @@ def test_a_value_of_the_wrong_kind_is_refused_wherever_it_stands(put: list[tuple
     payload = padding.encode_padded(fields)
     with suppress(WireError):
         assert readings.encode_batch(readings.decode_batch(payload)) == payload
+
+
+@given(
+    batches() | batches().map(lambda batch: replace(batch, long_intervals=(), made_at=batch.made_at % 2**32)),
+    st.lists(st.tuples(st.integers(0, 700), st.integers(0, 255)), max_size=2),
+    st.integers(0, 2),
+)
+def test_the_quick_way_reads_what_the_slow_one_reads_or_leaves_it_to_that(
+    batch: Batch, altered: list[tuple[int, int]], cut: int
+) -> None:
+    payload = bytearray(readings.encode_batch(batch))
+    usual = readings._usual_batch(bytes(payload))
+    assert (usual is not None) is (not batch.long_intervals and batch.made_at < 2**32)
+    assert usual is None or (repr(usual), usual) == (repr(batch), batch)
+    for place, value in altered:
+        payload[place % len(payload)] = value
+    data = bytes(payload[: len(payload) - cut])
+    usual = readings._usual_batch(data)
+    if usual is not None:
+        assert repr(usual) == repr(readings._any_batch(data))
 
 
 def test_energy_with_a_scale() -> None:
