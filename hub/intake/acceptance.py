@@ -20,6 +20,7 @@ from hub.intake.state import (
     IntakeVerdict,
     OpenedMessage,
     Rejection,
+    SignedMessage,
     ToldNotice,
 )
 from hub.storage.fleet_records import ReceivedNotice
@@ -44,7 +45,13 @@ def open_message(
     incoming: IncomingMessage, state: IntakeState
 ) -> OpenedMessage | AskedTime | AskedMaps | ToldNotice | Rejection:
     """Check topic, size, sender, signature and form. Topic, key and message must all belong to the same agent."""
-    agent, is_signed = UNKNOWN, False
+    signed = check_signature(incoming, state)
+    return signed if isinstance(signed, Rejection) else read_signed(signed)
+
+
+def check_signature(incoming: IncomingMessage, state: IntakeState) -> SignedMessage | Rejection:
+    """The first half of `open_message`, which is nearly all of it: what is signed by the key of the topic's agent."""
+    agent = UNKNOWN
     try:
         topic = require_uplink_topic(incoming.topic, state.coop)
         chain = state.chains.get(topic.agent)
@@ -58,35 +65,36 @@ def open_message(
         payload = open_sealed(incoming.sealed, incoming.topic, chain.key, kid=chain.kid)
         if chain.is_revoked:
             raise WireError(RefusalReason.REVOKED, "the agent's key was revoked")
-        is_signed = True
-        if topic.kind == "time":
+    except WireError as error:
+        return Rejection(agent, error.reason, error.detail[:DETAIL_CHARS])
+    return SignedMessage(agent, topic.kind, payload, incoming)
+
+
+def read_signed(signed: SignedMessage) -> OpenedMessage | AskedTime | AskedMaps | ToldNotice | Rejection:
+    """The second half: what it says, and whether it names the agent that signed it."""
+    agent, kind, payload, incoming = signed
+    try:
+        if kind == "time":
             question = decode_question(payload)
             _require_own(question.agent, agent)
             return AskedTime(agent, question, incoming.received_at)
-        if topic.kind == "maps":
+        if kind == "maps":
             asked = decode_map_question(payload)
             _require_own(asked.agent, agent)
             return AskedMaps(agent, asked.serial)
-        if topic.kind == "meter":
+        if kind == "meter":
             notice = decode_meter(payload)
             _require_own(notice.agent, agent)
             if notice.from_slot > slot_of(incoming.received_at) + MOST_AHEAD_SLOTS:
                 raise WireError(RefusalReason.CLOCK_WINDOW, "the notice of a meter begins in the future")
             return ToldNotice(agent, ReceivedNotice(notice, incoming.sealed, incoming.received_at))
-        header, body = _opened_payload(topic.kind, payload)
+        header, body = _opened_payload(kind, payload)
         _require_own(header.agent, agent)
     except WireError as error:
-        told = batch_hash(incoming.sealed) if is_signed else None
+        told = batch_hash(incoming.sealed)
         return Rejection(agent, error.reason, error.detail[:DETAIL_CHARS], told_hash=told)
-    return OpenedMessage(
-        agent=agent,
-        kind=topic.kind,
-        header=header,
-        hash=batch_hash(incoming.sealed),
-        sealed=incoming.sealed,
-        received_at=incoming.received_at,
-        body=body,
-    )
+    hashed = batch_hash(incoming.sealed)
+    return OpenedMessage(agent, kind, header, hashed, incoming.sealed, incoming.received_at, body)
 
 
 def _opened_payload(kind: str, payload: bytes) -> tuple[Header, Batch | PromptAnswer | ConsentNotice | WireError]:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
@@ -28,8 +28,7 @@ UNKNOWN: Final = ""
 """Stands in for the agent if a message names none that is enrolled, so that strangers cannot add endless rows."""
 
 
-@dataclass(frozen=True, slots=True)
-class IncomingMessage:
+class IncomingMessage(NamedTuple):
     """A message as it came from the broker, not yet checked."""
 
     topic: str
@@ -37,8 +36,16 @@ class IncomingMessage:
     received_at: int
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedMessage:
+class SignedMessage(NamedTuple):
+    """What an enrolled agent signed for the topic under which it came; its content is not read yet."""
+
+    agent: str
+    kind: str
+    payload: bytes
+    incoming: IncomingMessage
+
+
+class OpenedMessage(NamedTuple):
     """A message with a valid topic, size, signature and head; its place in the chain is not checked yet.
 
     `body` is a WireError if everything after the head cannot be read.

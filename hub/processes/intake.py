@@ -20,6 +20,7 @@ from hub.health.facts import as_facts
 from hub.intake.agent_watch import WATCH_S, AgentWatch
 from hub.intake.broker_access import BrokerAccess
 from hub.intake.fair_queues import MAX_WAITING
+from hub.intake.group.memory import collect_seldom
 from hub.intake.homes_link import HomesLink
 from hub.intake.receiver import Intake
 from hub.processes.channel import Channel, Facts
@@ -113,6 +114,7 @@ class IntakePart:
 
     async def run(self) -> None:
         """Serve until cancelled."""
+        collect_seldom()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._intake.run())
             group.create_task(self._access.run())

@@ -16,6 +16,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.broker.connection import WINDOW, Delivery
+from hub.intake.group.memory import collect_seldom
 from hub.intake.receiver import Intake
 from hub.storage.postgres.address import StoreAddress
 from hub.storage.postgres.store import PostgresStore
@@ -71,6 +72,7 @@ async def _take(file: Path, backlog: Backlog, address: StoreAddress) -> dict[str
     link = FileLink(Delivery(topics[number], sealed, 1, seq, 1) for number, seq, sealed in signed(file))
     intake = Intake(store, coop=COOP.id, key=KEY, clock=Clock(real=lambda: now_s), broker=link)
     await intake.agents_changed()
+    collect_seldom()
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)
     longest = LongestStep()
