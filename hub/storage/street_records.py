@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from hub.core.homes.periods import PeriodKind
 from hub.storage.records import Access, HomeSeries
@@ -55,14 +55,9 @@ class PeriodSum:
     covered: Mapping[Measure, int]
 
 
-class CountedReading(NamedTuple):
-    """A stored reading as its row says it; `measure` is its number, and the energy is None where it is missing."""
-
-    measure: int
-    slot: Slot
-    span: int
-    energy_wh: int | None
-    mark: int
+CountedReading = tuple[int, Slot, int, int | None, int]
+"""A stored reading as its row says it: the measure's number, slot, span, energy in Wh (None where it is missing), mark.
+A year of many homes has millions, so it is no object."""
 
 
 class PeriodSumStore(Protocol):

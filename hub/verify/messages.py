@@ -3,7 +3,7 @@
 With a checkpoint, only messages newer than it are opened; the rows of the others are compared by hash.
 """
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -19,7 +19,7 @@ from hub.verify.homes.checkpoints import CheckpointSeals, HomeCheckpoint
 from hub.verify.homes.old_messages import OldMessages
 from hub.verify.homes.one_home import HomeCheck
 from hub.verify.homes.signed_rows import wrong_takeovers
-from hub.verify.homes.work import OLD_TO_ONE, Counter, HomeTask, HomeWork, InThisProcess
+from hub.verify.homes.work import OLD_TO_ONE, Counter, HomesToCheck, HomeTask, HomeWork, InThisProcess
 from protocols.public_keys import is_name_of
 from protocols.wire.topics import shard_of
 
@@ -49,23 +49,19 @@ class MessageCheck(CheckResult):
     chains: dict[str, str] = field(default_factory=dict)
 
 
-MakeWork = Callable[[int], HomeWork]
-"""Who does the work, by how many messages there are to open, or how much else there is to do."""
-
-
 async def check_messages(
     store: MessageStores,
     *,
     seals: CheckpointSeals | None = None,
     since: Mapping[str, HomeCheckpoint] | None = None,
     checkpoints: MutableMapping[str, HomeCheckpoint] | None = None,
-    work: MakeWork | None = None,
+    workers: HomeWork | None = None,
     report: ReportProgress = ignore_progress,
 ) -> MessageCheck:
     """Check that signatures are valid, chains have no gaps, and the tables hold exactly what the signed bytes say.
 
     `since` are the homes of a checkpoint; where the next verification may go on is put into `checkpoints`. Both need
-    `seals`.
+    `seals`. Without `workers`, this process does the work.
     """
     check, old = MessageCheck(), since or {}
     coop, homes = await store.coop(), {home.id for home in await store.homes()}
@@ -77,18 +73,16 @@ async def check_messages(
         await _check_erasure(store, each, check)
     for home in sorted(old.keys() - homes):
         check.note(f"home {home}: it is in the checkpoint, and the store has it no longer")
-    counter = Counter(
-        report, expected=await store.message_count() - sum(_accepted(checkpoint) for checkpoint in old.values())
-    )
-    doing = (lambda _: InThisProcess(store)) if work is None else work
-    async with doing(counter.expected + sum(_accepted(each) for each in old.values()) // OLD_TO_ONE) as workers:
-        tasks = [HomeTask(home, since=old.get(home)) for home in sorted(homes)]
-        of_agents = {agent: checkpoint for each in old.values() for agent, checkpoint in each.agents.items()}
-        found, rows = await workers.check(tasks, of_agents, coop=coop.id, seals=seals, counter=counter)
-        again = _to_open(old, rows)
-        check.homes_again = len(again)
-        redo = [HomeTask(home, since=old[home], trusts_checkpoint=False) for home in sorted(again & homes)]
-        more, _ = await workers.check(redo, {}, coop=coop.id, seals=seals, counter=counter)
+    counter = Counter(report, expected=await store.message_count() - _accepted(old))
+    workers = InThisProcess(store) if workers is None else workers
+    tasks = [HomeTask(home, since=old.get(home)) for home in sorted(homes)]
+    of_agents = {agent: checkpoint for each in old.values() for agent, checkpoint in each.agents.items()}
+    wanted = HomesToCheck(tasks, of_agents, coop.id, seals)
+    found, rows = await workers.check(wanted, counter)
+    again = _to_open(old, rows)
+    check.homes_again = len(again)
+    redo = [HomeTask(home, since=old[home], trusts_checkpoint=False) for home in sorted(again & homes)]
+    more, _ = await workers.check(wanted.share(redo), counter)
     results = {each.home: each for each in found} | {each.home: each for each in more}
     _add_up(check, [results[home] for home in sorted(results)], rows)
     if checkpoints is not None:
@@ -96,8 +90,14 @@ async def check_messages(
     return check
 
 
-def _accepted(checkpoint: HomeCheckpoint) -> int:
-    return sum(agent.accepted for agent in checkpoint.agents.values())
+async def work_ahead(store: ReadingStore, since: Mapping[str, HomeCheckpoint] | None) -> int:
+    """How much there is to do, told as so many messages to open."""
+    old = _accepted(since or {})
+    return await store.message_count() - old + old // OLD_TO_ONE
+
+
+def _accepted(since: Mapping[str, HomeCheckpoint]) -> int:
+    return sum(agent.accepted for checkpoint in since.values() for agent in checkpoint.agents.values())
 
 
 def _to_open(since: Mapping[str, HomeCheckpoint], rows: OldMessages) -> set[str]:

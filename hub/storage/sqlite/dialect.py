@@ -18,9 +18,10 @@ FROM (SELECT home_list.key * (?3 - ?2) + slot - ?2 AS cell, span = 1 AND slot < 
     FROM json_each(?4) AS home_list CROSS JOIN reading ON home = home_list.value
     WHERE measure = ?1 AND slot >= ?2 AND slot < ?3 + ?5)"""
 
-# In the order of the table's key, so that nothing is sorted.
+# In the order of the table's key, so that nothing is sorted. The table's columns are whole numbers or empty, which
+# printf puts into a line in little more than half the time that it takes to join them one by one.
 _READING_LINES_SQL: Final = """SELECT measure, group_concat(line, '') FROM (
-    SELECT measure, slot || ',' || span || ',' || coalesce(energy_wh, '') || ',' || mark || ',' || gap || ';' AS line
+    SELECT measure, printf('%s,%s,%s,%s,%s;', slot, span, energy_wh, mark, gap) AS line
     FROM reading WHERE home = ?1 AND slot < ?2 ORDER BY measure, slot, span)
 GROUP BY measure ORDER BY measure"""
 

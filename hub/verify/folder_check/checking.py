@@ -35,7 +35,7 @@ from hub.verify.homes.work import (
 )
 from hub.verify.hub_keys import HubKeys
 from hub.verify.kept_roots import SignedLogHead, check_kept_roots, read_kept_roots, signed_log_heads
-from hub.verify.messages import MessageCheck, check_messages
+from hub.verify.messages import MessageCheck, check_messages, work_ahead
 from hub.verify.people import ACT_TABLES, check_approvers, check_people
 from hub.verify.rows import RowCheck, RowHistory, check_rows
 from hub.verify.rulebook import check_adoptions, check_bundles, check_proposals
@@ -217,17 +217,20 @@ class _Work:
     async def messages(self) -> MessageCheck:
         """What the homes sent."""
         since = None if self._since is None or self.seals is None else self._since.homes
-        check = await check_messages(
-            self._store,
-            seals=self.seals,
-            since=since,
-            checkpoints=self._homes,
-            work=self._home_work,
-            report=self._report,
-        )
         begins = None if self._since is None else slot_of(self._since.made_at) - SUMS_AGAIN_SLOTS
-        with check.reading("period_sum"):
-            check.wrong_sums = await check_sums(self._store, check, since=begins, report=self._report)
+        async with self._home_work(await work_ahead(self._store, since)) as workers:
+            check = await check_messages(
+                self._store,
+                seals=self.seals,
+                since=since,
+                checkpoints=self._homes,
+                workers=workers,
+                report=self._report,
+            )
+            with check.reading("period_sum"):
+                check.wrong_sums = await check_sums(
+                    self._store, check, since=begins, elsewhere=workers.look, report=self._report
+                )
         return check
 
     async def books(self) -> BookCheck:
@@ -255,8 +258,8 @@ class _Work:
         wrong = sum(each.wrong for each in found.parts.values())
         return Checkpoint(FORMAT, self._settings.coop.id, program, made_at, wrong, log, self._homes, self._days)
 
-    def _home_work(self, to_open: int) -> HomeWork:
-        if self._processes == 1 or to_open < LEAST_FOR_PROCESSES:
+    def _home_work(self, ahead: int) -> HomeWork:
+        if self._processes == 1 or ahead < LEAST_FOR_PROCESSES:
             return InThisProcess(self._store)
         return InProcesses(self._opening, processes=self._processes)
 

@@ -34,13 +34,19 @@ class GrowingRows:
         if line.change == FORM:
             self._forms += 1
             return
-        is_first = line.change == ADDED or (line.change == TAKEN_OVER and self._forms <= 1)
-        if not is_first or line.row_key in self._later or line.row_key in self._lines:
-            self._later[line.row_key] = None if line.change == REMOVED else line.digest
-        elif self._rows.get(line.row_key) == line.digest:
-            del self._rows[line.row_key]
+        if line.change == ADDED or (line.change == TAKEN_OVER and self._forms <= 1):
+            self.add_new(line.row_key, line.digest)
         else:
-            self._lines[line.row_key] = line.digest
+            self._later[line.row_key] = None if line.change == REMOVED else line.digest
+
+    def add_new(self, row_key: str, digest: bytes) -> None:
+        """Take in the table's next line, of a row that came."""
+        if row_key in self._later or row_key in self._lines:
+            self._later[row_key] = digest
+        elif self._rows.get(row_key) == digest:
+            del self._rows[row_key]
+        else:
+            self._lines[row_key] = digest
 
     @property
     def kept(self) -> int:
@@ -82,9 +88,10 @@ class GrowingRows:
             self._is_read = True
             return
         self.count += len(page)
+        lines = self._lines
         for row_key, digest in page:
-            if self._lines.get(row_key) == digest:
-                del self._lines[row_key]
+            if lines.get(row_key) == digest:
+                del lines[row_key]
             else:
                 self._rows[row_key] = digest
 

@@ -1,5 +1,6 @@
 """Compares the sums of hours, days and months with the readings they were made from, added up here in another way."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from struct import pack
@@ -11,7 +12,6 @@ from hub.storage.contract import MemberStore
 from hub.storage.records import Access
 from hub.storage.street_records import CountedReading, PeriodSum, PeriodSumStore
 from hub.verify.check_result import CheckResult
-from protocols.quantities import Measure
 from protocols.slots import SLOTS_PER_HOUR, Slot
 
 ACCESS: Final = Access(actor="job:verify", role="job", purpose="settle.share", reason="recomputing the sums")
@@ -19,8 +19,8 @@ ACCESS: Final = Access(actor="job:verify", role="job", purpose="settle.share", r
 FAR: Final = 2**40
 """A slot beyond all that can be."""
 
-Sums = dict[tuple[PeriodKind, Slot], dict[Measure, tuple[int, int]]]
-"""Energy in Wh and covered slots, by period and measure."""
+Sums = dict[tuple[PeriodKind, Slot], dict[int, list[int]]]
+"""Energy in Wh and covered slots, by period and the measure's number."""
 
 
 class SumStores(MemberStore, PeriodSumStore, Protocol):
@@ -40,15 +40,26 @@ Ends = Mapping[str, tuple[Slot, Slot]]
 """The first and last slot with a reading of each home that has any."""
 
 
+class LookElsewhere(Protocol):
+    """Looks at a month in another process, as `look_at_month` does here."""
+
+    async def __call__(self, month: range, homes: Sequence[str], *, tz: str) -> set[WrongSum]: ...
+
+
 async def check_sums(
-    store: SumStores, check: CheckResult, *, since: Slot | None = None, report: ReportProgress = ignore_progress
+    store: SumStores,
+    check: CheckResult,
+    *,
+    since: Slot | None = None,
+    elsewhere: LookElsewhere | None = None,
+    report: ReportProgress = ignore_progress,
 ) -> int:
-    """Check every sum of every home; how many are wrong. `check` gets them. With `since`, as `find_wrong_sums`."""
+    """Check every sum of every home; how many are wrong. `check` gets them. The others as in `find_wrong_sums`."""
     ends, impossible = await find_ends(store)
     for home in sorted(impossible):
         check.note(f"period_home {home}: its sums are said to be made further than its readings, which cannot be")
     count = len(impossible)
-    async for each in find_wrong_sums(store, ends, since=since, report=report):
+    async for each in find_wrong_sums(store, ends, since=since, elsewhere=elsewhere, report=report):
         check.note(f"period_sum {each.home}: {each.words}")
         count += 1
     return count
@@ -64,12 +75,17 @@ async def find_ends(store: SumStores) -> tuple[Ends, frozenset[str]]:
 
 
 async def find_wrong_sums(
-    store: SumStores, ends: Ends, *, since: Slot | None = None, report: ReportProgress = ignore_progress
+    store: SumStores,
+    ends: Ends,
+    *,
+    since: Slot | None = None,
+    elsewhere: LookElsewhere | None = None,
+    report: ReportProgress = ignore_progress,
 ) -> AsyncIterator[WrongSum]:
     """Look at a month of all homes at a time: what is wrong in it, hours before days and days before the month.
 
     With `since`, only the months that end after this slot. Intake goes on meanwhile: what differs is read again, and
-    only what differs both times is wrong.
+    only what differs both times is wrong. With `elsewhere`, several months are looked at at once.
     """
     tz = (await store.coop()).tz
     places = [slot for found in ends.values() for slot in found]
@@ -79,15 +95,22 @@ async def find_wrong_sums(
     async for wrong in _sums_elsewhere(store, months):
         yield wrong
     months = [month for month in months if since is None or month.stop > since]
-    for number, month in enumerate(months):
-        if found := await _look_at(store, month, sorted(ends), tz=tz):
-            again = await _look_at(store, month, sorted({each.home for each in found}), tz=tz)
-            for wrong in sorted(found & again):
-                yield wrong
-        report("months of sums", number + 1, len(months))
+    homes = sorted(ends)
+    begun = [asyncio.ensure_future(elsewhere(month, homes, tz=tz)) for month in months] if elsewhere else []
+    try:
+        for number, month in enumerate(months):
+            found = await (begun[number] if begun else look_at_month(store, month, homes, tz=tz))
+            if found:
+                again = await look_at_month(store, month, sorted({each.home for each in found}), tz=tz)
+                for wrong in sorted(found & again):
+                    yield wrong
+            report("months of sums", number + 1, len(months))
+    finally:
+        for each in begun:
+            each.cancel()
 
 
-async def _look_at(store: SumStores, month: range, homes: Sequence[str], *, tz: str) -> set[WrongSum]:
+async def look_at_month(store: SumStores, month: range, homes: Sequence[str], *, tz: str) -> set[WrongSum]:
     """Compare this month's sums with the readings of these homes; those of any other home have none.
 
     What is held at once is small: the month's own sums of all homes as bytes, and a day of those that are stored.
@@ -144,34 +167,40 @@ def sums_of(rows: Sequence[CountedReading], within: range, *, through: Slot, tz:
     found: Sums = {}
     # Of totals of several slots there are few: what ends where is looked up for them alone.
     finest: dict[tuple[int, Slot], int] = {}
-    for row in rows if any(row.span > 1 for row in rows) else ():
-        finest[row.measure, row.slot] = min(row.span, finest.get((row.measure, row.slot), row.span))
+    for measure, slot, span, _, _ in rows if any(row[2] > 1 for row in rows) else ():
+        finest[measure, slot] = min(span, finest.get((measure, slot), span))
     for kind in (PeriodKind.HOUR, PeriodKind.DAY):
-        period, is_wanted, sums = range(0), False, dict[Measure, tuple[int, int]]()
+        period, start, stop, is_wanted, sums = range(0), 0, 0, False, dict[int, list[int]]()
         for row in rows:
             measure, slot, span, energy_wh, mark = row
-            if not period.start <= slot < period.stop:
+            if not start <= slot < stop:
                 period = period_of(kind, slot, tz)
-                is_wanted = period.start in within and period.stop - 1 <= through
-                sums = found.setdefault((kind, period.start), {}) if is_wanted else {}
+                start, stop = period.start, period.stop
+                is_wanted = start in within and stop - 1 <= through
+                sums = found.setdefault((kind, start), {}) if is_wanted else {}
             if is_wanted and energy_wh is not None and mark <= 1 and (span == 1 or _counts(row, period, finest)):
-                energy, covered = sums.get(measure, (0, 0))  # type: ignore[call-overload]
-                sums[Measure(measure)] = energy + energy_wh, covered + span
+                if (sum_ := sums.get(measure)) is None:
+                    sums[measure] = [energy_wh, span]
+                else:
+                    sum_[0] += energy_wh
+                    sum_[1] += span
     months = {period_of(PeriodKind.MONTH, first, tz) for kind, first in found if kind is PeriodKind.DAY}
     for month in months:
         if month.start in within and month.stop - 1 <= through:
-            total: dict[Measure, tuple[int, int]] = defaultdict(lambda: (0, 0))
+            total: dict[int, list[int]] = defaultdict(lambda: [0, 0])
             for day in days_in(month, tz):
                 for measure, (energy, covered) in found.get((PeriodKind.DAY, day.start), {}).items():
-                    total[measure] = total[measure][0] + energy, total[measure][1] + covered
+                    total[measure][0] += energy
+                    total[measure][1] += covered
             found[PeriodKind.MONTH, month.start] = dict(total)
     return found
 
 
 def _counts(row: CountedReading, period: range, finest: Mapping[tuple[int, Slot], int]) -> bool:
     """Whether it lies wholly in the period, and nothing finer of its measure ends within it."""
-    slots = range(row.slot - row.span + 1, row.slot + 1)
-    return slots.start in period and all(finest.get((row.measure, slot), row.span) >= row.span for slot in slots)
+    measure, last, span, _, _ = row
+    slots = range(last - span + 1, last + 1)
+    return slots.start in period and all(finest.get((measure, slot), span) >= span for slot in slots)
 
 
 def _months(first: Slot, last: Slot, tz: str) -> Iterator[range]:
@@ -181,7 +210,7 @@ def _months(first: Slot, last: Slot, tz: str) -> Iterator[range]:
         month = period_of(PeriodKind.MONTH, month.stop, tz)
 
 
-def _packed(sums: Mapping[Measure, tuple[int, int]]) -> bytes:
+def _packed(sums: Mapping[int, Sequence[int]]) -> bytes:
     """Sums as bytes, of which a month of many homes is held at once."""
     return b"".join(pack("<iqi", measure, *sums[measure]) for measure in sorted(sums))
 

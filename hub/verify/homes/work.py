@@ -1,4 +1,4 @@
-"""Who checks the homes: this process, one after the other, or several processes with a share of the homes each.
+"""Who checks the homes and the months of their sums: this process, one after the other, or several processes.
 
 Processes and not threads: half of the work is Python's own, which threads do not do side by side. A process holds one
 home's rows at a time.
@@ -17,10 +17,11 @@ from typing import Final, Protocol, Self
 from hub.console.progress import ReportProgress, ignore_progress
 from hub.storage.audit_records import StoredRows
 from hub.storage.contract import Store
-from hub.storage.errors import StoreError
+from hub.storage.errors import StoreAwayError
 from hub.verify.homes.checkpoints import AgentCheckpoint, CheckpointSeals, HomeCheckpoint
 from hub.verify.homes.old_messages import OldMessages, read_old_messages
 from hub.verify.homes.one_home import ACCESS, HomeCheck, check_home
+from hub.verify.homes.period_sums import LookElsewhere, WrongSum, look_at_month
 
 LEAST_FOR_PROCESSES: Final = 20_000
 """Fewer messages are opened sooner than processes are started."""
@@ -29,6 +30,13 @@ OLD_TO_ONE: Final = 20
 MOST_HOMES: Final = 64
 """In one share: its results come back together."""
 MOST_PROCESSES: Final = 32
+
+
+class WorkEndedError(StoreAwayError):
+    """A process of the verification was ended: what it looked at contradicts nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("a process of the verification ended before its work was done: is memory short?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +65,31 @@ class Counter:
         self.report("messages", self.opened, max(self.expected, self.opened))
 
 
+@dataclass(frozen=True, slots=True)
+class HomesToCheck:
+    """Homes of one co-op, and how far the rows of all messages are compared with what they were, by agent."""
+
+    tasks: Sequence[HomeTask]
+    checkpoints: Mapping[str, AgentCheckpoint]
+    coop: str
+    seals: CheckpointSeals | None
+
+    def share(self, tasks: Sequence[HomeTask]) -> "HomesToCheck":
+        """Some of the homes, and no rows."""
+        return HomesToCheck(tasks, {}, self.coop, self.seals)
+
+
 class HomeWork(Protocol):
-    """Whoever checks homes, for the time of a block."""
+    """Whoever checks homes and looks at months of sums, for the time of a block.
+
+    Where a process ends before its work is done, both raise WorkEndedError. Where this process does it, `look` is None.
+    """
+
+    look: LookElsewhere | None
 
     async def __aenter__(self) -> Self: ...
     async def __aexit__(self, *_: object) -> None: ...
-    async def check(
-        self,
-        tasks: Sequence[HomeTask],
-        checkpoints: Mapping[str, AgentCheckpoint],
-        *,
-        coop: str,
-        seals: CheckpointSeals | None,
-        counter: Counter,
-    ) -> tuple[list[HomeCheck], OldMessages]:
-        """Check these homes, and the rows of all messages up to these checkpoints."""
-        ...
+    async def check(self, wanted: HomesToCheck, counter: Counter) -> tuple[list[HomeCheck], OldMessages]: ...
 
 
 class InThisProcess:
@@ -80,6 +97,7 @@ class InThisProcess:
 
     def __init__(self, store: StoredRows) -> None:
         self._store = store
+        self.look: LookElsewhere | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -87,18 +105,10 @@ class InThisProcess:
     async def __aexit__(self, *_: object) -> None:
         """There is nothing to end."""
 
-    async def check(
-        self,
-        tasks: Sequence[HomeTask],
-        checkpoints: Mapping[str, AgentCheckpoint],
-        *,
-        coop: str,
-        seals: CheckpointSeals | None,
-        counter: Counter,
-    ) -> tuple[list[HomeCheck], OldMessages]:
-        """Check these homes, and the rows of all messages up to these checkpoints."""
-        rows = await _old_messages(self._store, checkpoints, report=counter.report)
-        return await _check_share(self._store, tasks, coop=coop, seals=seals, counter=counter), rows
+    async def check(self, wanted: HomesToCheck, counter: Counter) -> tuple[list[HomeCheck], OldMessages]:
+        """The rows first, then home by home."""
+        rows = await _old_messages(self._store, wanted.checkpoints, report=counter.report)
+        return await _check_share(self._store, wanted, counter), rows
 
 
 class InProcesses:
@@ -107,6 +117,7 @@ class InProcesses:
     def __init__(self, opening: "StoreOpener", *, processes: int) -> None:
         self._opening, self._processes = opening, processes
         self._pool: Executor | None = None
+        self.look: LookElsewhere | None = self._look
 
     async def __aenter__(self) -> Self:
         # A fresh interpreter: this one has threads, which a fork would copy in the middle of their work.
@@ -117,24 +128,21 @@ class InProcesses:
         if self._pool is not None:
             await asyncio.to_thread(self._pool.shutdown, cancel_futures=True)
 
-    async def check(
-        self,
-        tasks: Sequence[HomeTask],
-        checkpoints: Mapping[str, AgentCheckpoint],
-        *,
-        coop: str,
-        seals: CheckpointSeals | None,
-        counter: Counter,
-    ) -> tuple[list[HomeCheck], OldMessages]:
-        """Check these homes, and the rows of all messages up to these checkpoints.
-
-        Raises: StoreError if a process ends.
-        """
+    async def _look(self, month: range, homes: Sequence[str], *, tz: str) -> set[WrongSum]:
         loop = asyncio.get_running_loop()
-        rows = loop.run_in_executor(self._pool, _scan, self._opening, dict(checkpoints)) if checkpoints else None
+        try:
+            return await loop.run_in_executor(self._pool, _look_there, self._opening, month, homes, tz)
+        except BrokenProcessPool:
+            raise WorkEndedError from None
+
+    async def check(self, wanted: HomesToCheck, counter: Counter) -> tuple[list[HomeCheck], OldMessages]:
+        """The rows in one process, and meanwhile the homes in as many as there are."""
+        loop, tasks = asyncio.get_running_loop(), wanted.tasks
+        checkpoints = dict(wanted.checkpoints)
+        rows = loop.run_in_executor(self._pool, _scan, self._opening, checkpoints) if checkpoints else None
         size = max(1, min(MOST_HOMES, len(tasks) // (4 * self._processes)))
-        slices = [tasks[at : at + size] for at in range(0, len(tasks), size)]
-        running = [loop.run_in_executor(self._pool, _share, self._opening, each, coop, seals) for each in slices]
+        slices = [wanted.share(tasks[at : at + size]) for at in range(0, len(tasks), size)]
+        running = [loop.run_in_executor(self._pool, _share, self._opening, each) for each in slices]
         found: list[HomeCheck] = []
         try:
             for share in asyncio.as_completed(running):
@@ -142,7 +150,7 @@ class InProcesses:
                 counter.add(sum(each.messages for each in done))
             return found, OldMessages() if rows is None else await rows
         except BrokenProcessPool:
-            raise StoreError("a process of the verification ended before its work was done: is memory short?") from None
+            raise WorkEndedError from None
         finally:
             for each in (*running, *(() if rows is None else (rows,))):
                 each.cancel()
@@ -182,17 +190,26 @@ def _scan(opening: StoreOpener, checkpoints: dict[str, AgentCheckpoint]) -> OldM
     return asyncio.run(scan())
 
 
-def _share(
-    opening: StoreOpener, tasks: Sequence[HomeTask], coop: str, seals: CheckpointSeals | None
-) -> list[HomeCheck]:
+def _share(opening: StoreOpener, wanted: HomesToCheck) -> list[HomeCheck]:
     async def check() -> list[HomeCheck]:
         store = await opening()
         try:
-            return await _check_share(store, tasks, coop=coop, seals=seals, counter=Counter())
+            return await _check_share(store, wanted, Counter())
         finally:
             await store.close()
 
     return asyncio.run(check())
+
+
+def _look_there(opening: StoreOpener, month: range, homes: Sequence[str], tz: str) -> set[WrongSum]:
+    async def look() -> set[WrongSum]:
+        store = await opening()
+        try:
+            return await look_at_month(store, month, homes, tz=tz)
+        finally:
+            await store.close()
+
+    return asyncio.run(look())
 
 
 async def _old_messages(
@@ -203,18 +220,16 @@ async def _old_messages(
     return await read_old_messages(store, checkpoints, expected=None, report=report)
 
 
-async def _check_share(
-    store: StoredRows, tasks: Sequence[HomeTask], *, coop: str, seals: CheckpointSeals | None, counter: Counter
-) -> list[HomeCheck]:
-    rows = await store.stored_rows([task.home for task in tasks], access=ACCESS)
+async def _check_share(store: StoredRows, wanted: HomesToCheck, counter: Counter) -> list[HomeCheck]:
+    rows = await store.stored_rows([task.home for task in wanted.tasks], access=ACCESS)
     return [
         await check_home(
             *(rows, task.home),
-            coop=coop,
-            seals=seals,
+            coop=wanted.coop,
+            seals=wanted.seals,
             since=task.since,
             trusts_checkpoint=task.trusts_checkpoint,
             told=counter.add,
         )
-        for task in tasks
+        for task in wanted.tasks
     ]

@@ -22,7 +22,8 @@ from hub.folder.settings import load_settings
 from hub.storage.audit_records import FIRST_LINK, LogLine, head_bytes, next_link
 from hub.verify.folder_check.checking import MESSAGES, ROWS, StoreOpening
 from hub.verify.homes.checkpoints import CheckpointSeals, HomeCheckpoint
-from hub.verify.homes.work import InProcesses
+from hub.verify.homes.period_sums import check_sums
+from hub.verify.homes.work import HomeWork, InProcesses, InThisProcess
 from hub.verify.messages import MessageCheck, check_messages
 from protocols.errors import RequestError
 from tests.hub.verify.sending_street import CLOCK, SendingStreet, sending_street, sentences
@@ -290,16 +291,18 @@ def test_several_processes_find_what_one_finds(street: SendingStreet) -> None:
     async def check(in_processes: bool) -> tuple[MessageCheck, dict[str, HomeCheckpoint]]:
         store, held = await open_store(street.folder, clock=CLOCK), dict[str, HomeCheckpoint]()
         opening = StoreOpening(street.folder, settings, CLOCK.now())
-        work = (lambda _: InProcesses(opening, processes=2)) if in_processes else None
+        work: HomeWork = InProcesses(opening, processes=2) if in_processes else InThisProcess(store)
         seals = CheckpointSeals(load_seals(street.folder).key)
         try:
-            found = await check_messages(store, seals=seals, since=since.homes, checkpoints=held, work=work)
+            async with work as workers:
+                found = await check_messages(store, seals=seals, since=since.homes, checkpoints=held, workers=workers)
+                found.wrong_sums = await check_sums(store, found, elsewhere=workers.look)
         finally:
             await store.close()
         return found, held
 
     alone, together = asyncio.run(check(False)), asyncio.run(check(True))
-    assert alone[0].wrong == 1
+    assert (alone[0].wrong, alone[0].wrong_sums) == (2, 1), "the reading is gone, and its hour has another sum"
     assert alone == together
 
 

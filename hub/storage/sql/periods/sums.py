@@ -138,12 +138,12 @@ class SqlPeriodSums(SqlAccessLog):
         await self.log_access(access, homes, fields="all readings", rows=len(slots))
         for home in homes:
             async with self.reading() as db:
-                rows = [
-                    row
+                rows: list[CountedReading] = [
+                    (row[0], row[1], row[2], row[3], row[4])
                     for measure in MEASURES
                     for row in await db.execute_fetchall(_READINGS_SQL, (home, int(measure), slots.start, slots.stop))
                 ]
-            yield home, [CountedReading._make(row) for row in rows]
+            yield home, rows
 
     async def reading_ends(self, home: str) -> tuple[Slot, Slot] | None:
         """The first and the last slot with a reading of this home; None without any. Reads no value."""

@@ -11,6 +11,7 @@ from hub.storage.sql.connection import Connection
 from hub.storage.sql.row_log.forms import TableForm
 
 PAGE: Final = 2_000
+MOST_TEXTS: Final = 500
 BEFORE_ALL: Final = -(2**63)
 _DAMAGED: Final = ("utf-8", "backslashreplace")
 _LINES_SQL = """SELECT position, at, CAST(source AS BLOB), CAST(row_key AS BLOB), CAST(change AS BLOB), digest,
@@ -56,6 +57,16 @@ UNION ALL SELECT DISTINCT 'consent ' || home || ': there is no such home' FROM c
     WHERE home NOT IN (SELECT id FROM home)"""
 
 
+class _KnownTexts(dict[bytes, str]):
+    """The texts of columns in which few different ones stand, each decoded once."""
+
+    def __missing__(self, raw: bytes) -> str:
+        text = str(raw, *_DAMAGED)
+        if len(self) < MOST_TEXTS:
+            self[raw] = text
+        return text
+
+
 class LogView(ABC):
     """Reads on one connection inside one transaction; what a database shows in its own way is left to it."""
 
@@ -87,15 +98,12 @@ class LogView(ABC):
         return next((LogHead(*row) for row in rows), None)
 
     async def lines(self) -> AsyncIterator[Sequence[LogLine]]:
-        after = BEFORE_ALL
+        after, known = BEFORE_ALL, _KnownTexts()
         while page := list(await self._db.execute_fetchall(_LINES_SQL, (after, PAGE))):
             after = int(page[-1][0])
             yield [
-                LogLine(
-                    *(row[0], row[1], str(row[2], *_DAMAGED), str(row[3], *_DAMAGED), str(row[4], *_DAMAGED)),
-                    *(row[5], str(row[6], *_DAMAGED)),
-                )
-                for row in page
+                LogLine(position, at, known[source], str(key, *_DAMAGED), known[change], digest, known[says])
+                for position, at, source, key, change, digest, says in page
             ]
 
     async def forms(self) -> dict[str, str]:

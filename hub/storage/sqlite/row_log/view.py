@@ -54,7 +54,7 @@ class _FileView(LogView):
         sql = f"SELECT CAST({key} AS BLOB), CAST({content} AS BLOB) FROM {table}"
         cursor = await self._file.run(lambda plain: plain.execute(sql))
         while page := await self._file.run(lambda _: cursor.fetchmany(PAGE)):
-            yield [(as_text(row[0]), row_digest(bytes(row[1]))) for row in page]
+            yield [(as_text(row_key), row_digest(text)) for row_key, text in page]
 
     async def differing_definitions(self) -> tuple[str, ...]:
         held = {
