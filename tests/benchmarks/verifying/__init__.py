@@ -1,0 +1,1 @@
+"""What the benchmark of `verify` fills and measures."""
