@@ -27,6 +27,7 @@ from hub.core.payments.payable import payable_amounts
 from hub.core.settlement.prepared_readings import MISSING_WH, Readings
 from hub.core.settlement.slot_marks import SlotMarks, slots_in
 from hub.core.statements.document import StatementFiles, corrected_slots, own_readings, state_month, takes_part
+from hub.core.statements.kept_day import state_to_keep
 from hub.core.statements.mark_reasons import MarkDecision, MarkFinding
 from hub.core.statements.month import (
     AdoptedRule,
@@ -34,7 +35,6 @@ from hub.core.statements.month import (
     StatedDay,
     StatementMonth,
     gather_month,
-    state_day,
 )
 from hub.core.statements.seals import Seals
 from hub.core.statements.shown_runs import VisibleRuns
@@ -311,11 +311,9 @@ class StatementService:
                 totals=await self._publication.totals(slots),
                 is_correction=alone,
             )
-            stated = await asyncio.to_thread(state_day, coop, source, key=self._key, seals=self._seals)
+            return await asyncio.to_thread(state_to_keep, coop, source, key=self._key, seals=self._seals)
         except ValueError as error:
             raise RequestError(f"{day}: {error}; run `commonwatt-hub verify`") from None
-        # The ledger's rows are stated by now, and would be most of what is kept.
-        return replace(stated, source=replace(source, booked=()))
 
     async def _log_access(self, slots: range) -> None:
         """A day's record holds every home's values, so access to it is recorded in every home's log (I12)."""

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from hub.books.runs import settle_month
-from hub.core.statements.month import CoopName, SettledDay, StatedDay, state_day
+from hub.core.statements.kept_day import state_to_keep
+from hub.core.statements.month import CoopName, SettledDay, StatedDay
 from hub.statements import months
 from hub.statements.months import StatementService
 from protocols.hub_keys import HubSigner
@@ -32,9 +33,9 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
     def noting(coop: CoopName, source: SettledDay, **how: Any) -> StatedDay:
         found.append((source.day, source.run.kind))
-        return state_day(coop, source, **how)
+        return state_to_keep(coop, source, **how)
 
-    monkeypatch.setattr(months, "state_day", noting)
+    monkeypatch.setattr(months, "state_to_keep", noting)
     return found
 
 
