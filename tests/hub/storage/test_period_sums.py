@@ -16,6 +16,7 @@ from hub.core.homes.periods import PeriodKind, days_in, period_of
 from hub.storage.contract import Store
 from hub.storage.records import AcceptedMessage, Access, Agent, Coop, Home, Member, ReadingRow
 from hub.storage.sql.connection import Connection, Transactions
+from hub.storage.sql.periods.sums import STEP
 from hub.storage.sqlite.store import SqliteStore
 from hub.storage.street_records import PeriodSum
 from hub.verify.check_result import CheckResult
@@ -278,6 +279,30 @@ async def test_a_commit_of_the_fill_makes_ten_days_of_a_home(store: Store) -> No
     before = (await store.sums_through()).get(home.home, CHANGE.start - 1)
     assert await store.go_on_with_sums(home.home)
     assert (await store.sums_through())[home.home] - before == 10 * 96
+
+
+async def test_an_hour_that_ended_just_behind_ten_days_is_made_by_the_next_commit(store: Store) -> None:
+    home = await sender(store)
+    last = CHANGE.start + STEP + 3
+    await home.send((1, [row(CHANGE.start, 3), row(last, 3)]))
+    assert isinstance(store, Transactions)
+    await store.write(lambda db: db.execute("DELETE FROM period_home WHERE home = ?", (home.home,)))
+    for has_more, through in ((True, last - 4), (False, last)):
+        assert await store.go_on_with_sums(home.home) is has_more
+        assert (await store.sums_through())[home.home] == through
+
+
+async def test_since_a_slot_the_month_that_holds_it_is_added_up_and_no_earlier_one(store: Store) -> None:
+    home = await sender(store)
+    month = period_of(PeriodKind.MONTH, CHANGE.start, TZ)
+    await home.send((1, [row(slot, 3) for first in (CHANGE.start, month.stop) for slot in range(first, first + 100)]))
+    assert isinstance(store, Transactions)
+    await store.write(lambda db: db.execute("UPDATE period_sum SET grid_import_wh = 1 WHERE kind = 2"))
+    days = [f"the day from {first}" for first in (CHANGE.start, month.stop)]
+    for since, found in ((month.stop - 1, days), (month.stop, days[1:])):
+        check = CheckResult()
+        await check_sums(store, check, since=since)
+        assert [words.partition(": ")[2].partition(" has")[0] for words in check.findings] == found
 
 
 async def test_an_erased_home_leaves_no_sums(store: Store) -> None:

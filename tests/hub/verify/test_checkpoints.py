@@ -5,7 +5,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,11 +21,15 @@ from hub.folder.paths import CHECKPOINT_NAME
 from hub.folder.settings import load_settings
 from hub.storage.audit_records import FIRST_LINK, LogLine, head_bytes, next_link
 from hub.verify.folder_check.checking import MESSAGES, ROWS, StoreOpening
+from hub.verify.folder_check.checkpoint import FORMAT, Checkpoint, checkpoint_bytes, read_checkpoint
 from hub.verify.homes.checkpoints import CheckpointSeals, HomeCheckpoint
 from hub.verify.homes.period_sums import check_sums
 from hub.verify.homes.work import HomeWork, InProcesses, InThisProcess
+from hub.verify.hub_keys import HubKeys
 from hub.verify.messages import MessageCheck, check_messages
+from hub.verify.rows import RowCheck
 from protocols.errors import RequestError
+from tests.hub.verify.certified_keys import DAY_S, STRANGER, certificate_in, signer_of
 from tests.hub.verify.sending_street import CLOCK, SendingStreet, sending_street, sentences
 from tests.hub.verify.tampering import STORE, change_value, columns_of, row_count, tampering
 
@@ -173,6 +177,27 @@ def test_a_log_of_rows_rewritten_with_the_hubs_key_is_found_by_the_checkpoint(st
     assert any("the checkpoint of" in sentence and "rewritten since" in sentence for sentence in found)
 
 
+def test_a_log_of_rows_with_something_wrong_is_vouched_for_no_further_than_before(street: SendingStreet) -> None:
+    before = find_checkpoint(street.folder, None, clock=CLOCK)
+    assert before is not None
+
+    async def grow() -> None:
+        store = await open_store(street.folder, clock=CLOCK)
+        await store.add_invite(bytes(32), home_id="h01", expires_at=int(CLOCK.now()), is_further=True)
+        await store.close()
+
+    asyncio.run(grow())
+    with tampering(street.folder) as db:
+        assert db.execute("UPDATE member SET name = 'X' WHERE id = 'm01'").rowcount
+    wrong = street.check(since=before)
+    rows = wrong.parts[ROWS]
+    assert isinstance(rows, RowCheck)
+    assert rows.findings
+    assert rows.lines > before.log[0]
+    assert wrong.checkpoint is not None
+    assert wrong.checkpoint.log == before.log
+
+
 def replace_at(line: LogLine) -> LogLine:
     """The same line, written at another time."""
     return LogLine(line.position, line.at + 1, line.source, line.row_key, line.change, line.digest, line.says)
@@ -217,6 +242,7 @@ FORGED: Final[dict[str, tuple[Change, bool, str]]] = {
     "forged": (lambda d: d.update(wrong=0, made_at=d["made_at"] - 1), False, "the hub has not signed"),
     "of another co-op": (lambda d: d.update(coop="elsewhere"), True, "a checkpoint of elsewhere, not of street"),
     "from the future": (lambda d: d.update(made_at=int(CLOCK.now()) + 60), True, "which is not yet"),
+    "of no date": (lambda d: d.update(made_at=2**53), True, "not a whole checkpoint"),
     "of another form": (lambda d: d.update(format="commonwatt-verified-9"), True, "its form is commonwatt-verified-9"),
     "with a field too many": (lambda d: d.update(more=1), True, "not a whole checkpoint"),
 }
@@ -241,6 +267,16 @@ def test_a_checkpoint_that_is_not_the_hubs_is_refused_with_one_line(street: Send
         find_checkpoint(street.folder, None, clock=CLOCK)
     assert "\n" not in str(refused.value)
     assert "verify --whole" in str(refused.value)
+
+
+def test_a_checkpoint_made_when_its_keys_time_was_over_is_refused(tmp_path: Path) -> None:
+    signer, path = signer_of(1, STRANGER, valid_from=0, days=1, overlap_days=0), tmp_path / "checkpoint"
+    keys = HubKeys(STRANGER.public_key(), [certificate_in(signer)])
+    for made_at in (DAY_S, DAY_S + 1):
+        checkpoint = Checkpoint(FORMAT, "sunny", "test", made_at, 0, (0, ""), {}, {})
+        path.write_bytes(checkpoint_bytes(checkpoint, signer))
+        with nullcontext() if made_at == DAY_S else pytest.raises(RequestError, match="hub key 1, whose time was over"):
+            assert read_checkpoint(path, coop="sunny", keys=keys, now_s=2 * DAY_S) == checkpoint
 
 
 @pytest.mark.parametrize("kept", [0, 1, 100, -1])

@@ -8,25 +8,27 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import cbor2
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.__main__ import main
-from hub.backups.keys import key_text, make_backup_key
+from hub.backups.keys import key_text, load_backup_key, make_backup_key
+from hub.backups.sealed_file import SealedReader, SealedWriter
 from hub.folder.keys.signer import load_signer
 from hub.folder.opening import open_store
 from hub.storage.access_records import AccessFilter
 from hub.storage.audit_records import StoredMessage
 from hub.storage.records import Agent
-from hub.verify.homes.archive import ArchiveError, ArchiveWriter, check_archive
+from hub.verify.homes.archive import MAX_FRAME_BYTES, ArchiveError, ArchiveWriter, check_archive
 from protocols.hub_keys import HubSigner
 from protocols.timeline import Timeline
 from protocols.wire.envelope import batch_hash
 from protocols.wire.topics import shard_of
 from tests.hub.sending_home import COOP, SendingHome
-from tests.hub.verify.tampering import CLOCK, make_hub
+from tests.hub.verify.tampering import CLOCK, make_hub, tampering
 from tests.releases.release_state import LATER_S
 
 HOMES = 3
@@ -109,6 +111,11 @@ def test_what_was_erased_or_refused_has_its_number_and_hash_alone() -> None:
     assert (found.wrong, found.messages, found.erased) == (0, 4, 2), found.findings
 
 
+def test_what_follows_its_end_is_told() -> None:
+    frames = Written().frames
+    assert check([*frames, frames[1]]).findings == ["something follows its end"]
+
+
 def test_a_message_that_is_left_out_is_missed() -> None:
     frames = Written().frames
     for place in range(1, len(frames) - 1):
@@ -123,6 +130,9 @@ def test_what_is_no_archive_is_refused() -> None:
     for content in (b"\xff" * 40, b"\0\0\0\1\x01", b"\0\0\0\3\xa1\x01\x02", b"\0\0\0\1\xff"):
         with pytest.raises(ArchiveError):
             check_archive(io.BytesIO(content).read)
+    longer = (MAX_FRAME_BYTES + 1).to_bytes(4, "big") + b"x"
+    with pytest.raises(ArchiveError, match="longer than any"):  # it is not read to find out
+        check_archive(io.BytesIO(longer).read)
 
 
 @pytest.fixture(scope="module")
@@ -194,3 +204,47 @@ def test_a_board_writes_archives_and_anybody_with_the_key_checks_them(
     file.write_bytes(raw)
     assert main(checking) == 1
     assert file.name in capsys.readouterr().err
+
+
+def damage(archive: Path, hub: Path) -> None:
+    """Seal it again with another signature, as somebody with the backup key could."""
+    lock = load_backup_key(hub)
+    with archive.open("rb") as file:
+        content = bytearray(SealedReader(file, lock, name=archive.name).read(1 << 30))
+    content[-20] ^= 1  # the signature stands before "certificate" and null
+    with archive.open("wb") as file:
+        writer = SealedWriter(file, lock, words={"archive": "a", "before": "b"})
+        writer.write(bytes(content))
+        writer.finish()
+
+
+def test_each_archive_goes_on_from_the_last_and_only_from_one_that_holds(
+    kept: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "place"
+    shutil.copytree(kept, place)
+    midnight_s = int(datetime(2021, 11, 1, tzinfo=ZoneInfo("Europe/Berlin")).timestamp())
+    with tampering(place / "hub") as db:
+        # The last one of October came with the first second of November.
+        sql = "SELECT max(position) FROM message WHERE received_at < ?"
+        ((last,),) = db.execute(sql, (midnight_s,)).fetchall()
+        assert db.execute("UPDATE message SET received_at = ? WHERE position = ?", (midnight_s, last)).rowcount
+        counts = [row[0] for row in db.execute(f"SELECT count(*) FROM message GROUP BY received_at >= {midnight_s}")]
+    write = ["archive", "--data", str(place / "hub"), "--clock", str(place / "clock.json")]
+    write += ["--to", str(place / "archives"), "--by", "m01", "--reason", "the year is closed", "--before"]
+    assert main([*write, "2021-11"]) == 0
+    (place / "clock.json").write_text(Timeline(0, int(LATER_S) + 30 * 86_400, 0, None).text())
+    assert main([*write, "2021-12"]) == 0
+    first, second = sorted((place / "archives").iterdir())
+    capsys.readouterr()
+    check = ["archive", "--key-file", str(place / "key"), "--json", "--check"]
+    assert main([*check, str(first), "--check", str(second)]) == 0
+    assert [each["messages"] for each in json.loads(capsys.readouterr().out)] == counts
+    assert main([*check, str(second), "--check", str(first)]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert [each["findings"] for each in found] == [[], ["it does not go on where the archive before it ends"]]
+    second.unlink()
+    damage(first, place / "hub")
+    assert main([*write, "2021-12"]) == 1
+    assert "nothing is written that goes on from it" in capsys.readouterr().err
+    assert list((place / "archives").iterdir()) == [first]
