@@ -166,6 +166,18 @@ async def test_what_is_missing_is_told_and_a_better_value_takes_its_place(store:
     assert (second.energy_wh[IMPORT], second.covered[IMPORT]) == (7 + 11 + 13 + 17, 4)
 
 
+async def test_an_hour_that_comes_in_two_parts_is_the_sum_of_both(store: Store) -> None:
+    home = await sender(store)
+    firsts = [CHANGE.start + 4 * hour for hour in range(4)]
+    for count, first in enumerate(firsts, start=1):
+        hour = range(first, first + 4)
+        for part in (hour[:count], hour[count:]):
+            if part:
+                await home.send((1, [row(slot, 5) for slot in part]))
+    sums = await store.period_sums(home.home, PeriodKind.HOUR, firsts=firsts, access=SELF)
+    assert [each.energy_wh[IMPORT] for each in sums] == [20] * 4
+
+
 async def test_a_total_of_an_hour_counts_once_and_not_beside_its_quarters(store: Store) -> None:
     home = await sender(store)
     hour, following = range(CHANGE.start, CHANGE.start + 4), range(CHANGE.start + 4, CHANGE.start + 8)
@@ -322,7 +334,7 @@ async def test_an_erased_home_leaves_no_sums(store: Store) -> None:
 
 async def test_a_changed_sum_is_found_and_made_again(store: Store) -> None:
     home = await sender(store)
-    await home.send((1, [row(CHANGE.start + n, 3) for n in range(100)]))
+    await home.send((1, [row(CHANGE.start + n, 3) for n in range(105)]))
     assert isinstance(store, Transactions)
     for change in (
         "UPDATE period_sum SET grid_import_wh = grid_import_wh + 1 WHERE kind = 2",
@@ -333,6 +345,8 @@ async def test_a_changed_sum_is_found_and_made_again(store: Store) -> None:
         "UPDATE period_sum SET kind = 3 WHERE kind = 2",
         "UPDATE period_sum SET first_slot = first_slot + 1 WHERE kind = 1",
         "UPDATE period_sum SET first_slot = 9007199254740993 WHERE kind = 2",
+        """INSERT INTO period_sum (kind, first_slot, home, slots)
+            SELECT 2, first_slot + 100, home, 96 FROM period_sum WHERE kind = 2""",  # of a day that is not over
         "DELETE FROM period_sum WHERE kind = 2",
         "UPDATE period_home SET through_slot = through_slot + 4",
         "UPDATE period_home SET through_slot = through_slot - 1",
