@@ -20,6 +20,8 @@ log = logging.getLogger(__name__)
 
 LOOK_S: Final = 0.5
 AT_ONCE: Final = 500
+"""So many are handed over at a look, besides those that no broker has acknowledged yet."""
+
 AGAIN_S: Final = 30.0
 """What no broker has acknowledged after this time is handed over again."""
 
@@ -62,7 +64,8 @@ class OutgoingSender:
         if not shards:
             self._handed.clear()
             return
-        now_ms, waiting = await self._store.outgoing(shards, limit=AT_ONCE)
+        # What one of several brokers does not acknowledge keeps nothing back that is for homes at another.
+        now_ms, waiting = await self._store.outgoing(shards, limit=AT_ONCE + len(self._handed))
         steady_s = self._steady_s()
         handed = {each.id: self._handed[each.id] for each in waiting if each.id in self._handed}
         for each in waiting:

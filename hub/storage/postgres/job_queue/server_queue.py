@@ -94,8 +94,9 @@ class ServerQueue:
 
     def guarding(self, taken: TakenJob) -> AbstractContextManager[None]:
         """Inside the block, a write to the store is refused if another worker has been given the job."""
-        # The row stays as it is until the write is committed: whoever would be given the job waits for that.
-        sql = f"SELECT 1 FROM {self._table} WHERE id = ? AND queue_manager_id = ? AND status = 'picked' FOR SHARE"
+        # The row stays as it is until the write is committed: whoever would be given the job waits for that. pgqueuer
+        # takes the worker's name off a row that it puts back.
+        sql = f"SELECT 1 FROM {self._table} WHERE id = ? AND queue_manager_id = ? FOR SHARE"
 
         async def is_ours(db: Connection) -> None:
             if not await db.execute_fetchall(sql, (taken.number, UUID(taken.owner))):

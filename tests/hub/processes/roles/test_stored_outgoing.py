@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.intake.leases import outgoing as sending
 from hub.intake.leases.leased_link import LeasedLink
 from hub.intake.leases.outgoing import AGAIN_S
 from hub.processes.roles import outgoing as roles_outgoing
@@ -95,6 +96,21 @@ async def test_what_could_not_be_sent_for_doubt_is_handed_over_again_after_half_
     await stay(worker, seconds=AGAIN_S)
     await sender.look()
     assert worker.broker.sent == [(TOPIC, b"prompt")]
+
+
+async def test_what_no_broker_acknowledges_keeps_nothing_back(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "AT_ONCE", 2)
+    outgoing, worker = StoredOutgoing(store), Worker("a", store)
+    for sealed in (b"1", b"2", b"3"):
+        outgoing.publish(TOPIC, sealed)
+    await outgoing.flush()
+    await worker.turn()
+    sender = sender_of(worker, store)
+    for sent in ([b"1", b"2"], [b"1", b"2", b"3"]):
+        await sender.look()
+        assert [each[1] for each in worker.broker.sent] == sent
 
 
 async def test_what_the_broker_keeps_for_later_is_sent_for_any_shard_and_nothing_else_is(store: SqliteStore) -> None:
