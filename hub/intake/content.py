@@ -3,17 +3,18 @@
 A message whose content is refused here keeps its number: the receipt lists it with the reason.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from hub.intake.counting import count_batch
 from hub.intake.state import Acceptance, AskedPrompt, IntakeState, OpenedMessage
 from hub.storage.records import AcceptedMessage, DeviceRow, LongIntervalRow, ReadingRow
 from protocols.consent.reduction import find_omissions, find_violations
 from protocols.consent.rules import decode_consent
-from protocols.slots import start_of
+from protocols.slots import Slot, start_of
 from protocols.wire.messages import ConsentNotice, PromptAnswer
-from protocols.wire.readings import Batch
+from protocols.wire.readings import Batch, Column
 from protocols.wire.refusal_reasons import RefusalReason, WireError
 
 CLOCK_TOLERANCE_S: Final = 600
@@ -49,10 +50,10 @@ def _judge_batch(opened: OpenedMessage, batch: Batch, *, home: str, state: Intak
     if batch.made_at < ends_at - CLOCK_TOLERANCE_S:
         raise WireError(RefusalReason.CLOCK_WINDOW, "it was closed more than 10 minutes before its slot ended")
     chain = state.chains[opened.agent]
-    consent = state.consent_of(home, chain.seat)
+    allowed = state.allowed_in(home, chain.seat, batch.slot)
     if batch.slot >= state.ends.get(home, batch.slot + 1):
         raise WireError(RefusalReason.OUTSIDE_CONSENT, "the membership ended before this quarter hour")
-    found = find_violations(consent, batch) + find_omissions(consent, batch)
+    found = find_violations(allowed.consent, batch, allowed) + find_omissions(allowed.consent, batch, allowed)
     if found:
         raise WireError(RefusalReason.OUTSIDE_CONSENT, "; ".join(found))
     counted = count_batch(batch, chain, state=state, now_s=now_s)
@@ -69,12 +70,7 @@ def _judge_batch(opened: OpenedMessage, batch: Batch, *, home: str, state: Intak
         sealed=opened.sealed,
         received_at=opened.received_at,
         slot=batch.slot,
-        readings=tuple(
-            [
-                ReadingRow(home, column.measure, batch.slot, column.span, column.energy_wh, column.mark, column.gap)
-                for column in counted.batch.columns
-            ]
-        ),
+        readings=_reading_rows(home, batch.slot, counted.batch.columns),
         long_intervals=tuple(
             [LongIntervalRow(home, i.measure, i.first_slot, i.slots, i.energy_wh) for i in counted.batch.long_intervals]
         ),
@@ -89,6 +85,16 @@ def _judge_batch(opened: OpenedMessage, batch: Batch, *, home: str, state: Intak
         sources=counted.sources,
     )
     return Acceptance(message, detail=counted.detail[:DETAIL_CHARS], uncounted=bool(counted.elsewhere))
+
+
+def _reading_rows(home: str, slot: Slot, columns: Sequence[Column]) -> tuple[ReadingRow, ...]:
+    made: Any = tuple.__new__  # the quickest way to make one: each batch has several
+    return tuple(
+        [
+            made(ReadingRow, (home, measure, slot, span, energy if energy is None else energy * 10**scale, mark, gap))
+            for measure, span, energy, scale, mark, gap in columns
+        ]
+    )
 
 
 def _answer_message(

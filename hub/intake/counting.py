@@ -1,8 +1,8 @@
 """What of a batch counts where a home has several agents: each meter is brought by one of them. No I/O."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Final
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 from hub.core.homes.measure_sources import MeterShare, MeterSource, meter_of, share_of
 from hub.intake.state import AgentChain, IntakeState
@@ -12,8 +12,7 @@ from protocols.wire.readings import Batch
 WAY_ON: Final = "put both devices into one agent, or shut out the one that is no longer needed"
 
 
-@dataclass(frozen=True, slots=True)
-class CountedBatch:
+class CountedBatch(NamedTuple):
     """A batch without what does not count, and the meters whose source its agent becomes.
 
     `elsewhere` names, for energy that does not count, the meter and the agent that brings it.
@@ -26,8 +25,10 @@ class CountedBatch:
     @property
     def detail(self) -> str:
         """What does not count, in one line without values; empty if everything does."""
+        if not self.elsewhere:
+            return ""
         named = ", ".join(f"{meter.code} is brought by agent {agent}" for meter, agent in self.elsewhere)
-        return f"{named}: {WAY_ON}" if named else ""
+        return f"{named}: {WAY_ON}"
 
 
 def count_batch(batch: Batch, chain: AgentChain, *, state: IntakeState, now_s: float) -> CountedBatch:
@@ -52,11 +53,14 @@ def count_batch(batch: Batch, chain: AgentChain, *, state: IntakeState, now_s: f
 
 def _brings_all(batch: Batch, chain: AgentChain, state: IntakeState) -> bool:
     """Whether this agent is the source of everything in the batch already: so it is in nearly every batch."""
-    first_slots = [(column.measure, batch.slot - column.span + 1) for column in batch.columns]
-    first_slots += [(each.measure, each.first_slot) for each in batch.long_intervals]
-    for measure, first_slot in first_slots:
-        held = state.sources.get((chain.home, meter_of(measure)))
-        if held is None or (held.seat, held.agent) != (chain.seat, batch.agent) or first_slot < held.first_slot:
+    home, seat, agent, after, sources = chain.home, chain.seat, batch.agent, batch.slot + 1, state.sources
+    for measure, span, *_ in batch.columns:
+        held = sources.get((home, meter_of(measure)))
+        if held is None or held.seat != seat or held.agent != agent or after - span < held.first_slot:
+            return False
+    for each in batch.long_intervals:
+        held = sources.get((home, meter_of(each.measure)))
+        if held is None or held.seat != seat or held.agent != agent or each.first_slot < held.first_slot:
             return False
     return True
 

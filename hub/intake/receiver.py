@@ -5,6 +5,7 @@ A receipt is sent only after the commit that it reports. Refused messages are co
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
@@ -15,7 +16,7 @@ from hub.broker.connection import Delivery
 from hub.folder.intake_settings import IntakeLimits
 from hub.health.intake_tally import LEFT, IntakeTally
 from hub.health.trail import batch_id, new_id, step, working
-from hub.intake.acceptance import judge_message, known_hash, needs_stored_hash
+from hub.intake.acceptance import judge_message, needs_stored_hash
 from hub.intake.admission import Admission
 from hub.intake.answering import refusals_told, revocations_told, seal_down, signed_by_revoked, times_told
 from hub.intake.conduct import DAY_S, Excess, HubReason, outcome_of
@@ -308,13 +309,15 @@ class Intake:
         self._work.complete_change()
 
     def _note(self, verdicts: Sequence[IntakeVerdict | Excess], *, now_s: float) -> None:
-        self._admission.note_refused(verdicts, steady_s=_steady_s())
+        steady_s = _steady_s()
+        self._admission.note_refused(verdicts, steady_s=steady_s)
         self.tally.note_stored()
-        for verdict in verdicts:
-            self.tally.note(*outcome_of(verdict), steady_s=_steady_s())
-            if isinstance(verdict, Acceptance) and verdict.message.slot is not None:
-                is_behind = start_of(verdict.message.slot + 1) < now_s - BEHIND_S
-                self._admission.note_behind(verdict.message.agent, is_behind=is_behind)
+        for outcome, count in Counter(map(outcome_of, verdicts)).items():
+            self.tally.note(*outcome, steady_s=steady_s, count=count)
+        accepted = [verdict.message for verdict in verdicts if isinstance(verdict, Acceptance)]
+        newest = {message.agent: message.slot for message in accepted if message.slot is not None}
+        for agent, slot in newest.items():
+            self._admission.note_behind(agent, is_behind=start_of(slot + 1) < now_s - BEHIND_S)
 
     async def _check(self, opened: Opened, *, now_s: float) -> tuple[IntakeVerdict | Excess, ...]:
         if not isinstance(opened, OpenedMessage):
@@ -328,7 +331,8 @@ class Intake:
         excess = self._admission.excess(opened, chain, now_s=now_s)
         if excess is not None:
             return (excess,)
-        verdicts = judge_message(opened, self._state, held_hash=await self._held_hash(opened), now_s=now_s)
+        held_hash = await self._stored_hash(opened) if needs_stored_hash(opened, self._state) else None
+        verdicts = judge_message(opened, self._state, held_hash=held_hash, now_s=now_s)
         self._admission.note_taken(verdicts, now_s=now_s)
         self._note_unkept(opened)
         return verdicts
@@ -340,11 +344,8 @@ class Intake:
         if is_ahead and self._asking.misses(opened.agent):
             self._asking.note_number(opened.agent, epoch=key[0], seq=key[1], due_s=_steady_s())
 
-    async def _held_hash(self, opened: OpenedMessage) -> bytes | None:
-        if needs_stored_hash(opened, self._state):
-            header = opened.header
-            return await self._store.message_hash(opened.agent, epoch=header.epoch, seq=header.seq)
-        return known_hash(opened, self._state)
+    async def _stored_hash(self, opened: OpenedMessage) -> bytes | None:
+        return await self._store.message_hash(opened.agent, epoch=opened.header.epoch, seq=opened.header.seq)
 
     def _tell_revoked(self, agents: set[str]) -> None:
         for told in revocations_told(self._revoked[agent] for agent in sorted(agents & self._revoked.keys())):

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hub.core.homes.measure_sources import MeterSource
 from hub.storage.fleet_records import ReceivedNotice
 from hub.storage.records import AcceptedMessage
+from protocols.consent.reduction import Allowed, allowed_at
 from protocols.consent.rules import ConsentSet, default_consent
 from protocols.quantities import Measure
 from protocols.slots import Slot
@@ -22,6 +23,9 @@ from protocols.wire.refusal_reasons import RefusalReason, WireError
 
 RECENT_HASHES: Final = MAX_AHEAD
 """Three times what an agent has on the way; the hash of an older message is read from the store if it comes again."""
+
+ALLOWED_KEPT: Final = 1000
+"""Of so many homes it is kept what their consents allow: of those that send much now, as after an outage."""
 
 _HASH_BYTES: Final = 32
 UNKNOWN: Final = ""
@@ -88,8 +92,7 @@ class ToldNotice:
     received: ReceivedNotice
 
 
-@dataclass(frozen=True, slots=True)
-class Acceptance:
+class Acceptance(NamedTuple):
     """Store the message. If only its content is refused, `refused` is set and just its number and hash are stored.
 
     `uncounted` is set if some of a stored batch does not count, because another agent of the home brings it.
@@ -237,6 +240,7 @@ class IntakeState:
     shared: frozenset[str] = frozenset()
     seats: dict[str, tuple[int, ...]] = field(default_factory=dict)
     agents_of: dict[str, list[str]] = field(default_factory=dict)
+    _allowed: dict[tuple[str, int], Allowed] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, chain in self.chains.items():
@@ -245,6 +249,15 @@ class IntakeState:
     def consent_of(self, home: str, seat: int = 1) -> ConsentSet:
         """The consent in force in this seat; if none was sent, the one its agent was given when it enrolled."""
         return self.consents.get((home, seat)) or default_consent(home)
+
+    def allowed_in(self, home: str, seat: int, slot: Slot) -> Allowed:
+        """What may leave the home from this seat in this slot."""
+        consent, held = self.consent_of(home, seat), self._allowed.get((home, seat))
+        if held is None or held.consent is not consent or slot not in held.slots:
+            if len(self._allowed) >= ALLOWED_KEPT:
+                self._allowed.clear()
+            held = self._allowed[home, seat] = allowed_at(consent, slot)
+        return held
 
     def vacant_from(self, home: str, seat: int) -> Slot | None:
         """The slot after the last one that the agents of this seat sent; None while one of them works."""

@@ -130,9 +130,12 @@ class DeviceRow:
     seat: int = 1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AcceptedMessage:
-    """A verified message and its decoded content, as intake stores it."""
+    """A verified message and its decoded content, as intake stores it.
+
+    Nobody changes one; that Python should refuse it would cost intake more than anything else that makes one.
+    """
 
     agent: str
     home: str

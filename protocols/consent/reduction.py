@@ -6,14 +6,15 @@ of the membership contract and cannot be switched off here; everything else is o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from protocols.consent.purposes import CONTRACT, HEALTH, Resolution
 from protocols.consent.rules import ConsentSet
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import Slot
-from protocols.wire.readings import Batch, Column, DeviceState, LongInterval
+from protocols.wire.readings import MAX_SLOT, Batch, Column, DeviceState, LongInterval
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,23 @@ class SlotValue:
     energy_wh: int | None
     mark: Mark
     gap: Gap = Gap.NONE
+
+
+class Allowed(NamedTuple):
+    """What may leave in these slots, in which the same rules are valid: `finest_spans`, and what the contract needs."""
+
+    consent: ConsentSet
+    slots: range
+    spans: Mapping[Measure, int]
+    contract: Set[Measure]
+
+
+def allowed_at(consent: ConsentSet, slot: Slot) -> Allowed:
+    """What may leave in this slot and in those around it, up to where a rule begins or ends."""
+    edges = {edge for rule in consent.rules for edge in (rule.valid_from, rule.valid_until) if edge is not None}
+    first = max((edge for edge in edges if edge <= slot), default=0)
+    until = min((edge for edge in edges if edge > slot), default=MAX_SLOT + 1)
+    return Allowed(consent, range(first, until), finest_spans(consent, slot), _contract_measures(consent, slot))
 
 
 def finest_spans(consent: ConsentSet, slot: Slot) -> dict[Measure, int]:
@@ -99,18 +117,17 @@ def filter_devices(consent: ConsentSet, slot: Slot, devices: Iterable[DeviceStat
     return tuple(devices) if _health_may_leave(consent, slot) else ()
 
 
-def find_violations(consent: ConsentSet, batch: Batch) -> tuple[str, ...]:
+def find_violations(consent: ConsentSet, batch: Batch, allowed: Allowed | None = None) -> tuple[str, ...]:
     """Everything in a batch that this consent does not allow, described without values; empty if there is nothing.
 
-    `consent` is the one in force at the batch's place in the chain.
+    `consent` is the one in force at the batch's place in the chain; `allowed` is what it allows in the batch's slot.
     """
     found = []
     if batch.consent_version != consent.version:
         found.append(f"made under consent {batch.consent_version}, but consent {consent.version} is in force")
-    slot, allowed = batch.slot, finest_spans(consent, batch.slot)
-    for column in batch.columns:
-        measure, span = column.measure, column.span
-        least = allowed.get(measure)
+    slot, spans = batch.slot, finest_spans(consent, batch.slot) if allowed is None else allowed.spans
+    for measure, span, *_ in batch.columns:
+        least = spans.get(measure)
         if least is None or span % least:
             found.append(f"{measure.code} in values of {span} slots is not allowed")
         elif span > 1 and not _held_before(consent, measure, slots=range(slot + 1 - span, slot), span=span):
@@ -125,12 +142,15 @@ def find_violations(consent: ConsentSet, batch: Batch) -> tuple[str, ...]:
     return tuple(found)
 
 
-def find_omissions(consent: ConsentSet, batch: Batch) -> tuple[str, ...]:
+def find_omissions(consent: ConsentSet, batch: Batch, allowed: Allowed | None = None) -> tuple[str, ...]:
     """What the membership contract needs in every batch and this one does not have, be it a value or a gap."""
-    quarter_hours = {column.measure for column in batch.columns if column.span == 1}
+    needed = _contract_measures(consent, batch.slot) if allowed is None else allowed.contract
+    quarter_hours = {measure for measure, span, *_ in batch.columns if span == 1}
+    if needed <= quarter_hours:
+        return ()
     return tuple(
         f"{measure.code} has no column for the quarter hour, which the membership contract needs"
-        for measure in sorted(_contract_measures(consent, batch.slot) - quarter_hours)
+        for measure in sorted(needed - quarter_hours)
     )
 
 

@@ -6,9 +6,8 @@ The hub asks `place_message` before it stores one; this module stores nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from protocols.wire.field_checks import require_id, require_number
 from protocols.wire.refusal_reasons import RefusalReason, WireError, garbage
@@ -21,8 +20,7 @@ MAX_AHEAD = 64
 """How far beyond a gap a hub may hold an agent's messages; later ones are sent again."""
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """The agent, the epoch, the number within it, and the hash of the sealed message before this one."""
 
     agent: str
@@ -31,8 +29,7 @@ class Header:
     previous: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(NamedTuple):
     """How far an agent's chain has been stored without a gap. Before the first message: seq 0 and 32 zero bytes."""
 
     epoch: int

@@ -12,7 +12,5 @@ MADE: Final = 50_000
 
 
 def collect_seldom() -> None:
-    """From now on in this process. What is there already is never looked through again."""
-    gc.collect()
-    gc.freeze()
+    """From now on in this process."""
     gc.set_threshold(MADE, *gc.get_threshold()[1:])

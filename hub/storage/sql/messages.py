@@ -3,11 +3,12 @@
 # ruff: noqa: S608 - only constant column lists and question marks are put into SQL here; values are bound.
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from operator import itemgetter
+from typing import Any, Final
 
 from hub.storage.errors import StoreConflictError
 from hub.storage.fleet_records import AgentClock
-from hub.storage.records import AcceptedMessage, ChainHead, ReadingRow, RefusalCount, RefusedNumber
+from hub.storage.records import AcceptedMessage, ChainHead, RefusalCount, RefusedNumber
 from hub.storage.sql.connection import Connection, Transactions
 from hub.storage.sql.periods.keeping import Reading, keep_sums
 from hub.storage.sql.prompts import store_answer
@@ -23,7 +24,7 @@ WHERE excluded.mark < reading.mark"""
 _NEWEST_SQL: Final = """SELECT agent.home_id, max(chain_head.last_slot)
 FROM agent JOIN chain_head ON chain_head.agent = agent.id WHERE agent.home_id IN ({marks}) GROUP BY agent.home_id"""
 _READING: Final = ("home", "measure", "slot", "span", "energy_wh", "mark", "gap")
-_Key = tuple[str, int, Slot, int]
+_KEY_OF: Final = itemgetter(0, 1, 2, 3)
 MESSAGE_COLUMNS: Final = (
     *("position", "agent", "epoch", "seq", "kind", "hash", "sealed", "received_at", "first_slot", "last_slot"),
     "refused",
@@ -239,29 +240,30 @@ async def _newest_slots(db: Connection, homes: Sequence[str]) -> dict[str, Slot]
 
 async def _put_readings(db: Connection, rows: Sequence[Reading], newest: Mapping[str, Slot]) -> None:
     """Of slots behind all that the home has sent, a reading is there for the first time: nothing is looked for then."""
-    await db.make_room({slot for _, _, slot, *_ in rows})
-    await db.add_rows("reading", _READING, [row for row in rows if row[2] > newest[row[0]]])
-    await db.put_rows(_READING_SQL, [row for row in rows if row[2] <= newest[row[0]]])
+    await db.make_room({row[2] for row in rows})
+    late = [row for row in rows if row[2] <= newest[row[0]]]
+    await db.add_rows("reading", _READING, [row for row in rows if row[2] > newest[row[0]]] if late else rows)
+    await db.put_rows(_READING_SQL, late)
 
 
 def _reading_rows(messages: Sequence[AcceptedMessage]) -> list[Reading]:
     """One row for each key: of several, the one that would be left if they were stored one after the other."""
-    best: dict[_Key, ReadingRow] = {}
-    for message in messages:
-        for each in message.readings:
-            key = each[:4]
-            held = best.get(key)
-            if held is None or each.mark < held.mark:
-                best[key] = each
-    return [
-        (home, int(measure), slot, span, wh, int(mark), int(gap))
-        for home, measure, slot, span, wh, mark, gap in best.values()
-    ]
+    rows: list[Reading] = [each for message in messages for each in message.readings]
+    if len(set(map(_KEY_OF, rows))) == len(rows):  # as nearly always
+        return rows
+    best: dict[Any, Reading] = {}
+    for each in rows:
+        held = best.get(each[:4])
+        if held is None or each[5] < held[5]:
+            best[each[:4]] = each
+    return list(best.values())
 
 
 def _message_row(message: AcceptedMessage, previous: bytes) -> tuple[object, ...]:
-    firsts = [row.slot - row.span + 1 for row in message.readings]
-    lasts = [row.slot for row in message.readings]
+    first = last = message.slot
+    if message.readings:
+        first = min([row[2] - row[3] + 1 for row in message.readings])
+        last = max([row[2] for row in message.readings])
     return (
         message.agent,
         message.epoch,
@@ -270,8 +272,8 @@ def _message_row(message: AcceptedMessage, previous: bytes) -> tuple[object, ...
         message.hash,
         shortened(message.sealed, message.agent, previous),
         message.received_at,
-        min(firsts, default=message.slot),
-        max(lasts, default=message.slot),
+        first,
+        last,
         message.refused,
     )
 

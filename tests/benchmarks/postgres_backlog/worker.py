@@ -5,6 +5,7 @@ as the link's window lets them, and receipts are sealed and counted.
 """
 
 import asyncio
+import gc
 import json
 import sys
 import time
@@ -72,6 +73,7 @@ async def _take(file: Path, backlog: Backlog, address: StoreAddress) -> dict[str
     link = FileLink(Delivery(topics[number], sealed, 1, seq, 1) for number, seq, sealed in signed(file))
     intake = Intake(store, coop=COOP.id, key=KEY, clock=Clock(real=lambda: now_s), broker=link)
     await intake.agents_changed()
+    gc.freeze()  # as each part of a hub does
     collect_seldom()
     print("ready", flush=True)
     await asyncio.to_thread(sys.stdin.readline)

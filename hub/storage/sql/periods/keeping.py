@@ -129,13 +129,25 @@ def _periods_of(work: Mapping[str, tuple[Slot, AbstractSet[Slot]]], *, tz: str) 
     for home, (through, own) in work.items():
         ended = (max(own) + 1) // SLOTS_PER_HOUR * SLOTS_PER_HOUR - 1
         until = ended if through < ended <= through + MOST_AT_ONCE else through
+        changed = sorted(slot for slot in own if slot <= until)
         for kind in PeriodKind:
-            periods = {period_of(kind, slot, tz) for slot in own if slot <= until}
+            periods = _periods_with(kind, changed, tz)
             periods |= set(periods_ending(kind, range(through + 1, until + 1), tz))
             wanted[kind] |= {(each.start, home, len(each)) for each in periods if each.stop - 1 <= until}
         if until > through:
             moved[home] = until
     return wanted, moved
+
+
+def _periods_with(kind: PeriodKind, slots: Sequence[Slot], tz: str) -> set[range]:
+    """The periods in which these slots lie, which are in order: most are in the period of the one before."""
+    found: set[range] = set()
+    period = range(0)
+    for slot in slots:
+        if slot not in period:
+            period = period_of(kind, slot, tz)
+            found.add(period)
+    return found
 
 
 async def make_sums(db: Connection, wanted: Periods, *, tz: str) -> None:
