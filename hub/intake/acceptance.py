@@ -111,7 +111,7 @@ def _require_own(named: str, agent: str) -> None:
         raise WireError(RefusalReason.FOREIGN_TOPIC, "the agent name in the message does not match the topic")
 
 
-def _known_hash(opened: OpenedMessage, state: IntakeState) -> bytes | None:
+def known_hash(opened: OpenedMessage, state: IntakeState) -> bytes | None:
     """The stored hash for this message number if it is in memory."""
     return state.chains[opened.agent].recent.get(opened.header.epoch, opened.header.seq)
 
@@ -120,7 +120,7 @@ def needs_stored_hash(opened: OpenedMessage, state: IntakeState) -> bool:
     """Whether the hash for this number must be read from the store before `judge_message`, which knows the newest."""
     header, position = opened.header, state.chains[opened.agent].position
     is_behind = (header.epoch, header.seq) <= (position.epoch, position.seq)
-    return is_behind and _known_hash(opened, state) is None
+    return is_behind and known_hash(opened, state) is None
 
 
 def judge_message(
@@ -167,7 +167,7 @@ def _holes(through: int, held: Iterable[int]) -> tuple[tuple[int, int], ...]:
 
 def _judge_one(opened: OpenedMessage, state: IntakeState, *, held_hash: bytes | None, now_s: float) -> IntakeVerdict:
     chain = state.chains[opened.agent]
-    held = held_hash if held_hash is not None else _known_hash(opened, state)
+    held = held_hash if held_hash is not None else known_hash(opened, state)
     try:
         where = place_message(chain.position, opened.header, own_hash=opened.hash, held_hash=held)
     except WireError as error:

@@ -1,14 +1,10 @@
 """Notices within seconds that a command shut out an agent or planned a move-out, and tells the running hub."""
 
-import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from hub.intake.looking import look_until_cancelled
 from hub.storage.contract import MemberStore
-from hub.storage.errors import StoreError
-
-log = logging.getLogger(__name__)
 
 WATCH_S: Final = 2.0
 """How often the list of agents is looked at: in real seconds, whatever the hub's clock says."""
@@ -39,13 +35,7 @@ class AgentWatch:
 
     async def run(self) -> None:
         """Look until cancelled; while the store cannot be read, the next look is the next try."""
-        while True:
-            try:
-                await self.look()
-            except StoreError as error:
-                if not error.is_said:
-                    log.error("agents: %s; looking again", error)
-            await asyncio.sleep(self._each_s)
+        await look_until_cancelled(self.look, each_s=self._each_s, at="agents")
 
     async def look(self) -> None:
         """Compare once. The first only remembers, unless there is `looks`. If `changed` fails, the next calls it."""

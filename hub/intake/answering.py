@@ -6,12 +6,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.intake.state import AskedTime, Rejection
 from hub.storage.fleet_records import AgentClock
+from hub.storage.records import Agent
 from protocols.wire import topics
 from protocols.wire.clock_check import ClockAnswer, encode_clock_answer
 from protocols.wire.envelope import seal
 from protocols.wire.refusal_notices import RefusalNotice, encode_refusal
 from protocols.wire.refusal_reasons import RefusalReason
-from protocols.wire.revocations import RevocationNotice, encode_revocation
+from protocols.wire.revocations import RevocationCause, RevocationNotice, encode_revocation
 
 
 def seal_down(agent: str, kind: str, payload: bytes, *, coop: str, key: Ed25519PrivateKey) -> tuple[str, bytes]:
@@ -23,6 +24,20 @@ def seal_down(agent: str, kind: str, payload: bytes, *, coop: str, key: Ed25519P
 def revocations_told(notices: Iterable[RevocationNotice]) -> list[tuple[str, str, bytes]]:
     """(agent, kind, payload) for each agent whose key the hub no longer accepts."""
     return [(notice.agent, "revoked", encode_revocation(notice)) for notice in notices]
+
+
+def revocation_notices(agents: Iterable[Agent]) -> dict[str, RevocationNotice]:
+    """The notice of every revoked agent, by its id."""
+    rows = tuple(agents)
+    # A replacement revokes the old agent in the transaction that enrols the new one, so both have the same time.
+    began = {(agent.home_id, agent.seat, agent.enrolled_at) for agent in rows}
+    notices = {}
+    for agent in rows:
+        if agent.revoked_at is not None:
+            is_replaced = (agent.home_id, agent.seat, agent.revoked_at) in began
+            cause = RevocationCause.REPLACED if is_replaced else RevocationCause.REVOKED
+            notices[agent.id] = RevocationNotice(agent.id, agent.revoked_at, cause)
+    return notices
 
 
 def signed_by_revoked(verdicts: Iterable[object]) -> set[str]:

@@ -3,7 +3,6 @@
 Another program may change the list (`commonwatt-hub` on the command line), so it is read again every few seconds.
 """
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Final, Protocol
@@ -12,10 +11,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.broker.access_keeper import AccessKeepers
 from hub.broker.access_rules import KnownAgents, known_agents
-from hub.intake.answering import revocations_told, seal_down
-from hub.intake.revocations import revocation_notices
+from hub.intake.answering import revocation_notices, revocations_told, seal_down
+from hub.intake.looking import look_until_cancelled
 from hub.storage.contract import MemberStore
-from hub.storage.errors import StoreError
 from hub.storage.fleet_records import CutOffStore
 from protocols.timeline import Clock
 
@@ -73,13 +71,7 @@ class BrokerAccess:
 
     async def run(self) -> None:
         """Look at the list every few seconds, until cancelled."""
-        while True:
-            try:
-                await self.look()
-            except StoreError as error:
-                if not error.is_said:
-                    log.error("access rules of the broker: %s; trying again", error)
-            await asyncio.sleep(LOOK_EACH_S)
+        await look_until_cancelled(self.look, each_s=LOOK_EACH_S, at="access rules of the broker")
 
     async def look(self) -> None:
         """Bring the broker's rules up to date; tell the agents that were revoked. Raises: StoreError."""

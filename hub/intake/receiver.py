@@ -18,9 +18,10 @@ from hub.health.intake_tally import LEFT, IntakeTally
 from hub.health.trail import batch_id, new_id, step, working
 from hub.intake.acceptance import judge_message, needs_stored_hash
 from hub.intake.admission import Admission
-from hub.intake.answering import refusals_told, revocations_told, seal_down, signed_by_revoked, times_told
+from hub.intake.answering import revocation_notices, times_told
 from hub.intake.conduct import DAY_S, Excess, HubReason, outcome_of
 from hub.intake.fair_queues import MAX_GROUP
+from hub.intake.group.answers import Answers
 from hub.intake.group.asking_again import AskingAgain
 from hub.intake.group.counting import RefusalLog, counted, say_cut_off
 from hub.intake.group.opening import Group, Opened, Opening
@@ -28,9 +29,6 @@ from hub.intake.group.reading import forget_agents, read_agents, read_prompts
 from hub.intake.group.receipts import Receipts, asked_for
 from hub.intake.group.writing import BrokerClient, IntakeStore, all_ended
 from hub.intake.leases.work import AllAgents
-from hub.intake.map_answers import MapAnswers
-from hub.intake.pace import HomesPace
-from hub.intake.revocations import revocation_notices
 from hub.intake.state import (
     UNKNOWN,
     Acceptance,
@@ -44,7 +42,6 @@ from hub.storage.errors import HomesChangedError, LeaseLostError, StoreError
 from protocols.slots import slot_of, start_of
 from protocols.timeline import Clock
 from protocols.wire.refusal_reasons import RefusalReason
-from protocols.wire.revocations import RevocationNotice
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +89,6 @@ class Intake:
         self._store = store
         self._work = work or AllAgents(store)
         self._coop = coop
-        self._key = key
         self._clock = clock
         self._broker = broker
         self._state = IntakeState(coop)
@@ -100,12 +96,10 @@ class Intake:
         self._reading = asyncio.Lock()
         # As they were last read: also while the store is away, when the state is empty.
         self._known = self._enrolled = frozenset[str]()
-        self._revoked: dict[str, RevocationNotice] = {}
         self._refusal_log = RefusalLog()
         self._limits = limits or IntakeLimits()
         self._admission = Admission(coop, self._limits)
-        self._maps = MapAnswers(store)
-        self._pace = HomesPace(self._limits)
+        self._answers = Answers(store, broker, coop=coop, key=key, limits=self._limits)
         self._asking = AskingAgain(coop, has_waiting=self._has_waiting)
         self._opening = Opening()
         self._opens_ahead = False
@@ -266,14 +260,8 @@ class Intake:
         asked = asked_for(verdicts, accepted)
         await self._receipts.send(asked, self._state.chains, self._asking, stored_at=stored_at)
         self.tally.groups.note(_steady_s() - began_s)
-        maps = await self._maps.told(verdicts, steady_s=_steady_s())
-        self._pace.note_queue(self._waiting, steady_s=_steady_s())
-        asking, homes = [agent for agent, *_ in times], len(self._state.chains)
-        paces = self._pace.told(asking, homes=homes, at=int(now_s), steady_s=_steady_s()) if asking else []
-        for told in (*times, *paces, *refusals_told(verdicts, at=int(now_s)), *maps):
-            self._broker.publish(*seal_down(*told, coop=self._coop, key=self._key))
-        # A revoked agent learns it with everything it sends; again one answer per agent and group.
-        self._tell_revoked(signed_by_revoked(verdicts))
+        homes, waiting = len(self._state.chains), self._waiting
+        await self._answers.tell(verdicts, times, waiting=waiting, homes=homes, at=int(now_s), steady_s=_steady_s())
         # Counted after the receipts, so that an honest agent does not wait for what a flood leaves behind.
         if refusals:
             await self._store.count_refusals(refusals)
@@ -347,10 +335,6 @@ class Intake:
     async def _stored_hash(self, opened: OpenedMessage) -> bytes | None:
         return await self._store.message_hash(opened.agent, epoch=opened.header.epoch, seq=opened.header.seq)
 
-    def _tell_revoked(self, agents: set[str]) -> None:
-        for told in revocations_told(self._revoked[agent] for agent in sorted(agents & self._revoked.keys())):
-            self._broker.publish(*seal_down(*told, coop=self._coop, key=self._key))
-
     async def _look_up(self, group: Sequence[Delivery], *, now_s: float) -> None:
         """Read what the checks of this group may need: changed agents and answered prompts."""
         if _steady_s() - self._agents_read_at > AGENTS_FRESH_S:
@@ -389,8 +373,8 @@ class Intake:
         self._enrolled = frozenset(name for name, chain in state.chains.items() if not chain.is_revoked)
         self._admission.cut_off_only(read.cut_off)
         notices = revocation_notices(read.agents)
-        self._revoked = {name: notice for name, notice in notices.items() if self._work.covers(name)}
-        self._tell_revoked(self._revoked.keys() - before - read.fresh)
+        own = {name: notice for name, notice in notices.items() if self._work.covers(name)}
+        self._answers.tell_revoked(self._answers.know_revoked(own) - before - read.fresh)
         self._asking.forget_others(self._enrolled)
         self._agents_read_at = _steady_s()
 

@@ -4,8 +4,6 @@ A message stays in the store until its broker has acknowledged it. It is sent ag
 ended in between: an agent keeps what has the same id once.
 """
 
-import asyncio
-import logging
 import time
 from collections.abc import Callable
 from functools import partial
@@ -13,10 +11,8 @@ from typing import Final
 
 from hub.intake.homes_link import HomesLink
 from hub.intake.leases.shards import Shards
-from hub.storage.errors import StoreError
+from hub.intake.looking import look_until_cancelled
 from hub.storage.shared.records import SharedStore
-
-log = logging.getLogger(__name__)
 
 LOOK_S: Final = 0.5
 AT_ONCE: Final = 500
@@ -46,13 +42,7 @@ class OutgoingSender:
 
     async def run(self) -> None:
         """Look twice a second until cancelled; while the store cannot be read, the next look is the next try."""
-        while True:
-            try:
-                await self.look()
-            except StoreError as error:
-                if not error.is_said:
-                    log.error("messages to homes: %s; looking again", error)
-            await asyncio.sleep(LOOK_S)
+        await look_until_cancelled(self.look, each_s=LOOK_S, at="messages to homes")
 
     async def look(self) -> None:
         """Forget what the brokers have or is too old, and hand over what waits. Raises: StoreError."""

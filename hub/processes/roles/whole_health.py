@@ -3,8 +3,9 @@
 import json
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import chain
 from typing import Any, Final
 
 from hub.health.facts import Buckets, HubHealth, IntakeHealth, PartHealth, with_newest_verification
@@ -113,38 +114,25 @@ def process_name(process: HubProcess) -> str:
 def _added(intakes: Sequence[IntakeHealth]) -> IntakeHealth | None:
     if len(intakes) <= 1:
         return intakes[0] if intakes else None
-    return IntakeHealth(
-        broker_connected=all(each.broker_connected for each in intakes),
-        broker_connections=sum(each.broker_connections for each in intakes),
-        received=sum(each.received for each in intakes),
-        outcomes=_added_counts(each.outcomes for each in intakes),
-        refused=_added_counts(each.refused for each in intakes),
-        left=_added_counts(each.left for each in intakes),
-        receipts=sum(each.receipts for each in intakes),
-        asked_again=sum(each.asked_again for each in intakes),
-        dropped_in=sum(each.dropped_in for each in intakes),
-        dropped_out=sum(each.dropped_out for each in intakes),
-        waiting=sum(each.waiting for each in intakes),
-        waiting_most=sum(each.waiting_most for each in intakes),
-        store_errors=sum(each.store_errors for each in intakes),
-        store_problem=next((each.store_problem for each in intakes if each.store_problem), ""),
-        groups=_added_buckets([each.groups for each in intakes]),
-        last_hour=_added_counts(each.last_hour for each in intakes),
-        has_cut_off=any(each.has_cut_off for each in intakes),
-    )
+    said = {each.name: [getattr(intake, each.name) for intake in intakes] for each in fields(IntakeHealth)}
+    added = {name: _ADDED_OTHERWISE.get(name, _sum)(values) for name, values in said.items()}
+    return IntakeHealth(**added)
 
 
-def _added_counts(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for each in counts:
-        for name, count in each.items():
-            found[name] = found.get(name, 0) + count
-    return found
+def _sum(values: Sequence[Any]) -> Any:
+    """Numbers, counts by name, or how long something took, added up."""
+    match values[0]:
+        case Mapping():
+            return {name: sum(each.get(name, 0) for each in values) for name in dict.fromkeys(chain(*values))}
+        case Buckets(bounds_s=bounds_s):
+            counts = tuple(map(sum, zip(*(each.counts for each in values), strict=True)))
+            return Buckets(bounds_s, counts, sum(each.sum_s for each in values))
+        case _:
+            return sum(values)
 
 
-def _added_buckets(buckets: Sequence[Buckets]) -> Buckets:
-    return Buckets(
-        buckets[0].bounds_s,
-        tuple(map(sum, zip(*(each.counts for each in buckets), strict=True))),
-        sum(each.sum_s for each in buckets),
-    )
+_ADDED_OTHERWISE: Final[Mapping[str, Callable[[Sequence[Any]], Any]]] = {
+    "broker_connected": all,
+    "has_cut_off": any,
+    "store_problem": lambda values: next(filter(None, values), ""),
+}

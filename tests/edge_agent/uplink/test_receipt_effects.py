@@ -291,6 +291,32 @@ def test_a_receipt_means_one_thing(epoch: int, through: int, head: bytes, at: in
         assert advance_receipts(told, so_far, now_s=10) == ReceiptState(through, at, at)
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 2)), min_size=1, max_size=12),
+    st.data(),
+)
+def test_receipts_of_a_chain_that_only_grows_take_nothing_back_in_whatever_order_they_come(
+    steps: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    """Each says what was stored at its time. One may be signed late, by a worker that was held up, or come twice."""
+    made, through, at = [], 0, 5
+    for more, later in steps:
+        through, at = through + more, at + later
+        made.append(Receipt(AGENT, 1, through, bytes([through]) * 32, (), at, ()))
+    came = data.draw(st.lists(st.sampled_from(made), max_size=30)) + data.draw(st.permutations(made))
+    so_far = ReceiptState(0)
+    for receipt in came:
+        meaning = meaning_of(
+            receipt, next_link=ChainLink(1, through + 1, HEAD), own_hash=receipt.head, so_far=so_far, now_s=at
+        )
+        assert meaning in (ReceiptMeaning.ONWARD, ReceiptMeaning.OLD)
+        if meaning is ReceiptMeaning.ONWARD:
+            later_on = advance_receipts(receipt, so_far, now_s=at)
+            assert later_on.through >= so_far.through
+            so_far = later_on
+    assert so_far.through == through
+
+
 def test_a_clock_that_was_wrong_once_makes_no_later_receipt_old() -> None:
     told = Receipt(AGENT, 1, 2, HEAD, (), 1000, ())
     so_far = advance_receipts(replace(told, stored_at=10**9), ReceiptState(1), now_s=900)

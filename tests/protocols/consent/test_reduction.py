@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from protocols.consent.purposes import HEALTH, Resolution
 from protocols.consent.reduction import (
     SlotValue,
+    allowed_at,
     filter_devices,
     filter_long_intervals,
     filter_values,
@@ -101,6 +102,21 @@ def test_the_hub_finds_every_column_that_the_filter_would_not_let_out() -> None:
 
     holds()
     assert outcomes == {(span, inside) for span in (1, 4, 96) for inside in (True, False)}
+
+
+@given(consent=consents(), slot=st.integers(DAY - 10, DAY + 110), data=st.data())
+def test_what_is_allowed_in_a_slot_is_allowed_as_far_as_it_says(
+    consent: ConsentSet, slot: int, data: st.DataObject
+) -> None:
+    allowed = allowed_at(consent, slot)
+    assert slot in allowed.slots
+    near = data.draw(st.integers(max(allowed.slots.start, DAY - 50), min(allowed.slots.stop - 1, DAY + 150)))
+    assert allowed_at(consent, near) == allowed
+    measures = sorted(data.draw(st.sets(st.sampled_from(Measure))))
+    columns = tuple(Column(measure, 1, 7, 0, Mark.MEASURED, Gap.NONE) for measure in measures)
+    batch = batch_of(consent, near, columns)
+    assert find_violations(consent, batch, allowed) == find_violations(consent, batch)
+    assert find_omissions(consent, batch, allowed) == find_omissions(consent, batch)
 
 
 @settings(max_examples=30)

@@ -6,12 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from edge_agent.outbox.messages import ChainLink, ReceiptState
+from edge_agent.uplink.receipt_effects import ReceiptMeaning, advance_receipts, meaning_of
 from hub.broker.connection import Delivery
 from hub.storage.shared.records import HubProcess, Lease, LeaseTable
 from hub.storage.sqlite.store import SqliteStore
+from protocols.wire.envelope import open_sealed
+from protocols.wire.receipts import decode_receipt
 from protocols.wire.topics import SHARDS, shard_of
 from tests.hub.intake.leases.two_workers import Worker, let_expire
-from tests.hub.sending_home import SendingHome, enrol, open_store
+from tests.hub.intake.test_receiver import KEY
+from tests.hub.sending_home import NOW_S, SendingHome, enrol, open_store
 
 
 def apart(first: SendingHome, home: str = "h01") -> SendingHome:
@@ -87,6 +92,32 @@ async def test_who_lost_a_shard_answers_no_message_that_it_remembers(
     before = len(held_up.broker.receipts())
     await held_up.receive(first)  # stored long ago: nothing has to be written before its receipt
     assert len(held_up.broker.receipts()) == before, "it would have said less than the other one's receipt"
+
+
+async def test_a_receipt_that_is_signed_after_the_shard_was_lost_says_what_was_stored_when_it_was_not(
+    store: SqliteStore, homes: list[SendingHome]
+) -> None:
+    """Between the look at the clock and the signature a worker may be held up for however long."""
+    held_up, other = Worker("a", store), Worker("b", store)
+    await held_up.turn()
+    first, second = homes[0].batch(), homes[0].batch()
+    held_up.broker.is_slow = True
+    await held_up.receive(first)
+    await let_expire(store, held_up)
+    held_up.now_s = other.now_s = NOW_S + 60
+    await other.turn()
+    await other.receive(second)
+    (new,) = other.broker.receipts()
+    ((topic, seal),) = held_up.broker.unsealed
+    sealed = seal()
+    assert sealed is not None, "by its own clock, which stood still with it, its lease is not over"
+    old = decode_receipt(open_sealed(sealed, topic, KEY.public_key()))
+    assert (old.through_seq, old.stored_at) == (1, NOW_S), "it is as old as what it says"
+    assert (new.through_seq, new.stored_at) == (2, NOW_S + 60)
+    known = advance_receipts(new, ReceiptState(0), now_s=NOW_S + 90)
+    link = ChainLink(new.epoch, 3, new.head)
+    meaning = meaning_of(old, next_link=link, own_hash=old.head, so_far=known, now_s=NOW_S + 90)
+    assert meaning is ReceiptMeaning.OLD, "the home keeps to the newer one"
 
 
 async def test_what_is_of_the_shards_that_are_left_is_stored_all_the_same(

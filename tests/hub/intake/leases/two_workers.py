@@ -29,6 +29,8 @@ class SharedBroker:
     returned: list[Delivery] = field(default_factory=list)
     hears: frozenset[int] = frozenset()
     untaken: list[Callable[[], None]] = field(default_factory=list)
+    is_slow: bool = False
+    unsealed: list[tuple[str, Seal]] = field(default_factory=list)
 
     def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         self.settled.extend(deliveries)
@@ -44,7 +46,9 @@ class SharedBroker:
         self.sent.append((topic, sealed))
 
     def publish_latest(self, topic: str, seal: Seal, *, of: Hashable, taken: Taken | None = None) -> None:
-        if (sealed := seal()) is not None:
+        if self.is_slow:
+            self.unsealed.append((topic, seal))
+        elif (sealed := seal()) is not None:
             self.publish(topic, sealed)
             if taken is not None:
                 self.untaken.append(taken)
@@ -69,6 +73,7 @@ class Worker:
     def __init__(self, name: str, store: SqliteStore) -> None:
         self.name, self.store = name, store
         self.steady = [0.0]
+        self.now_s = NOW_S
         self.is_deaf = False
         self.broker = SharedBroker()
         own = HubProcess(name, "intake", "here", 0, 0)
@@ -82,7 +87,7 @@ class Worker:
         fenced = store.fenced(holder=name, held=lambda: self.shards.leases)
         link = HomesLink(LeasedLink(self.broker, may_tell=self.shards.may_tell), None)
         self.work = OwnShards(self.shards, link=self.broker, store=fenced)
-        clock = Clock(real=lambda: NOW_S)
+        clock = Clock(real=lambda: self.now_s)
         self.intake = Intake(fenced, coop=COOP.id, key=KEY, clock=clock, broker=link, work=self.work)
 
     async def turn(self) -> None:
