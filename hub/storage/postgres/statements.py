@@ -31,6 +31,7 @@ FROM reading WHERE home = ?1 AND slot < ?2 GROUP BY measure ORDER BY measure"""
 POSTGRES: Final = Dialect(
     metered_sql=_METERED_SQL,
     series_sql=_SERIES_SQL,
+    most_sorted=0,
     reading_lines_sql=_READING_LINES_SQL,
     overwrite_sql={},
     empty_months_sql="SELECT drop_empty_months(?)",

@@ -24,6 +24,8 @@ class Dialect:
     `metered_sql` gives two texts of numbers, with commas: places in a table of slots and homes, and the energy there.
     `series_sql` gives two texts more, of places in a table of homes and slots and of the readings there: see
     hub.storage.series; and how many readings are about several slots, which are in neither text.
+    `most_sorted` is how many rows a statement should sort at most, where it does so in the hub's own memory; 0 where it
+    does not.
     `reading_lines_sql` gives each measure of a home with its readings as one text, a line for each in order.
     `overwrite_sql` says whether pages of deleted rows are overwritten; empty where the database cannot be told.
     `empty_months_sql` gives back the room of months before a slot that hold no reading; empty where there is none.
@@ -32,6 +34,7 @@ class Dialect:
 
     metered_sql: str
     series_sql: str
+    most_sorted: int
     reading_lines_sql: str
     overwrite_sql: dict[bool, str]
     empty_months_sql: str

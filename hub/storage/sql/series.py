@@ -328,9 +328,13 @@ async def _home(db: Connection, home: str, measure: Measure, *, slots: range) ->
 async def _hood(db: Connection, measure: Measure, *, slots: range, homes: Sequence[str]) -> HoodSeries:
     from hub.storage.series import hood_series  # noqa: PLC0415 - loads numpy
 
-    place = (int(measure), slots.start, slots.stop)
     coarse = await _coarse(db, measure, slots=slots, homes=homes)
     fine = [home for home in homes if home not in coarse]
-    sums = await db.execute_fetchall(_SUMS_SQL.format(marks=",".join("?" * len(fine))), (*fine, *place))
+    sql = _SUMS_SQL.format(marks=",".join("?" * len(fine)))
+    most = max(1, db.dialect.most_sorted // max(1, len(fine)) if db.dialect.most_sorted else len(slots))
+    sums: list[tuple[int, int, int]] = []
+    for first in range(slots.start, slots.stop, most):
+        end = min(first + most, slots.stop)
+        sums += [(row[0], row[1], row[2]) for row in await db.execute_fetchall(sql, (*fine, int(measure), first, end))]
     series = [await _home(db, home, measure, slots=slots) for home in sorted(coarse)]
-    return hood_series(measure, slots, sums=[(row[0], row[1], row[2]) for row in sums], coarse_homes=series)
+    return hood_series(measure, slots, sums=sums, coarse_homes=series)

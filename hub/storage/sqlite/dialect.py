@@ -28,6 +28,7 @@ GROUP BY measure ORDER BY measure"""
 SQLITE: Final = Dialect(
     metered_sql=_METERED_SQL,
     series_sql=_SERIES_SQL,
+    most_sorted=500_000,  # 40 bytes each
     reading_lines_sql=_READING_LINES_SQL,
     overwrite_sql={True: "PRAGMA secure_delete = ON", False: "PRAGMA secure_delete = OFF"},
     empty_months_sql="",
