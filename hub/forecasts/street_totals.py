@@ -70,26 +70,32 @@ class StreetService:
         known = await store.street_totals(slots=slots)
         asked = self._unpublished(slots, known, now_slot=now_slot, settled=await store.last_settled_day() or "")
         reported = await store.reporting_homes(MEASURES, slots=asked) if asked else {}
-        groups: dict[frozenset[str], list[Slot]] = {}
-        for slot in asked:
-            if slot in known:
-                continue
-            ready = homes & reported[GRID[0]].get(slot, frozenset()) & reported[GRID[1]].get(slot, frozenset())
-            if ready != homes & everybody and slot >= now_slot - LATE_SLOTS:
-                continue
-            late = (homes & everybody) - ready
-            group = slot_group(everybody, ready, makers=counted_makers, rule=rule, late=late)
-            if group is not None:
-                groups.setdefault(group, []).append(slot)
+
+        def group_slots() -> dict[frozenset[str], list[Slot]]:
+            groups: dict[frozenset[str], list[Slot]] = {}
+            for slot in asked:
+                if slot in known:
+                    continue
+                ready = homes & reported[GRID[0]].get(slot, frozenset()) & reported[GRID[1]].get(slot, frozenset())
+                if ready != homes & everybody and slot >= now_slot - LATE_SLOTS:
+                    continue
+                late = (homes & everybody) - ready
+                group = slot_group(everybody, ready, makers=counted_makers, rule=rule, late=late)
+                if group is not None:
+                    groups.setdefault(group, []).append(slot)
+            return groups
+
         fresh: list[StreetTotal] = []
-        for group, chosen in groups.items():
+        for group, chosen in (await asyncio.to_thread(group_slots)).items():
             of = _measures_in(group, counted=counted, usual=usual, rule=rule)
             within = {m: group & allowed[m] for m in of.measures}
             part = range(min(chosen), max(chosen) + 1)
             series = await self._read(part, within)
             hidden = await self._hidden(chosen, within, usual=usual, rule=rule)
             even = [slot for slot in chosen if slot not in hidden]
-            fresh += _totals(series, even, group=group, usual=usual, reported=reported, slots=part, rule=rule, of=of)
+            fresh += await asyncio.to_thread(
+                _totals, series, even, group=group, usual=usual, reported=reported, slots=part, rule=rule, of=of
+            )
         if fresh:
             await store.add_street_totals(fresh)
             known = await store.street_totals(slots=slots)

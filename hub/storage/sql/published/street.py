@@ -1,5 +1,6 @@
 """Published street totals and the groups they were made from,. Rows are added once and never changed."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 
@@ -52,7 +53,7 @@ class SqlStreet(Transactions):
 
     async def add_street_totals(self, rows: Sequence[StreetTotal]) -> None:
         """Publish totals; a slot that has one already keeps it."""
-        lines = [(row.slot, json.dumps(row.homes), row.makers, row.sun_wh, row.wind_wh, row.used_wh) for row in rows]
+        lines = await asyncio.to_thread(_lines_of, rows)
         sql = "INSERT INTO street_total VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
         await self.write(lambda db: db.executemany(sql, lines))
 
@@ -63,20 +64,19 @@ class SqlStreet(Transactions):
                 "SELECT slot, homes, makers, sun_wh, wind_wh, used_wh FROM street_total WHERE slot >= ? AND slot < ?",
                 (slots.start, slots.stop),
             )
-        return {row[0]: StreetTotal(row[0], tuple(json.loads(row[1])), *row[2:]) for row in rows}
+        # Not by the event loop, here and below: each total names all homes.
+        return await asyncio.to_thread(_totals_of, rows)
 
     async def reporting_homes(
         self, measures: Sequence[Measure], *, slots: range
     ) -> dict[Measure, dict[Slot, frozenset[str]]]:
         """Which homes have a usable quarter-hour value of each measure, by slot. Reads no value."""
-        found: dict[Measure, dict[Slot, set[str]]] = {measure: {} for measure in measures}
+        found: dict[Measure, dict[Slot, frozenset[str]]] = {}
         async with self.reading() as db:
-            for measure, by_slot in found.items():
-                for slot, home in await db.execute_fetchall(_REPORTED_SQL, (int(measure), slots.start, slots.stop)):
-                    by_slot.setdefault(slot, set()).add(str(home))
-        return {
-            measure: {slot: frozenset(homes) for slot, homes in by_slot.items()} for measure, by_slot in found.items()
-        }
+            for measure in measures:
+                rows = await db.execute_fetchall(_REPORTED_SQL, (int(measure), slots.start, slots.stop))
+                found[measure] = await asyncio.to_thread(_by_slot, rows)
+        return found
 
     async def sending_homes(self, measures: Sequence[Measure], *, slots: range) -> dict[Measure, frozenset[str]]:
         """Which homes have a usable quarter-hour value of each measure in any of these slots. Reads no value."""
@@ -86,3 +86,18 @@ class SqlStreet(Transactions):
                 rows = await db.execute_fetchall(_SENDING_SQL, (int(measure), slots.start, slots.stop))
                 found[measure] = frozenset(str(home) for home, sends in rows if sends)
         return found
+
+
+def _lines_of(rows: Sequence[StreetTotal]) -> list[Row]:
+    return [(row.slot, json.dumps(row.homes), row.makers, row.sun_wh, row.wind_wh, row.used_wh) for row in rows]
+
+
+def _totals_of(rows: Sequence[Row]) -> dict[Slot, StreetTotal]:
+    return {row[0]: StreetTotal(row[0], tuple(json.loads(row[1])), *row[2:]) for row in rows}
+
+
+def _by_slot(rows: Sequence[Row]) -> dict[Slot, frozenset[str]]:
+    found: dict[Slot, set[str]] = {}
+    for slot, home in rows:
+        found.setdefault(slot, set()).add(str(home))
+    return {slot: frozenset(homes) for slot, homes in found.items()}
