@@ -216,7 +216,7 @@ class BookStore(RuleStore, Protocol):
     async def fund_runs(
         self, *, days: tuple[str, str] | None = None, kinds: Sequence[str] | None = None, records: bool = True
     ) -> tuple[RunRow, ...]:
-        """Runs of the co-op's funds in booking order. Bills are large: name the kinds you need, or leave them out."""
+        """Runs of the co-op's funds in booking order. Bills are large: name kinds, or leave records out."""
         ...
 
     async def book_rows(
@@ -259,6 +259,7 @@ class AttestationStore(Protocol):
         """Rows of these kinds in order; `subjects` includes both ends."""
         ...
 
+    async def newest_attestations(self, kind: str, *, most: int) -> tuple[AttestationRow, ...]: ...
     async def last_attestation(self) -> AttestationRow | None: ...
     async def unsigned_runs(self) -> tuple[RunRow, ...]:
         """Runs of every kind without a day root, in booking order, without their allocation records."""

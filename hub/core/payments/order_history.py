@@ -7,7 +7,7 @@ a payment names only the row of its account.
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
@@ -214,14 +214,22 @@ def read_orders(documents: Iterable[AttestedDocument], bank: Iterable[BankReport
 
     Raises: ValueError for an attestation whose content does not have the form that its kind requires.
     """
-    made: list[AttestedDocument] = []
+    known = tuple(documents)
+    return decided_orders((read_order(each) for each in known if each.kind == PAYMENT_ORDER), known, bank)
+
+
+def decided_orders(
+    orders: Iterable[PaymentOrderRecord], documents: Iterable[AttestedDocument], bank: Iterable[BankReport]
+) -> tuple[PaymentOrderRecord, ...]:
+    """These orders with the board's decisions among `documents`, and with what the bank did.
+
+    Raises: ValueError for a decision whose content does not have the form that its kind requires.
+    """
     approvals: dict[str, list[tuple[str, int]]] = defaultdict(list)
     withdrawals: dict[str, list[tuple[str, int, str]]] = defaultdict(list)
     files: dict[str, list[str]] = defaultdict(list)
     for each in documents:
-        if each.kind == PAYMENT_ORDER:
-            made.append(each)
-        elif each.kind == PAYMENT_APPROVAL:
+        if each.kind == PAYMENT_APPROVAL:
             approval = each.content_as(_ApprovalContent)
             approvals[each.run_key].append((approval.member, approval.at))
         elif each.kind == PAYMENT_WITHDRAWAL:
@@ -229,30 +237,30 @@ def read_orders(documents: Iterable[AttestedDocument], bank: Iterable[BankReport
             withdrawals[each.run_key].append((withdrawal.member, withdrawal.at, withdrawal.reason))
         elif each.kind == PAYMENT_FILE:
             files[each.run_key].append(each.content_as(_FileContent).sha256)
-    reports = tuple(bank)
+    reports: dict[str, list[BankReport]] = defaultdict(list)
+    for report in bank:
+        reports[report.message_id].append(report)
     return tuple(
-        _order(
-            each,
-            approvals=tuple(approvals[each.run_key]),
-            withdrawals=tuple(withdrawals[each.run_key]),
-            files=tuple(files[each.run_key]),
-            bank=reports,
+        replace(
+            order,
+            approvals=tuple(approvals[order.order_key]),
+            withdrawals=tuple(withdrawals[order.order_key]),
+            files=tuple(files[order.order_key]),
+            booked_on=next((each.day for each in reports[order.message_id] if each.reference is None), None),
+            returned=tuple(
+                (each.reference, each.reason, each.made_at)
+                for each in reports[order.message_id]
+                if each.reference is not None
+            ),
         )
-        for each in made
+        for order in orders
     )
 
 
-def _order(
-    document: AttestedDocument,
-    *,
-    approvals: tuple[tuple[str, int], ...],
-    withdrawals: tuple[tuple[str, int, str], ...],
-    files: tuple[str, ...],
-    bank: Sequence[BankReport],
-) -> PaymentOrderRecord:
+def read_order(document: AttestedDocument) -> PaymentOrderRecord:
+    """The order in its own document, without any decision on it. Raises: ValueError."""
     content = document.content_as(_OrderContent)
     account = content.account
-    reports = [report for report in bank if report.message_id == content.message_id]
     return PaymentOrderRecord(
         order_key=document.run_key,
         message_id=content.message_id,
@@ -279,11 +287,6 @@ def _order(
             )
             for place, (member, amount_cent, row, mandate, months) in enumerate(content.lines, start=1)
         ),
-        approvals=approvals,
-        withdrawals=withdrawals,
-        files=files,
-        booked_on=next((report.day for report in reports if report.reference is None), None),
-        returned=tuple((each.reference, each.reason, each.made_at) for each in reports if each.reference is not None),
     )
 
 

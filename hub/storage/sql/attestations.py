@@ -8,6 +8,8 @@ from hub.storage.sql.connection import Connection, Row, Transactions
 
 _INSERT_SQL = """INSERT INTO attestation (position, kind, subject, run_key, document, signature)
 VALUES (?, ?, ?, ?, ?, ?)"""
+_NEWEST_SQL = """SELECT position, kind, subject, run_key FROM attestation WHERE kind = ?
+ORDER BY subject DESC, position DESC LIMIT ?"""
 _UNSIGNED_SQL = """SELECT run_key, kind, day, rule_hash, input_digest, result_hash, state, x'', made_at, entries
 FROM run WHERE NOT EXISTS
     (SELECT 1 FROM attestation WHERE kind = 'day-root' AND attestation.run_key = run.run_key) ORDER BY position"""
@@ -47,6 +49,12 @@ class SqlAttestations(Transactions):
                 )
                 found.extend(AttestationRow(*row) for row in rows)
         return tuple(sorted(found, key=lambda row: row.position))
+
+    async def newest_attestations(self, kind: str, *, most: int) -> tuple[AttestationRow, ...]:
+        """Rows of the newest subjects, in order, without their documents."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(_NEWEST_SQL, (kind, most))
+        return tuple(sorted((AttestationRow(*row, b"", b"") for row in rows), key=lambda row: row.position))
 
     async def last_attestation(self) -> AttestationRow | None:
         """The newest row, which the next one must follow."""

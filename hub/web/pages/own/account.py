@@ -7,6 +7,7 @@ from fastapi.responses import RedirectResponse
 
 from hub.core.payments.accounts import clean_holder, iban_length, iban_problem
 from hub.core.payments.sepa import MAX_NAME_CHARS, compact
+from hub.money.order_service import EVERY_ORDER, OWN_ORDERS
 from hub.storage.account_records import NewAccount
 from hub.storage.records import Access
 from hub.web.frame.guard import PageError
@@ -17,6 +18,7 @@ from hub.web.views.account import account_json, account_page
 from hub.web.views.settlement.payments import own_payments, own_payments_json
 
 IBAN_CHARS_MAX: Final = 60
+WHOLE: Final = "all"
 
 
 def add_account_pages(app: FastAPI, site: PageContext) -> None:
@@ -26,14 +28,16 @@ def add_account_pages(app: FastAPI, site: PageContext) -> None:
     @app.get("/account")
     async def account(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
-        return await _page(site, visit, saved=request.query_params.get("saved", ""))
+        query = request.query_params
+        return await _page(site, visit, saved=query.get("saved", ""), is_whole=query.get("payments") == WHOLE)
 
     @app.get("/account.json")
     async def account_as_json(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
         visit.paid_home()
         details = await store.bank_details([visit.holder.id], access=_own(visit))
-        payments = own_payments_json(await site.parts.payments.orders(), visit.holder.id)
+        orders = await site.parts.payments.own(visit.holder.id, most=EVERY_ORDER)
+        payments = own_payments_json(orders, visit.holder.id)
         return as_json(account_json(details) | {"payments": payments})
 
     @app.post("/account")
@@ -80,7 +84,14 @@ async def _give_mandate(site: PageContext, visit: Visit) -> None:
 
 
 async def _page(
-    site: PageContext, visit: Visit, *, saved: str = "", problem: str = "", holder: str | None = None, status: int = 200
+    site: PageContext,
+    visit: Visit,
+    *,
+    saved: str = "",
+    problem: str = "",
+    holder: str | None = None,
+    status: int = 200,
+    is_whole: bool = False,
 ) -> Response:
     visit.paid_home()
     details = await site.parts.store.bank_details([visit.holder.id], access=_own(visit))
@@ -89,13 +100,16 @@ async def _page(
     view = account_page(
         details, visit.words, members=await site.named(makers | ended), me=visit.holder, bank=site.parts.bank
     )
+    most = EVERY_ORDER if is_whole else OWN_ORDERS
+    orders = await site.parts.payments.own(visit.holder.id, most=most + 1)
     return await site.page(
         visit,
         "account.html",
         place="more",
         status=status,
         view=view,
-        payments=own_payments(await site.parts.payments.orders(), visit.holder.id, visit.words),
+        payments=own_payments(orders[-most:], visit.holder.id, visit.words),
+        is_cut=len(orders) > most,
         saved=saved,
         problem=problem,
         holder=view.holder if holder is None else holder[:MAX_NAME_CHARS],

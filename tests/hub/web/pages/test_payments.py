@@ -2,10 +2,19 @@
 
 import re
 
+import pytest
+
 from hub.books.view import read_money_books
+from hub.core.payments.order_history import PAYMENT_FILE
+from hub.money.booking import book_order, book_return
+from hub.money.kept_orders import KeptOrders
+from hub.money.orders import attest_decision
+from hub.storage.records import AttestationRow
 from hub.storage.sqlite.store import SqliteStore
+from hub.web.pages.own import account
+from hub.web.views.settlement.payments import own_payments_json
 from tests.hub.web.conftest import SignIn
-from tests.hub.web.page_street import order_payouts
+from tests.hub.web.page_street import HUB_KEY, NOW_S, order_payouts
 
 
 async def make_second_board_member(store: SqliteStore) -> None:
@@ -79,3 +88,61 @@ async def test_only_the_board_opens_orders_and_the_members_in_them_see_it_logged
     assert re.search(
         r"Household One \(board\)</b> <small>\d\d:\d\d</small><br>Opened your payments\. Purpose: pay out", page
     )
+
+
+async def test_kept_orders_are_those_of_the_books_at_every_step(sign_in: SignIn, store: SqliteStore) -> None:
+    kept, members = KeptOrders(store), ("m02", "m03", "m07")
+    await make_second_board_member(store)
+    board = await sign_in("m01")
+
+    async def same() -> None:
+        whole = (await read_money_books(store)).orders
+        assert await kept.newest(most=9) == whole
+        assert await kept.newest(most=1) == whole[-1:]
+        for member in members:
+            own = await kept.newest(most=9, member=member)
+            assert own_payments_json(own, member) == own_payments_json(whole, member)
+            assert {payment.member for order in own for payment in order.payments} <= {member}
+
+    await same()
+    first = await order_payouts(store, ("m02", "m03"))
+    await same()
+    await board.post(f"/board/payments/{first}", data={"decision": "approve"})
+    await order_payouts(store, ("m03", "m07", "m02"))
+    await same()
+    await (await sign_in("m03")).post(f"/board/payments/{first}", data={"decision": "approve"})
+    await same()
+    books = await read_money_books(store)
+    file = {"at": int(NOW_S), "sha256": "ab"}
+    await attest_decision(store, books.orders[0], file, kind=PAYMENT_FILE, heads=books, key=HUB_KEY)
+    await same()
+    order = await book_order(store, first, day="2026-06-21", at=int(NOW_S), key=HUB_KEY)
+    await same()
+    reference = order.payments[0].reference
+    await book_return(store, first, reference, day="2026-06-23", reason="MD06", at=int(NOW_S), key=HUB_KEY)
+    await same()
+
+
+async def test_a_look_at_ones_payments_reads_each_order_once_and_a_year_of_orders(
+    sign_in: SignIn, store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(account, "OWN_ORDERS", 2)
+    for member in ("m02", "m03", "m02", "m02"):
+        await order_payouts(store, (member,))
+    read: list[int] = []
+    one_by_one = store.journal_attestations
+
+    async def counted(*, after: int, limit: int) -> tuple[AttestationRow, ...]:
+        read.append(after)
+        return await one_by_one(after=after, limit=limit)
+
+    monkeypatch.setattr(store, "journal_attestations", counted)
+    browser = await sign_in("m02")
+    pages = [(await browser.get("/account")).text for _ in range(3)]
+    assert len(read) == len(set(read)) == 3, "the page's two orders, and one to know that there are more"
+    assert {page.count("To you:") for page in pages} == {2}
+    assert 'href="/account?payments=all#payments"' in pages[0]
+    whole = (await browser.get("/account?payments=all")).text
+    assert whole.count("To you:") == 3
+    assert "payments=all" not in whole
+    assert len(read) == 4
