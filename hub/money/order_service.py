@@ -3,19 +3,12 @@
 Making, writing and booking an order are commands, because they need files and the bank's statement.
 """
 
-from typing import Final
-
 from hub.core.ledger.signed_document import Signer
 from hub.core.payments.order_history import PaymentOrderRecord
 from hub.money.kept_orders import KeptOrders
 from hub.money.orders import PaymentStores, approve_order, withdraw_order
 from hub.storage.errors import StoreConflictError
 from protocols.errors import RequestError
-
-ORDERS_SHOWN: Final = 12
-OWN_ORDERS: Final = 24
-"""Two a month, where the co-op pays out and collects: a year."""
-EVERY_ORDER: Final = 2**31
 
 CROSSED = "something else was signed at the same moment; try again"
 
@@ -27,11 +20,11 @@ class PaymentService:
         self._store, self._key = store, key
         self._kept = KeptOrders(store)
 
-    async def newest(self, *, most: int = ORDERS_SHOWN) -> tuple[PaymentOrderRecord, ...]:
+    async def newest(self, *, most: int) -> tuple[PaymentOrderRecord, ...]:
         """The newest orders, oldest first. The caller logs the access before showing them."""
         return await self._kept.newest(most=most)
 
-    async def own(self, member: str, *, most: int = OWN_ORDERS) -> tuple[PaymentOrderRecord, ...]:
+    async def own(self, member: str, *, most: int) -> tuple[PaymentOrderRecord, ...]:
         """The newest orders, oldest first, each with this member's payments alone."""
         return await self._kept.newest(most=most, member=member)
 

@@ -160,7 +160,7 @@ class StatementService:
             member, home, tz=books.coop.tz, month=month, stated=stated, marks=marks, access=access,
             corrected=corrected_slots(whole, member.id),
         )  # fmt: skip
-        pool = {"days": [day.pool.for_members() for day in whole.seen]}
+        series = [day.pool for day in whole.seen]
         rows = await self._store.objections(member=member.id)
         open_ = [row for row in rows if row.verdict is None and row.month == stated["month"]]
         ends = min(edition.runs), max(edition.runs)
@@ -168,7 +168,7 @@ class StatementService:
         payment = payable_amounts(stated, [(row.day, row.line, row.due_at) for row in open_], meter=meter)
         signed = {**sign_document(stated, self._key), "payment": sign_document(payment, self._key)}
         replaced = None if before is None else sign_document(before, self._key)
-        return StatementFiles(signed, readings, pool, await self._later(books, edition), self._hub_key, replaced)
+        return StatementFiles(signed, readings, series, await self._later(books, edition), self._hub_key, replaced)
 
     async def _findings(
         self, month: StatementMonth, member: Member, home: Home, *, access: Access

@@ -1,8 +1,9 @@
 """How the cost of each page and job grows with homes and with history: CPU on grown stores, as ratios within one run.
 
-A page about one home may not grow with either; a job that reads all homes may grow with their number, but not with the
-years. Exponents are of the growth from the smaller to the larger store. Run it alone with
-`python -m tests.benchmarks growth`, or for other sizes with `python -m tests.benchmarks.bench_growth 12x31 1000x31`.
+A page about one home may grow with neither; a job that reads all homes may grow with their number, but not with the
+years. An exponent is the slope of cost over size, both as logarithms, through all stores that differ in that size
+alone. Run it with `python -m tests.benchmarks growth` (about ten minutes of CPU, and 4 GB of disk while it runs), or
+for other sizes with `python -m tests.benchmarks.bench_growth 12x31 1000x31`.
 """
 
 import asyncio
@@ -14,84 +15,89 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
 from tests.benchmarks.growth.grown_store import Size, grown_store
 from tests.benchmarks.growth.walked_jobs import jobs_cost
-from tests.benchmarks.growth.walked_pages import OWN_PAGES, pages_ms
+from tests.benchmarks.growth.walked_pages import BOARD_PAGES, FIRST_LOOK, OWN_PAGES, pages_ms
 
-YOUNG: Final = Size(100, 90)
-OLD: Final = Size(100, 365)
-SMALL: Final = Size(12, 90)
-SIZES: Final = (SMALL, YOUNG, OLD)
-"""The young ones are old enough for every check of the night, some of which compare 70 days."""
+DAYS: Final = 120
+"""Old enough for every check of the night, some of which compare 70 days, and for three billed months."""
 
-FEW: Final = Size(12, 31)
-MANY: Final = Size(1000, 31)
-"""A month each, of which only the pages are asked for."""
+BY_HOMES: Final = (Size(12, DAYS), Size(100, DAYS), Size(1000, DAYS))
+BY_AGE: Final = (Size(12, 30), Size(12, DAYS), Size(12, 365))
+SIZES: Final = tuple(dict.fromkeys((*BY_HOMES, *BY_AGE)))
+OLD_ENOUGH_DAYS: Final = 90
+"""Younger stores are asked for pages alone: the night's checks do less there than they do every night later."""
 
-PAGED: Final = ("/board/fleet", "/board/runs")
+FLEET, RUNS = "/board/fleet", "/board/runs"
 
-OF_THE_STREET: Final = frozenset({"/", "/credits", "/rules", "/changes"})
-"""Pages whose content is the whole co-op's, or whose numbers come from every home's."""
+Costs = Mapping[str, float]
 
 BARS = {
-    "own_page_homes_ratio": 1.5,
-    "own_page_years_ratio": 1.5,
-    "job_years_exponent": 0.1,
+    "own_page_homes_ratio": 1.2,
+    "fleet_homes_ratio": 2.0,
+    "runs_homes_ratio": 2.0,
+    "own_page_homes_exponent": 1.05,
+    "board_page_homes_exponent": 1.05,
     "job_homes_exponent": 1.05,
+    "own_page_age_exponent": 0.1,
+    "job_age_exponent": 0.1,
     "night_commits": 100,
-    "own_page_1000_homes_ratio": 1.2,
-    "fleet_1000_homes_ratio": 2.0,
-    "runs_1000_homes_ratio": 2.0,
 }
 
 
 def measure(sizes: Sequence[Size] = SIZES) -> dict[str, object]:
     """Milliseconds of every page and job on each store, and how they grow between the stores."""
     found = {size: asyncio.run(_costs(size)) for size in sizes}
-    if set(SIZES) <= set(sizes):
-        found |= {size: asyncio.run(_costs(size, with_jobs=False)) for size in (FEW, MANY) if size not in found}
     figures: dict[str, object] = {
         f"{size.name} {name}": round(value, 1) for size, costs in found.items() for name, value in costs.items()
     }
     if set(SIZES) <= set(sizes):
-        figures |= _growth(found[SMALL], found[YOUNG], found[OLD])
-    return figures | _of_many_homes(found)
+        figures |= _growth([found[size] for size in BY_HOMES], [found[size] for size in BY_AGE])
+    return figures
 
 
-def _of_many_homes(found: Mapping[Size, Mapping[str, float]]) -> dict[str, float]:
-    """Each page at a thousand homes by the same page at twelve, for each number of days of which both were made."""
-    ratios: dict[str, float] = {}
-    for many in (size for size in found if size.homes == MANY.homes):
-        few = found.get(Size(FEW.homes, many.days))
-        if few is None:
-            continue
-        pages = [page for page in found[many] if page.startswith("/")]
-        ratios |= {f"{many.days}_days {page} 1000_homes_ratio": found[many][page] / few[page] for page in pages}
-        ratios["own_page_1000_homes_ratio"] = max(found[many][page] / few[page] for page in OWN_PAGES)
-        ratios["fleet_1000_homes_ratio"], ratios["runs_1000_homes_ratio"] = [
-            found[many][page] / few[page] for page in PAGED
-        ]
-    return ratios
-
-
-def _growth(small: Mapping[str, float], young: Mapping[str, float], old: Mapping[str, float]) -> dict[str, float]:
-    own = [page for page in OWN_PAGES if page not in OF_THE_STREET and not page.startswith("/credits/")]
-    jobs = [name for name in old if name.startswith("job ") and not name.endswith("commits")]
-    years, homes = math.log(OLD.days / YOUNG.days), math.log(YOUNG.homes / SMALL.homes)
-    return {
-        "own_page_homes_ratio": sum(young[page] for page in own) / sum(small[page] for page in own),
-        "own_page_years_ratio": sum(old[page] for page in own) / sum(young[page] for page in own),
-        "job_years_exponent": math.log(sum(old[job] for job in jobs) / sum(young[job] for job in jobs)) / years,
-        "job_homes_exponent": math.log(sum(young[job] for job in jobs) / sum(small[job] for job in jobs)) / homes,
-        "night_commits": old["job night commits"],
+def _growth(by_homes: Sequence[Costs], by_age: Sequence[Costs]) -> dict[str, object]:
+    """The figures with a bar, with the pages that are the worst, and every page's own."""
+    few, many = by_homes[0], by_homes[-1]
+    homes, days = [size.homes for size in BY_HOMES], [size.days for size in BY_AGE]
+    pages = [*OWN_PAGES, *BOARD_PAGES, FIRST_LOOK]
+    ratios = {page: many[page] / few[page] for page in pages}
+    in_homes = {page: _exponent(homes, [costs[page] for costs in by_homes]) for page in pages}
+    in_age = {page: _exponent(days, [costs[page] for costs in by_age]) for page in pages}
+    jobs = [name for name in many if name.startswith("job ") and not name.endswith("commits")]
+    worst_homes, worst_age = max(OWN_PAGES, key=ratios.__getitem__), max(OWN_PAGES, key=in_age.__getitem__)
+    old = [(size.days, costs) for size, costs in zip(BY_AGE, by_age, strict=True) if size.days >= OLD_ENOUGH_DAYS]
+    figures: dict[str, object] = {f"{page} homes_ratio": round(ratio, 2) for page, ratio in ratios.items()}
+    figures |= {f"{page} homes_exponent": round(value, 3) for page, value in in_homes.items()}
+    figures |= {f"{page} age_exponent": round(value, 3) for page, value in in_age.items()}
+    return figures | {
+        "own_page_homes_ratio": ratios[worst_homes],
+        "own_page_homes_ratio_is_of": worst_homes,
+        "fleet_homes_ratio": ratios[FLEET],
+        "runs_homes_ratio": ratios[RUNS],
+        "own_page_homes_exponent": max(in_homes[page] for page in OWN_PAGES),
+        "board_page_homes_exponent": max(in_homes[page] for page in BOARD_PAGES),
+        "own_page_age_exponent": in_age[worst_age],
+        "own_page_age_exponent_is_of": worst_age,
+        "job_homes_exponent": _exponent(homes, [sum(costs[job] for job in jobs) for costs in by_homes]),
+        "job_age_exponent": _exponent([size for size, _ in old], [sum(costs[job] for job in jobs) for _, costs in old]),
+        "night_commits": many["job night commits"],
     }
 
 
-async def _costs(size: Size, *, with_jobs: bool = True) -> dict[str, float]:
+def _exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
+    """By least squares: 0 is the same cost at every size, 1 a cost that grows with it."""
+    slope, _ = np.polyfit([math.log(size) for size in sizes], [math.log(cost) for cost in costs], 1)
+    return float(slope)
+
+
+async def _costs(size: Size) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         store = await grown_store(Path(folder), size)
         pages = await pages_ms(store)
-        jobs = await jobs_cost(store, homes=size.homes) if with_jobs else {}
+        jobs = await jobs_cost(store, homes=size.homes) if size.days >= OLD_ENOUGH_DAYS else {}
         await store.close()
     gc.collect()
     costs = {f"job {name}": cost.ms for name, cost in jobs.items()}
@@ -104,4 +110,4 @@ def _sizes(texts: Sequence[str]) -> list[Size]:
 
 if __name__ == "__main__":
     for figure, value in measure(_sizes(sys.argv[1:]) or SIZES).items():
-        print(f"{figure}: {value:.4g}" if isinstance(value, float) else f"{figure}: {value}")
+        print(f"{figure}: {value:.4g}" if isinstance(value, float) else f"{figure}: {value}", flush=True)

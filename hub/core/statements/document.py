@@ -12,6 +12,7 @@ from typing import Final, TypedDict
 
 from hub.core.ledger.signed_document import Document
 from hub.core.rules.rulebook import Prices
+from hub.core.settlement.pool_series import PoolSeries
 from hub.core.settlement.prepared_readings import MISSING_WH, Readings
 from hub.core.settlement.slot_marks import SlotMarks
 from hub.core.statements.mark_reasons import MarkFinding, reasoned_marks
@@ -40,6 +41,8 @@ Table = dict[str, object]
 class StatementFiles:
     """What a member takes home: the signed statement, their own readings, the pool series and the hub's public key.
 
+    `series` are the days' pool series, of which a document is made only for who asks for it.
+
     `signed` also holds `payment`, itself signed: the part of the statement to be paid now.
     `before` is the signed statement that this one replaces, if there is one.
     `later` names the days for which the hub knows something newer, and why; the next run takes it into account.
@@ -47,10 +50,15 @@ class StatementFiles:
 
     signed: Document
     readings: Document
-    pool: Document
+    series: Sequence[PoolSeries]
     later: Mapping[str, str]
     hub_key: str
     before: Document | None = None
+
+    @property
+    def pool(self) -> Table:
+        """The pool series of the month's days, as members may see them."""
+        return {"days": [day.for_members() for day in self.series]}
 
     @property
     def statement(self) -> Table:

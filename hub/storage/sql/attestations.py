@@ -54,7 +54,11 @@ class SqlAttestations(Transactions):
         """Rows of the newest subjects, in order, without their documents."""
         async with self.reading() as db:
             rows = await db.execute_fetchall(_NEWEST_SQL, (kind, most))
-        return tuple(sorted((AttestationRow(*row, b"", b"") for row in rows), key=lambda row: row.position))
+        return tuple(
+            sorted(
+                (AttestationRow(row[0], row[1], row[2], row[3], b"", b"") for row in rows), key=lambda row: row.position
+            )
+        )
 
     async def last_attestation(self) -> AttestationRow | None:
         """The newest row, which the next one must follow."""

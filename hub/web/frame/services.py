@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import Final, Protocol
 
 from hub.core.ledger.month_overview import MonthOverview
 from hub.core.ledger.month_preview import BoardPreview
@@ -88,10 +88,15 @@ class RunOperations(Protocol):
     async def publish(self, run_key: str, *, member: str, at: int) -> MonthRun | str: ...
 
 
+EVERY_ORDER: Final = 2**31
+"""In place of how many orders are asked for: all of them."""
+
+
 class PaymentOperations(Protocol):
     """The board's service for payment orders. A refusal is one line of text and means that nothing was written."""
 
-    async def orders(self) -> tuple[PaymentOrderRecord, ...]: ...
+    async def newest(self, *, most: int) -> tuple[PaymentOrderRecord, ...]: ...
+    async def own(self, member: str, *, most: int) -> tuple[PaymentOrderRecord, ...]: ...
     async def approve(self, message_id: str, *, member: str, at: int) -> PaymentOrderRecord | str: ...
     async def withdraw(self, message_id: str, *, member: str, reason: str, at: int) -> PaymentOrderRecord | str: ...
 

@@ -6,14 +6,15 @@ from fastapi import FastAPI, Request, Response
 from fastapi.responses import RedirectResponse
 
 from hub.core.payments.order_history import REASON_CHARS_MAX, PaymentOrderRecord
-from hub.money.order_service import EVERY_ORDER
 from hub.web.frame.guard import PageError, read_form
+from hub.web.frame.services import EVERY_ORDER
 from hub.web.frame.sign_in import Visit
 from hub.web.pages.board import require_board_visit
 from hub.web.rendering import PageContext
 from hub.web.views.findings import reason_needed
 from hub.web.views.settlement.payments import order_cards
 
+ORDERS_SHOWN: Final = 12
 _DECISIONS: Final = {"approve": "approving an order", "withdraw": "withdrawing an order"}
 
 
@@ -24,7 +25,7 @@ def add_payment_pages(app: FastAPI, site: PageContext) -> None:
     @app.get("/board/payments")
     async def payments(request: Request) -> Response:
         visit = await require_board_visit(site, request)
-        orders = await service.newest()
+        orders = await service.newest(most=ORDERS_SHOWN)
         await _log_access(site, visit, orders)
         cards = order_cards(orders, visit.words, members=await site.parts.store.members(), reader=visit.member.id)
         return await site.page(visit, "board_payments.html", place="more", cards=cards, most=REASON_CHARS_MAX)

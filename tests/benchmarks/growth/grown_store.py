@@ -14,8 +14,17 @@ from typing import Any, Final
 
 import numpy as np
 
+from hub.board.run_approval import approve_run, publish_run
 from hub.books.days import settle_day
+from hub.books.runs import settle_month
+from hub.books.signing import as_row
+from hub.books.view import read_heads
 from hub.core.forecasting.forecaster import QUANTILES
+from hub.core.ledger.attestations import attest
+from hub.core.ledger.run_calendar import month_name, months_between
+from hub.core.payments.accounts import CoopAccount
+from hub.core.payments.due import PAYOUTS, AmountDue, MonthCents
+from hub.core.payments.order_history import PAYMENT_ORDER, order_content, order_key_of
 from hub.storage.sql.connection import Connection
 from hub.storage.sqlite.store import SqliteStore
 from protocols.consent.purposes import Resolution
@@ -69,7 +78,7 @@ class Size:
 
 
 async def grown_store(folder: Path, size: Size) -> SqliteStore:
-    """A store of this size, open; its closed days are settled."""
+    """A store of this size, open; closed days are settled, whole months billed, and payments for them ordered."""
     path = folder / "hub.sqlite"
     store = await SqliteStore.open(path, now=lambda: float(NOW_S), create=True)
     await store.set_coop(COOP)
@@ -99,8 +108,39 @@ async def grown_store(folder: Path, size: Size) -> SqliteStore:
     store = await SqliteStore.open(path, now=lambda: float(NOW_S))
     for back in range(size.days - 1, -1, -1):
         await settle_day(store, day=LAST_DAY - timedelta(days=back), made_at=NOW_S, key=KEY)
+    for number, month in enumerate(billed_months(size), start=1):
+        await _bill(store, month)
+        await _order(store, month, number=number, homes=size.homes)
     await store.write(lambda db: _note_checks(db, size))
     return store
+
+
+def billed_months(size: Size) -> tuple[date, ...]:
+    """The months of this history that are over."""
+    first = LAST_DAY - timedelta(days=size.days - 1)
+    return tuple(month for month in months_between(first, LAST_DAY) if month < LAST_DAY.replace(day=1))
+
+
+async def _bill(store: SqliteStore, month: date) -> None:
+    """The month's first bill, approved by two of the board and published."""
+    run = await settle_month(store, month=month, kind="M1", made_at=NOW_S, key=KEY)
+    for member in ("m01", "m02"):
+        await approve_run(store, run=run.run_key, member=member, at=NOW_S, key=KEY)
+    await publish_run(store, run=run.run_key, member="m01", at=NOW_S, key=KEY)
+
+
+async def _order(store: SqliteStore, month: date, *, number: int, homes: int) -> None:
+    """An order to pay something to every member for this month; nobody has approved it."""
+    name, cents = month_name(month), MonthCents(1234, 0, 0)
+    members = [f"m{each:02d}" for each in range(1, homes + 1)]
+    dues = [(AmountDue(member, cents.net_cent, ((name, cents),)), 1, None) for member in members]
+    content = order_content(
+        dues, kind=PAYOUTS, through=name, pay_on=LAST_DAY.isoformat(), made_at=NOW_S, coop=COOP.id, number=number,
+        account=CoopAccount(COOP.name, "DE89370400440532013000"),
+    )  # fmt: skip
+    head, key = (await read_heads(store)).attestation, order_key_of(content)
+    said = attest(content, kind=PAYMENT_ORDER, subject=name, run_key=key, coop=COOP.id, head=head, key=KEY)
+    await store.attest([as_row(said)])
 
 
 async def _note_checks(db: Connection, size: Size) -> None:

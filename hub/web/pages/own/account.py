@@ -7,10 +7,10 @@ from fastapi.responses import RedirectResponse
 
 from hub.core.payments.accounts import clean_holder, iban_length, iban_problem
 from hub.core.payments.sepa import MAX_NAME_CHARS, compact
-from hub.money.order_service import EVERY_ORDER, OWN_ORDERS
 from hub.storage.account_records import NewAccount
 from hub.storage.records import Access
 from hub.web.frame.guard import PageError
+from hub.web.frame.services import EVERY_ORDER
 from hub.web.frame.sign_in import Visit, read_home_form, visit_of
 from hub.web.frame.translation import Localizer
 from hub.web.rendering import PageContext, as_json
@@ -19,6 +19,8 @@ from hub.web.views.settlement.payments import own_payments, own_payments_json
 
 IBAN_CHARS_MAX: Final = 60
 WHOLE: Final = "all"
+OWN_ORDERS: Final = 24
+"""Two a month, where the co-op pays out and collects: a year."""
 
 
 def add_account_pages(app: FastAPI, site: PageContext) -> None:

@@ -134,10 +134,10 @@ def test_own_readings_carry_their_marks_and_what_came_late() -> None:
 
 
 def test_files_hold_their_documents_and_nothing_else() -> None:
-    files = StatementFiles({"document": {"month": "2026-03"}, "payment": {"document": {"now_cent": 5}}}, {}, {}, {}, "")
+    files = StatementFiles({"document": {"month": "2026-03"}, "payment": {"document": {"now_cent": 5}}}, {}, (), {}, "")
     assert (files.statement, files.payment) == ({"month": "2026-03"}, {"now_cent": 5})
     with pytest.raises(ValueError, match="no statement or payment document"):
-        _ = StatementFiles({"document": []}, {}, {}, {}, "").statement
+        _ = StatementFiles({"document": []}, {}, (), {}, "").statement
 
 
 def test_who_has_no_part_in_the_month_gets_no_statement() -> None:

@@ -96,7 +96,7 @@ async def test_marked_quarter_hours_are_named_on_their_day_and_counted_for_the_m
     day["marks"] = [
         [first, "held", None, None, 1], [first + 1, "estimated", 5, 7, None], [first + 2, "rejected", None, None, 2],
     ]  # fmt: skip
-    files = StatementFiles(signed, {}, {}, {}, "00")
+    files = StatementFiles(signed, {}, (), {}, "00")
     view = statement_day(files, day["day"], words)
     assert view is not None
     states = [row[-1] for row in view.table.rows[:4]]
@@ -120,6 +120,6 @@ async def test_a_meter_not_known_to_be_certified_is_named_beside_the_bill(
 ) -> None:
     signed = (await (await sign_in("m02")).get(FILES[0])).json()
     signed["payment"]["document"] |= {} if kind is None else {"meter": kind}
-    view = statement_page(StatementFiles(signed, {}, {}, {}, "00"), Localizer("en", "Europe/Berlin", "EUR"))
+    view = statement_page(StatementFiles(signed, {}, (), {}, "00"), Localizer("en", "Europe/Berlin", "EUR"))
     assert view.meter.startswith(words)
     assert bool(view.meter) == bool(words)

@@ -64,7 +64,7 @@ def statement() -> dict[str, Any]:
 def sheet_of(statement: dict[str, Any]) -> Sheet:
     payment = payable_amounts(statement, WAITING)
     signed = {**sign_document(statement, HUB_KEY), "payment": sign_document(payment, HUB_KEY)}
-    files = StatementFiles(signed, {"member": "a"}, {}, {}, HUB_KEY_HEX)
+    files = StatementFiles(signed, {"member": "a"}, (), {}, HUB_KEY_HEX)
     return statement_sheet(files, statement_page(files, WORDS), WORDS)
 
 
