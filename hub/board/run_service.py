@@ -13,6 +13,7 @@ from hub.board.run_approval import approve_run, publish_run
 from hub.books.billed_entries import last_billed
 from hub.books.billed_meters import BilledMeterStores, uncertified_in_run
 from hub.books.days import SettlementStores
+from hub.books.kept_arrivals import KeptArrivals
 from hub.books.membership_days import KeptMembership, MembershipDays
 from hub.books.runs import (
     PREVIEW_ACCESS,
@@ -66,6 +67,7 @@ class RunService:
         self._one_decision = asyncio.Lock()
         self._is_booking = False
         self._membership = KeptMembership(store)
+        self._arrivals = KeptArrivals(store)
 
     async def months(self, *, today: date, most: int, before: date | None = None) -> tuple[MonthOverview, ...]:
         """The newest months, newest first; with `before`, those before that month."""
@@ -80,7 +82,14 @@ class RunService:
         return tuple(
             [
                 await overview_of(
-                    self._store, books, month, calendar=self._calendar, today=today, first=first, members=members
+                    self._store,
+                    books,
+                    month,
+                    calendar=self._calendar,
+                    today=today,
+                    first=first,
+                    members=members,
+                    arrivals=self._arrivals,
                 )
                 for month in reversed(shown)
             ]
@@ -95,8 +104,9 @@ class RunService:
             return None
         members = await self._membership.now()
         return await overview_of(
-            self._store, books, month, calendar=self._calendar, today=today, first=first, members=members
-        )
+            self._store, books, month, calendar=self._calendar, today=today, first=first,
+            members=members, arrivals=self._arrivals,
+        )  # fmt: skip
 
     async def preview(self, month: date, *, kind: str, today: date) -> tuple[BoardPreview, str] | str:
         """What a run of this kind would book now and the key it would have, or why the month cannot be settled.
@@ -246,6 +256,7 @@ async def overview_of(
     today: date,
     first: date | None,
     members: MembershipDays | None = None,
+    arrivals: KeptArrivals | None = None,
 ) -> MonthOverview:
     """One month as it is booked now; `books` must hold the runs of all its days, which begin with the books' `first`.
 
@@ -258,7 +269,7 @@ async def overview_of(
         runs=books.month_runs,
         days=days,
         settled=[current[day.isoformat()].state for day in days if day.isoformat() in current],
-        marked=await marked_days(store, books, days, members=members),
+        marked=await marked_days(store, books, days, members=members, arrivals=arrivals),
         calendar=calendar,
         today=today,
         last_booked=await last_billed(store, month) if _is_waiting(books, month) else 0,

@@ -22,6 +22,7 @@ from hub.books.days import (
     run_key_of,
 )
 from hub.books.erased_days import erased_spans, touches
+from hub.books.kept_arrivals import KeptArrivals
 from hub.books.membership_days import MembershipDays, read_member_days
 from hub.books.retry import retry_on_conflict
 from hub.books.settled_readings import reach_of, weeks_back
@@ -85,11 +86,16 @@ async def first_day(store: ReadingStore, tz: str) -> date | None:
 
 
 async def marked_days(
-    store: SettlementStores, heads: BookHeads, days: Sequence[date], *, members: MembershipDays | None = None
+    store: SettlementStores,
+    heads: BookHeads,
+    days: Sequence[date],
+    *,
+    members: MembershipDays | None = None,
+    arrivals: KeptArrivals | None = None,
 ) -> tuple[MarkedDay, ...]:
     """Those of these ordered, closed days whose inputs may have changed since their newest run. Reads no home's values.
 
-    `heads` must have been read with the runs of all these days; `members` is read if it is not handed in.
+    `heads` must have been read with the runs of all these days. `members` and `arrivals` are read if not handed in.
     """
     if not days:
         return ()
@@ -100,7 +106,7 @@ async def marked_days(
     rules = await store.rule_hashes([day.isoformat() for day in days])
     read = await _read_rules(store, rules)
     reach = min((reach_of(rule.estimate, slots) for rule in read.values()), key=lambda each: each.start, default=slots)
-    newest = await store.newest_messages(slots=reach)
+    newest = await (arrivals or store).newest_messages(slots=reach)
     decisions = await store.slot_decisions(slots=reach)
     marked = []
     for day in days:

@@ -7,9 +7,10 @@ from typing import Final
 from hub.backups.job import BackupJob
 from hub.books.period_sums import PeriodSumsJob
 from hub.core.ledger.signed_document import Signer
+from hub.core.statements.seals import Seals
 from hub.folder.addresses import members_address
 from hub.folder.agents_address import whole_invitation
-from hub.folder.keys.salt_key import load_own_secret
+from hub.folder.keys.salt_key import load_own_secret, load_seals
 from hub.folder.settings import HubSettings
 from hub.forecasts.job import Forecaster, ForecastJob
 from hub.forecasts.street_totals import StreetService, StreetTotalsJob
@@ -31,12 +32,15 @@ from hub.prompts.job import PromptEffectJob, PromptJob, SendPrompt
 from hub.quality.nameplate_limits import make_quality_check
 from hub.settlement_job import SettlementJob
 from hub.statements.credit_notices import CreditsJob, CreditsSender, SendCredits
+from hub.statements.months import StatementService
 from hub.statements.own_days import OwnDays
+from hub.statements.prepared_days import PreparedDaysJob
 from hub.storage.contract import Store
 from hub.timetable import JobError, PlannedJob, daily, every, first_of, hourly
 from hub.trust.authority import AuthorityError
 from hub.trust.server_certificate import CertificateJob
 from protocols.errors import IdentityError, RequestError
+from protocols.hub_keys import HubSigner
 from protocols.timeline import Clock
 
 OUTLOOK: Final = "outlook"
@@ -132,6 +136,22 @@ def planned_credits(store: Store, *, settings: HubSettings, send: SendCredits, c
     return (PlannedJob("credits", due, tell, lane=SETTLED),)
 
 
+def planned_statements(store: Store, *, settings: HubSettings, key: HubSigner, seals: Seals) -> tuple[PlannedJob, ...]:
+    """Four times a day, behind the settlement of the night: the days of members' statements that came new."""
+    tz = settings.coop.tz
+    job = PreparedDaysJob(StatementService(store, key=key, seals=seals, plants=settings.plants), tz=tz)
+    due = first_of(*(daily(hour, 55, tz=tz) for hour in CREDIT_HOURS))
+
+    async def prepare(due_s: int) -> None:
+        try:
+            await job(due_s)
+        except RequestError as error:
+            # Damaged books are for the board to read, in one line.
+            raise JobError(str(error)) from None
+
+    return (PlannedJob("statement days", due, prepare, lane=SETTLED, time_limit_s=3600),)
+
+
 def planned_jobs(
     store: Store,
     *,
@@ -198,5 +218,6 @@ def jobs_for_any_machine(
     return (
         *planned_jobs(store, settings=settings, worker=worker, send_prompt=sender.send, key=hub.signer),
         *planned_credits(store, settings=settings, send=credits_sender.send, clock=hub.clock),
+        *planned_statements(store, settings=settings, key=hub.signer, seals=load_seals(hub.folder)),
         *planned_mail(hub.folder, store, settings=settings, clock=hub.clock),
     )

@@ -5,20 +5,19 @@ on what is booked now, which is shown but not billed.
 """
 
 import asyncio
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Final, Protocol
 
 import numpy as np
 
 from hub.books.billed_meters import uncertified_meter
+from hub.books.kept_arrivals import KeptArrivals
 from hub.books.membership_days import KeptMembership
 from hub.books.runs import first_day, marked_days
-from hub.books.settled_readings import windows_of
 from hub.books.view import Books, read_books
-from hub.core.ledger.attestations import DAY_ROOT
 from hub.core.ledger.month_runs import PUBLISHED, MonthRun
 from hub.core.ledger.run_calendar import DAILY, days_of, month_name
 from hub.core.ledger.signed_document import Document, sign_document
@@ -27,38 +26,29 @@ from hub.core.payments.payable import payable_amounts
 from hub.core.settlement.prepared_readings import MISSING_WH, Readings
 from hub.core.settlement.slot_marks import SlotMarks, slots_in
 from hub.core.statements.document import StatementFiles, corrected_slots, own_readings, state_month, takes_part
-from hub.core.statements.kept_day import state_to_keep
 from hub.core.statements.mark_reasons import MarkDecision, MarkFinding
-from hub.core.statements.month import (
-    AdoptedRule,
-    CoopName,
-    StatedDay,
-    StatementMonth,
-    gather_month,
-)
+from hub.core.statements.month import AdoptedRule, CoopName, StatementMonth, add_sums
 from hub.core.statements.seals import Seals
-from hub.core.statements.shown_runs import VisibleRuns
+from hub.core.statements.shown_runs import ShownRuns, VisibleRuns
 from hub.money.bills import KeptBills
-from hub.statements.booked_day import settled_day
+from hub.statements.kept_days import BOOKED_NOW, GRID, PUBLISHED_STATE, DayState, KeptDays
 from hub.statements.publication import PublicationStores, RunPublication
 from hub.statements.script import script_text
 from hub.storage.access_records import AccessLog
 from hub.storage.contract import FindingStore, ObjectionStore
-from hub.storage.records import Access, EntryRow, Home, Member
+from hub.storage.records import Access, Home, Member
 from hub.storage.rule_records import RunEntries, StoredRule
 from hub.storage.rule_records import day_of as rule_day_of
-from protocols.errors import RequestError
 from protocols.hub_keys import HubSigner
-from protocols.quantities import Mark, Measure
+from protocols.quantities import Mark
 from protocols.slots import format_slot, slot_of, slots_of_day
 
-STATEMENT_ACCESS: Final = Access(actor="job:statement", role="job", purpose="settle.share")
-GRID: Final = (Measure.GRID_EXPORT, Measure.GRID_IMPORT)
-KEPT_CELLS: Final = 4_000_000
-"""A month of 1,300 homes, or one of 1,000 and ten days more; a day that a later edition changed takes one to three of
-these. With less than the month that members look at, every view would make all its days again."""
+BOOKED_KEPT_DAYS: Final = 70
+PUBLISHED_KEPT_DAYS: Final = 400
+"""So long a day's parts are kept: what is booked now until its month is billed, what is published for a year."""
 
-MONTHS_KEPT: Final = 2
+EDITIONS_KEPT: Final = 8
+"""Of so many editions of months is kept what all members together are debited and credited."""
 
 NEXT_RUN: Final = "a newer run that is not published yet"
 HELD_BACK: Final = "a correction of fewer than five homes"
@@ -79,24 +69,8 @@ class StatementEdition:
     made_at: int
 
 
-class _BookedDay:
-    """What counts of the runs booked on a day: all of them, without those that the reader may not see yet.
-
-    How many entries there are tells one state of the books from another, because they only grow.
-    """
-
-    def __init__(self, runs: Sequence[RunEntries], hidden: Set[str]) -> None:
-        self.run_keys = {run.run_key for run in runs}
-        self.entries = sum(run.entries for run in runs if run.run_key not in hidden)
-        self._hidden = hidden
-
-    def of(self, rows: Sequence[EntryRow]) -> list[EntryRow]:
-        """Those of the rows that the reader may see."""
-        return [row for row in rows if row.run_key not in self._hidden]
-
-
 class StatementService:
-    """Makes statements and caches their days, up to KEPT_CELLS member slots in all; days are made one at a time."""
+    """Makes statements, each from its member's parts of the month's days."""
 
     def __init__(
         self,
@@ -109,10 +83,10 @@ class StatementService:
         self._store, self._key, self._seals = store, key, seals
         self._publication = RunPublication(store, plants=plants)
         self._hub_key = key.identity.hex()
-        self._kept: OrderedDict[tuple[str, bool, bool, str, int], StatedDay] = OrderedDict()
-        self._gathered: dict[date, tuple[tuple[object, ...], StatementMonth]] = {}
-        self._one = asyncio.Lock()
+        self._days = KeptDays(store, publication=self._publication, key=key, seals=seals)
+        self._gathered: dict[tuple[date, str], tuple[tuple[object, ...], StatementMonth]] = {}
         self._membership = KeptMembership(store)
+        self._arrivals = KeptArrivals(store)
         self._bills = KeptBills(store)
 
     @property
@@ -190,37 +164,44 @@ class StatementService:
             for row in rows
         )
 
-    async def visible(self, member: str, *, days: tuple[str, str]) -> VisibleRuns:
-        """What this member may see of what is booked for these days."""
-        return await self._publication.visible(await read_books(self._store, days=days), member)
+    async def prepare(self, month: date) -> int:
+        """State the month's days that are not kept yet, as everybody sees them; how many they were.
 
-    async def _month(self, books: Books, month: date, edition: StatementEdition, member: str) -> StatementMonth:
-        coop = books.coop
-        named = CoopName(coop.id, coop.name, coop.tz, coop.currency)
+        Raises: RequestError for a damaged record.
+        """
+        books = await read_books(self._store, days=_ends(month))
+        made = 0
+        for edition in editions(books, month_name(month))[-1:]:
+            booked, rules, _ = await self._booked(month, edition)
+            days, _ = await self._states(edition, booked, "", tz=books.coop.tz)
+            made += await self._days.prepare(days, coop=_named(books), rules=rules)
+        return made
+
+    async def forget(self, *, today: date) -> None:
+        """Drop what is kept of days that members hardly look at any more; it is made again for who does."""
+        for name, days in ((BOOKED_NOW, BOOKED_KEPT_DAYS), (PUBLISHED_STATE, PUBLISHED_KEPT_DAYS)):
+            before = (today - timedelta(days=days)).isoformat()
+            await self._store.drop_parts(before=before, names=(name, chr(ord(name) + 1)))
+
+    async def _booked(
+        self, month: date, edition: StatementEdition
+    ) -> tuple[Mapping[str, Sequence[RunEntries]], Mapping[str, bytes], tuple[StoredRule, ...]]:
+        """By day the runs that booked something up to the edition, and the rulebook, by hash and as it stands."""
         booked: dict[str, list[RunEntries]] = defaultdict(list)
         for run in await self._store.booked_runs(days=_ends(month)):
             if edition.ledger_position is None or run.position <= edition.ledger_position:
                 booked[run.day].append(run)
         known = await self._store.journal_rules()
-        rules = {rule.hash: rule.canonical for rule in known}
+        return booked, {rule.hash: rule.canonical for rule in known}, known
 
-        async def day_as(day: str, run_key: str, hidden: Set[str], *, alone: bool = False) -> StatedDay:
-            counted = _BookedDay(booked[day], hidden)
-            return await self._day(named, day, run_key, edition=edition, booked=counted, rules=rules, alone=alone)
+    async def visible(self, member: str, *, days: tuple[str, str]) -> VisibleRuns:
+        """What this member may see of what is booked for these days."""
+        return await self._publication.visible(await read_books(self._store, days=days), member)
 
-        days, seen, places = [], {}, []
-        for day, run_key in sorted(edition.runs.items()):
-            runs = await self._publication.shown(day, run_key, tz=coop.tz)
-            own, last = runs.for_member(member), len(runs.keys) - 1
-            # Until a run of the month is published, what is held back is not told at all, not even as a total.
-            counted = last if edition.month_run else runs.shown
-            days.append(await day_as(day, runs.keys[counted], set(runs.keys[counted + 1 :])))
-            places.append((day, runs.keys[counted], sum(each.entries for each in booked[day]), counted))
-            if own != counted:
-                hidden = set(runs.keys[own + 1 :])
-                seen[day] = await day_as(day, runs.keys[own], hidden, alone=own > runs.shown)
-            elif own > runs.shown:
-                seen[day] = await day_as(day, runs.keys[own], set(), alone=True)
+    async def _month(self, books: Books, month: date, edition: StatementEdition, member: str) -> StatementMonth:
+        coop, named = books.coop, _named(books)
+        booked, rules, known = await self._booked(month, edition)
+        days, seen = await self._states(edition, booked, member, tz=coop.tz)
         began = await self._began(books, edition)
         left = [day for day in days_of(month) if day.isoformat() not in edition.runs]
         before = [day.isoformat() for day in left if began is not None and day < began]
@@ -229,97 +210,41 @@ class StatementService:
         held = [rule for rule in known if rule.is_adopted and rule.valid_from_day <= _ends(month)[1]]
         adopted = [_adopted(rule, tz=coop.tz) for rule in held]
         # What is gathered of all members is the same for each of them as long as the days are the same ones.
-        made_of = (edition.kind, edition.ledger_position, *places, *missing, *before, *adopted)
-        if self._gathered.get(month, ((), None))[0] != made_of:
-            whole = gather_month(named, month_name(month), days=days, missing=missing, before=before, rulebook=adopted)
-            self._gathered = {**dict(list(self._gathered.items())[-MONTHS_KEPT:]), month: (made_of, whole)}
-        return self._gathered[month][1].seen_by(seen, corrects=bool(edition.month_run))
+        made_of = (*(each.place(edition.kind) for each in days), *missing, *before, *adopted)
+        made, whole = self._gathered.get((month, edition.month_run), ((), None))
+        if whole is None or made != made_of:
+            nano = add_sums(await self._days.sums(days, coop=named, rules=rules))
+            whole = StatementMonth(
+                named, month_name(month), (), tuple(missing), nano, tuple(before), rulebook=tuple(adopted)
+            )
+            kept = dict(list(self._gathered.items())[1 - EDITIONS_KEPT :])
+            self._gathered = {**kept, (month, edition.month_run): (made_of, whole)}
+        own = await self._days.of_member(days, member, coop=named, rules=rules)
+        other = await self._days.of_member(list(seen.values()), member, coop=named, rules=rules)
+        shown = dict(zip(seen, other, strict=True))
+        return whole.seen_by(own, shown, corrects=bool(edition.month_run))
+
+    async def _states(
+        self, edition: StatementEdition, booked: Mapping[str, Sequence[RunEntries]], member: str, *, tz: str
+    ) -> tuple[list[DayState], dict[str, DayState]]:
+        """The edition's days as they count, and those that this member sees as other runs, by day."""
+        days, seen = [], {}
+        for day, run_key in sorted(edition.runs.items()):
+            runs = await self._publication.shown(day, run_key, tz=tz)
+            own, last = runs.for_member(member), len(runs.keys) - 1
+            # Until a run of the month is published, what is held back is not told at all, not even as a total.
+            counted = last if edition.month_run else runs.shown
+            known = tuple(booked.get(day, ()))
+            days.append(_state(edition, day, runs, at=counted, booked=known, is_alone=False))
+            if own != counted or own > runs.shown:
+                seen[day] = _state(edition, day, runs, at=own, booked=known, is_alone=own > runs.shown)
+        return days, seen
 
     async def _began(self, books: Books, edition: StatementEdition) -> date | None:
         """The first day of the books; a published edition keeps its own first day when older batches arrive."""
         if edition.month_run:
             return date.fromisoformat(min(edition.runs))
         return await first_day(self._store, books.coop.tz)
-
-    async def _day(
-        self,
-        coop: CoopName,
-        day: str,
-        run_key: str,
-        *,
-        edition: StatementEdition,
-        booked: _BookedDay,
-        rules: Mapping[str, bytes],
-        alone: bool,
-    ) -> StatedDay:
-        """The day as this run settled it, from the cache if it is unchanged; `alone` if it corrects a single home.
-
-        A published month's editions share the days that they have in common, each with its own kind. What is booked
-        now is kept apart from them: it may be older than the street totals beside which a published day is shown.
-        """
-        place = (day, bool(edition.month_run), alone, run_key, booked.entries)
-        if place not in self._kept:
-            # One day at a time: it takes long and holds every home's values. Who asks for kept days does not wait.
-            async with self._one:
-                if place not in self._kept:
-                    stated = await self._stated(
-                        coop, day, run_key, edition=edition, booked=booked, rules=rules, alone=alone
-                    )
-                    self._keep(place, stated)
-        self._kept.move_to_end(place)
-        return _in_edition(self._kept[place], edition.kind)
-
-    def _keep(self, place: tuple[str, bool, bool, str, int], stated: StatedDay) -> None:
-        """Add the day to the cache, from which those not asked for the longest go; the newest always stays."""
-        self._kept[place] = stated
-        cells = sum(each.source.settled.surplus_wh.size for each in self._kept.values())
-        while cells > KEPT_CELLS and len(self._kept) > 1:
-            _, left = self._kept.popitem(last=False)
-            cells -= left.source.settled.surplus_wh.size
-
-    async def _stated(
-        self,
-        coop: CoopName,
-        day: str,
-        run_key: str,
-        *,
-        edition: StatementEdition,
-        booked: _BookedDay,
-        rules: Mapping[str, bytes],
-        alone: bool,
-    ) -> StatedDay:
-        rows = await self._store.runs(days=(day, day), allocations=False)
-        run = next(run for run in rows if run.run_key == run_key)
-        run = replace(run, allocation=await self._store.run_record(run_key))
-        everything = [row for row in await self._store.entries_of_day(day) if row.run_key in booked.run_keys]
-        slots = slots_of_day(date.fromisoformat(day), coop.tz)
-        members, present = await self._store.settlement_members(slots=slots)
-        attested = await self._store.attestations((DAY_ROOT,), subjects=(day, day))
-        await self._log_access(slots)
-        windows = windows_of(members, present, slots)
-        try:
-            source = await asyncio.to_thread(
-                settled_day, run, rules[run.rule_hash],
-                kind=edition.kind, booked=booked.of(everything), everything=everything, attested=attested,
-                windows=windows,
-            )  # fmt: skip
-            runs = await self._publication.shown(day, run_key, tz=coop.tz)
-            source = replace(
-                source,
-                reasons=runs.withheld.get(run_key),
-                group=await self._publication.group(run_key, day, tz=coop.tz),
-                totals=await self._publication.totals(slots),
-                is_correction=alone,
-            )
-            return await asyncio.to_thread(state_to_keep, coop, source, key=self._key, seals=self._seals)
-        except ValueError as error:
-            raise RequestError(f"{day}: {error}; run `commonwatt-hub verify`") from None
-
-    async def _log_access(self, slots: range) -> None:
-        """A day's record holds every home's values, so access to it is recorded in every home's log (I12)."""
-        homes = [home.id for home in await self._store.homes()]
-        fields = ", ".join(sorted(measure.code for measure in GRID))
-        await self._store.log_access(STATEMENT_ACCESS, homes, fields=fields, rows=len(slots) * len(GRID))
 
     async def _readings(
         self,
@@ -355,7 +280,8 @@ class StatementService:
     async def _later(self, books: Books, edition: StatementEdition) -> dict[str, str]:
         """The edition's days for which something newer exists, each with the reason."""
         days = [date.fromisoformat(day) for day in sorted(edition.runs)]
-        marked = await marked_days(self._store, books, days, members=await self._membership.now())
+        members = await self._membership.now()
+        marked = await marked_days(self._store, books, days, members=members, arrivals=self._arrivals)
         later = {each.day.isoformat(): each.why for each in marked}
         current = books.current
         later |= {day: NEXT_RUN for day, run_key in edition.runs.items() if current[day].run_key != run_key}
@@ -378,9 +304,16 @@ def editions(books: Books, month: str) -> tuple[StatementEdition, ...]:
     return (StatementEdition("", DAILY, {day: run.run_key for day, run in current.items()}, None, made_at),)
 
 
-def _in_edition(day: StatedDay, kind: str) -> StatedDay:
-    """The day as a run of this kind has it: its numbers, series and signed root are the same in each."""
-    return replace(day, source=replace(day.source, run=replace(day.source.run, kind=kind)))
+def _named(books: Books) -> CoopName:
+    return CoopName(books.coop.id, books.coop.name, books.coop.tz, books.coop.currency)
+
+
+def _state(
+    edition: StatementEdition, day: str, runs: ShownRuns, *, at: int, booked: Sequence[RunEntries], is_alone: bool
+) -> DayState:
+    """The day up to its run in this place, without the runs after it."""
+    hidden, is_published = frozenset(runs.keys[at + 1 :]), bool(edition.month_run)
+    return DayState(day, runs.keys[at], edition.kind, is_published, is_alone, hidden, booked)
 
 
 def _published(run: MonthRun) -> StatementEdition:

@@ -48,7 +48,9 @@ class RunPublication:
         return self._kept[run_key]
 
     async def _choice(self, day: str, rows: Sequence[RunRow], *, tz: str) -> ShownRuns:
-        """Which of these runs is shown. Of a day with one run no record is read: that one is."""
+        """Which of these runs is shown. Of a day with one run that one is, and no record is read."""
+        if len(rows) == 1 and await self._store.has_run_group(rows[0].run_key):
+            return ShownRuns((rows[0].run_key,), 0, ())
         groups = [await self._group(row.run_key, day, tz=tz) for row in rows]
         if len(rows) == 1:
             return ShownRuns((rows[0].run_key,), 0, ())

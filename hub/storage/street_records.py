@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from hub.core.homes.periods import PeriodKind
 from hub.storage.records import Access, HomeSeries
@@ -123,8 +123,39 @@ class ManyHomesStore(PeriodSumStore, Protocol):
         """The newest message's position, and first and last slots of what came after `after`; none for None."""
         ...
 
+    async def newest_since(self, after: int) -> tuple[int, dict[Slot, int]]:
+        """The newest message's position, and that of each slot's newest batch among what came after `after`."""
+        ...
+
     async def newest_slot(self) -> Slot | None:
         """The newest slot for which any home's batch has arrived."""
+        ...
+
+
+OF_MEMBER: Final = "of "
+"""Begins the name of a member's part; the member's id follows."""
+
+PartPlace = tuple[str, str, str]
+"""(local day, name of its state, part): where a part of a day is kept."""
+
+
+class KeptPartStore(Protocol):
+    """What statements are made of, cut out of the books for each member: made again from them where it is lost."""
+
+    async def keep_parts(self, parts: Mapping[PartPlace, bytes]) -> None:
+        """Keep these parts in one transaction, in place of what was there."""
+        ...
+
+    async def kept_parts(self, places: Sequence[PartPlace]) -> dict[PartPlace, bytes]:
+        """Those of these parts that are kept, each found by its key."""
+        ...
+
+    async def has_run_group(self, run_key: str) -> bool:
+        """Whether it is decided which homes may be seen in this run's numbers: see fix_run_group."""
+        ...
+
+    async def drop_parts(self, *, before: str, names: tuple[str, str]) -> None:
+        """Forget parts of days before this one, of those whose names lie from the first of `names` up to the second."""
         ...
 
 
@@ -154,7 +185,7 @@ class RunGroup:
     was_shown: bool
 
 
-class StreetStore(Protocol):
+class StreetStore(KeptPartStore, Protocol):
     """Street totals as published, with the groups behind them; append-only."""
 
     async def fix_street_day(self, day: str, *, homes: Sequence[str]) -> tuple[str, ...]:

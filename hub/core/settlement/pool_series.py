@@ -88,6 +88,11 @@ class PoolSeries:
     rule: str
     slots: tuple[PoolSlot, ...]
 
+    @property
+    def by_day(self) -> tuple[bool, ...]:
+        """For each interval, whether a member's own share is told as a part of the day's sum only."""
+        return tuple(slot.by_day for slot in self.slots)
+
     def for_members(self) -> dict[str, object]:
         """The series that every member may see, as plain data."""
         return self._document("members", [slot.for_members() for slot in self.slots])

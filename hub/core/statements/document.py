@@ -12,13 +12,13 @@ from typing import Final, TypedDict
 
 from hub.core.ledger.signed_document import Document
 from hub.core.rules.rulebook import Prices
-from hub.core.settlement.pool_series import PoolSeries
 from hub.core.settlement.prepared_readings import MISSING_WH, Readings
 from hub.core.settlement.slot_marks import SlotMarks
 from hub.core.statements.mark_reasons import MarkFinding, reasoned_marks
 from hub.core.statements.month import (
     SIDES,
     UNITS_NANO,
+    MembersPool,
     SettledDay,
     StatedDay,
     StatementMonth,
@@ -50,7 +50,7 @@ class StatementFiles:
 
     signed: Document
     readings: Document
-    series: Sequence[PoolSeries]
+    series: Sequence[MembersPool]
     later: Mapping[str, str]
     hub_key: str
     before: Document | None = None
@@ -255,7 +255,7 @@ def _columns(day: StatedDay, member: str) -> dict[str, list[int | None]]:
     if (column := settled.columns.get(member)) is None:
         return {name: [None] * len(settled.slots) for name in names}
     here = settled.present[:, column].tolist()
-    told = [there and not slot.by_day for there, slot in zip(here, day.pool.slots, strict=True)]
+    told = [there and not by_day for there, by_day in zip(here, day.pool.by_day, strict=True)]
     arrays = (settled.surplus_wh, settled.demand_wh, settled.alloc_wh, settled.sold_wh)
     return {
         name: [wh if known else None for wh, known in zip(array[:, column].tolist(), each, strict=True)]

@@ -8,17 +8,17 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from typing import Final
+from typing import Final, Protocol
 
 from hub.core.allocation.published_steps import part_rests
 from hub.core.ledger.entries import BookedEntry, Entry, read_entry
-from hub.core.ledger.merkle import MerkleTree, build_tree
+from hub.core.ledger.merkle import build_tree
 from hub.core.ledger.signed_document import Signer, document_hash, sign_document
 from hub.core.rules.group_size import GroupRule
 from hub.core.settlement.disclosure import Reasons
 from hub.core.settlement.money import CENT_NANO, MICRO_NANO
 from hub.core.settlement.period import Settlement
-from hub.core.settlement.pool_series import ANYBODY, PoolSeries, pool_series
+from hub.core.settlement.pool_series import ANYBODY, pool_series
 from hub.core.settlement.prepared_readings import Window
 from hub.core.statements.seals import Seals
 from protocols.slots import slots_of_day
@@ -106,17 +106,33 @@ class StatedEntry:
         return self.salt + self.text.encode("utf-8")
 
 
+class MembersPool(Protocol):
+    """A day's pool series as members may see it."""
+
+    @property
+    def rule(self) -> str: ...
+    @property
+    def by_day(self) -> tuple[bool, ...]: ...
+    def for_members(self) -> dict[str, object]: ...
+
+
+class EntryProofs(Protocol):
+    """The proofs that a day's entries are in its tree."""
+
+    def proof(self, index: int) -> tuple[bytes, ...]: ...
+
+
 @dataclass(frozen=True)
 class StatedDay:
-    """A settled day with its pool series, the tree over its salted entries and the signed root.
+    """A settled day with its pool series, the proofs of its salted entries and the signed root.
 
-    `mine` holds each member's entries.
+    `mine` holds each member's entries. A day of one member has that member alone, in each of its parts.
     """
 
     source: SettledDay
     seals: Seals
-    pool: PoolSeries
-    tree: MerkleTree
+    pool: MembersPool
+    tree: EntryProofs
     root: Mapping[str, object]
     mine: Mapping[str, tuple[StatedEntry, ...]]
 
@@ -140,9 +156,9 @@ class StatementMonth:
     corrects: bool = True
     rulebook: tuple[AdoptedRule, ...] = ()
 
-    def seen_by(self, shown: Mapping[str, StatedDay], *, corrects: bool) -> "StatementMonth":
-        """The month for a member who sees these days as other runs."""
-        seen = replace(self, shown=shown, corrects=corrects)
+    def seen_by(self, days: Sequence[StatedDay], shown: Mapping[str, StatedDay], *, corrects: bool) -> "StatementMonth":
+        """The month for a member: its days as that member's, and those that the member sees as other runs."""
+        seen = replace(self, days=tuple(days), shown=shown, corrects=corrects)
         vars(seen)["bars"] = self.bars  # they are of the sums, which are the same for every member
         return seen
 
@@ -164,6 +180,22 @@ class StatementMonth:
         return bars
 
 
+def add_sums(days: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:
+    """What these days debit and credit each member together, by side, in nano-currency."""
+    nano: dict[str, dict[str, int]] = {side: defaultdict(int) for side in SIDES}
+    for day in days:
+        for side in SIDES:
+            for member, amount in day[side].items():
+                nano[side][member] += amount
+    return {side: dict(table) for side, table in nano.items()}
+
+
+def day_sums(settled: Settlement) -> dict[str, dict[str, int]]:
+    """What a settled day debits and credits each member, by side, in nano-currency."""
+    sides = zip(SIDES, (settled.money.debit_nano, settled.money.credit_nano), strict=True)
+    return {side: dict(zip(settled.members, amounts, strict=True)) for side, amounts in sides}
+
+
 def gather_month(
     coop: CoopName,
     month: str,
@@ -175,13 +207,7 @@ def gather_month(
 ) -> StatementMonth:
     """The month made up of these stated days; the caller makes sure that each belongs to it and appears once."""
     stated = tuple(sorted(days, key=lambda day: day.source.day))
-    nano: dict[str, dict[str, int]] = {side: defaultdict(int) for side in SIDES}
-    for day in stated:
-        settled = day.source.settled
-        for side, amounts in zip(SIDES, (settled.money.debit_nano, settled.money.credit_nano), strict=True):
-            for member, amount in zip(settled.members, amounts, strict=True):
-                nano[side][member] += amount
-    sums = {side: dict(table) for side, table in nano.items()}
+    sums = add_sums(day_sums(day.source.settled) for day in stated)
     return StatementMonth(
         coop, month, stated, tuple(sorted(missing)), sums, tuple(sorted(before)), rulebook=tuple(rulebook)
     )

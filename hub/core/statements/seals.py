@@ -50,6 +50,10 @@ class Seals:
         """The salt of a ledger entry in the day's tree, told only to the member whose entry it is."""
         return self._digest("entry", row.position.to_bytes(8, "big") + row.canonical)
 
+    def kept(self, place: str, part: bytes) -> bytes:
+        """What shows that the hub itself kept this part of a day in this place."""
+        return self._digest("kept part", place.encode() + b"\n" + part)
+
     def shown(self, entry: Entry) -> str:
         """The entry as its member gets it: without the hash of the record, and with the run's name for its key."""
         postings = [[posting.line, posting.account, posting.amount] for posting in entry.postings]

@@ -61,6 +61,8 @@ _MARK_SQL = """SELECT (SELECT coalesce(max(id), 0) FROM member_change),
 (SELECT coalesce(max(id), 0) FROM finding_decision), (SELECT coalesce(max(serial), 0) FROM map_release)"""
 _CHANGED_SQL = """SELECT DISTINCT first_slot, last_slot FROM message
 WHERE position > ? AND first_slot IS NOT NULL AND last_slot IS NOT NULL"""
+_SINCE_SQL = """SELECT last_slot, max(position) FROM message
+WHERE position > ? AND last_slot IS NOT NULL GROUP BY last_slot"""
 _NEWEST_SQL = """WITH RECURSIVE asked(slot) AS (
     SELECT CAST(?1 AS BIGINT) UNION ALL SELECT slot + 1 FROM asked WHERE slot + 1 < ?2)
 SELECT slot, (SELECT max(position) FROM message WHERE last_slot = slot) FROM asked"""
@@ -187,6 +189,16 @@ class SqlSeries(SqlAccessLog):
             ((newest,),) = await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM message")
             rows = [] if after is None else await db.execute_fetchall(_CHANGED_SQL, (after,))
             return int(newest), tuple((int(first), int(last)) for first, last in rows)
+
+        return await self.read(work)
+
+    async def newest_since(self, after: int) -> tuple[int, dict[Slot, int]]:
+        """The newest message's position, and that of each slot's newest batch among what came after `after`."""
+
+        async def work(db: Connection) -> tuple[int, dict[Slot, int]]:
+            ((newest,),) = await db.execute_fetchall("SELECT coalesce(max(position), 0) FROM message")
+            rows = await db.execute_fetchall(_SINCE_SQL, (after,)) if newest > after else []
+            return int(newest), {int(slot): int(position) for slot, position in rows}
 
         return await self.read(work)
 

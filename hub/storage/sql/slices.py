@@ -29,6 +29,7 @@ from hub.storage.sql.people.restores import SqlRestores
 from hub.storage.sql.periods.sums import SqlPeriodSums
 from hub.storage.sql.prompts import SqlPrompts
 from hub.storage.sql.published.device_maps import SqlDeviceMaps
+from hub.storage.sql.published.kept_parts import SqlKeptParts
 from hub.storage.sql.published.rulebook import SqlRulebook
 from hub.storage.sql.published.street import SqlStreet
 from hub.storage.sql.row_log.stored import SqlStoredRows
@@ -65,6 +66,7 @@ class SqlSlices(
     SqlAccounts,
     SqlFindings,
     SqlStreet,
+    SqlKeptParts,
     SqlRestores,
     SqlStoredRows,
     SqlLeases,

@@ -15,7 +15,8 @@ from hub.core.settlement.money import CENT_NANO
 from hub.core.statements.document import StatementFiles
 from hub.folder.keys.hub_key import load_key
 from hub.folder.keys.salt_key import load_seals
-from hub.statements.months import STATEMENT_ACCESS, StatementService
+from hub.statements.kept_days import STATEMENT_ACCESS
+from hub.statements.months import StatementService
 from hub.storage.records import NewObjection
 from hub.storage.sqlite.store import SqliteStore
 from protocols.hub_keys import HubSigner

@@ -21,7 +21,8 @@ from hub.core.rules.part_months import BY_DAY, FIRST_FULL_MONTH, FULL_MONTH
 from hub.core.statements.document import StatementFiles
 from hub.core.statements.tables import bills_csv
 from hub.money.funds import book_fund, plan_fees
-from hub.statements.months import STATEMENT_ACCESS, StatementService
+from hub.statements.kept_days import STATEMENT_ACCESS
+from hub.statements.months import StatementService
 from hub.verify.books import check_books
 from hub.verify.statement import verify
 from hub.verify.statement_files import StatementCheckError

@@ -22,7 +22,8 @@ from hub.core.settlement.allocation_record import read_record
 from hub.core.settlement.disclosure import HIDING, changed_homes, hides_each_home
 from hub.core.settlement.period import Settlement
 from hub.forecasts.street_totals import StreetService
-from hub.statements.months import STATEMENT_ACCESS, StatementService
+from hub.statements.kept_days import STATEMENT_ACCESS
+from hub.statements.months import StatementService
 from hub.statements.shown_period import ShownPeriods
 from hub.storage.finding_records import NewFinding
 from hub.storage.records import Access, NewObjection

@@ -16,7 +16,8 @@ from hub.books.runs import settle_month
 from hub.commands.statement import write_folder
 from hub.core.rules.estimate_rule import EstimateRule
 from hub.core.statements.document import StatementFiles
-from hub.statements.months import STATEMENT_ACCESS, StatementService
+from hub.statements.kept_days import STATEMENT_ACCESS
+from hub.statements.months import StatementService
 from hub.statements.script import NAME
 from protocols.hub_keys import HubSigner
 from protocols.slots import slots_of_day

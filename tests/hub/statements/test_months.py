@@ -26,12 +26,12 @@ from hub.core.payments.tax_terms import TaxRates, TaxStatus, TaxTerms
 from hub.core.rules.rulebook import Rule
 from hub.core.settlement.money import CENT_NANO
 from hub.core.statements.document import StatementFiles
-from hub.core.statements.kept_day import state_to_keep
-from hub.core.statements.month import CoopName, SettledDay, StatedDay
+from hub.core.statements.month import CoopName, SettledDay, StatedDay, state_day
 from hub.money.bills import plan_bills
 from hub.money.funds import book_fund, plan_fees
-from hub.statements import months
-from hub.statements.months import STATEMENT_ACCESS, StatementService
+from hub.statements import kept_days
+from hub.statements.kept_days import STATEMENT_ACCESS
+from hub.statements.months import StatementService
 from hub.statements.script import NAME
 from hub.storage.fleet_records import ReceivedNotice
 from hub.storage.records import NewObjection
@@ -387,9 +387,9 @@ async def test_who_asks_for_kept_days_does_not_wait_for_another_day_that_is_bein
         loop.call_soon_threadsafe(is_making.set)
         made.append(source.day)
         may_end.wait()
-        return state_to_keep(coop, source, **how)
+        return state_day(coop, source, **how)
 
-    monkeypatch.setattr(months, "state_to_keep", slow)
+    monkeypatch.setattr(kept_days, "state_day", slow)
     members = [(await street.store.member(each), await street.store.home_of(each)) for each in ("m01", "m02")]
     fresh = [
         asyncio.create_task(desk.state(member, home, month=june, access=STATEMENT_ACCESS))

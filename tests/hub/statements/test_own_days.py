@@ -12,7 +12,8 @@ from hub.board.run_approval import approve_run, publish_run
 from hub.books.days import settle_day
 from hub.books.runs import settle_month
 from hub.statements.credit_notices import ACCESS
-from hub.statements.months import STATEMENT_ACCESS, StatementService
+from hub.statements.kept_days import STATEMENT_ACCESS
+from hub.statements.months import StatementService
 from hub.statements.own_days import FIELDS, OwnDays
 from protocols.hub_keys import HubSigner
 from protocols.slots import slots_of_day

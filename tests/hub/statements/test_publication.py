@@ -18,7 +18,8 @@ from hub.books.view import read_books
 from hub.commands.statement import write_folder
 from hub.core.ledger.entries import read_entry
 from hub.core.statements.document import StatementFiles
-from hub.statements.months import HELD_BACK, STATEMENT_ACCESS, StatementService
+from hub.statements.kept_days import STATEMENT_ACCESS
+from hub.statements.months import HELD_BACK, StatementService
 from hub.statements.publication import complete_series
 from hub.statements.script import NAME
 from hub.storage.records import Access

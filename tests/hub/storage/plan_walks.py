@@ -11,7 +11,7 @@ GROWING: Final = frozenset(
         *("access_log", "row_log"),
         *("forecast", "weather", "prompt"),
         *("run", "entry", "attestation", "settled_through", "run_group"),
-        *("street_day", "street_total"),
+        *("street_day", "street_total", "kept_part"),
         *("finding", "finding_closed", "finding_decision", "looked_through"),
         *("notice", "objection", "objection_decision"),
     }

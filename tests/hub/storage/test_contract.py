@@ -35,7 +35,7 @@ from hub.storage.records import (
 )
 from hub.storage.rule_records import NewProposal, RuleAdoption
 from hub.storage.sql import series
-from hub.storage.street_records import StreetTotal
+from hub.storage.street_records import PartPlace, StreetTotal
 from protocols.quantities import Gap, Mark, Measure
 from protocols.slots import start_of
 from tests.hub.storage.backends import OpenBackend
@@ -783,3 +783,32 @@ async def test_a_closed_store_refuses_a_write(store: Store) -> None:
     with pytest.raises(StoreError, match="closed"):
         await store.put_job(Job("x", 1, None, ""))
     await store.close()
+
+
+async def test_parts_are_kept_by_their_place_and_forgotten_by_day(store: Store) -> None:
+    places: list[PartPlace] = [
+        (day, name, part)
+        for day in ("2026-05-01", "2026-05-02")
+        for name in ("n1", "p1")
+        for part in ("head", "of m01")
+    ]
+    parts = {place: " ".join(place).encode() for place in places}
+    await store.keep_parts(parts)
+    assert await store.kept_parts(places) == parts
+    assert await store.kept_parts([places[1], ("2026-05-01", "n1", "of m02")]) == {places[1]: parts[places[1]]}
+    await store.keep_parts({places[0]: b"another"})
+    assert (await store.kept_parts(places))[places[0]] == b"another"
+    await store.drop_parts(before="2026-05-02", names=("n", "o"))
+    assert set(await store.kept_parts(places)) == {place for place in places if place[:2] != ("2026-05-01", "n1")}
+    assert not await store.has_run_group("one")
+    await store.fix_run_group("one", homes=["h01"], plants=[])
+    assert await store.has_run_group("one")
+
+
+async def test_what_came_since_a_position_is_told_by_slot(store: Store) -> None:
+    await store.store_messages([message(1, slot=SLOT), message(2, slot=SLOT + 1)])
+    newest, found = await store.newest_since(0)
+    assert found == await store.newest_messages(slots=SLOTS)
+    await store.store_messages([message(3, slot=SLOT)])
+    assert await store.newest_since(newest) == (newest + 1, {SLOT: newest + 1})
+    assert await store.newest_since(2**62) == (newest + 1, {})

@@ -34,6 +34,7 @@ WALKS: Final[Mapping[str, str]] = {
     "stored SELECT measure, slot, span, energy_wh, mark, gap FROM reading WHERE home = ? AND slot >= ?": VERIFIED,
     "dialect SELECT measure, group_concat(line, '')": VERIFIED,
     "erasures DELETE FROM notice WHERE member IN": ERASED,
+    "erasures DELETE FROM kept_part WHERE part = ?": ERASED,
     "attestations SELECT run_key, kind, day": ONE_A_DAY,
     "books SELECT run_key, kind, day": ONE_A_DAY,
     "findings SELECT id FROM finding WHERE day >= ?1 UNION": HELD,

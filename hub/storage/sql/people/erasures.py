@@ -6,6 +6,7 @@ from hub.storage.life_records import ERASED_NAME, ChangeKind, HomeErasure, Perso
 from hub.storage.sql.connection import Connection, Transactions
 from hub.storage.sql.people.change_log import log_change
 from hub.storage.sql.periods.sums import erase_sums
+from hub.storage.street_records import OF_MEMBER
 from protocols.slots import slot_of
 
 _HOMES_DUE_SQL: Final = """SELECT home.id, coalesce(member.held_by, member.id), member.id, member.left_at FROM home
@@ -51,6 +52,7 @@ class SqlErasures(Transactions):
             await erase_sums(db, home, tz=str(tz))
             for table in _OF_HOME:
                 await db.execute(f"DELETE FROM {table} WHERE home = ?", (home,))  # noqa: S608
+            await db.execute("DELETE FROM kept_part WHERE part = ?", (OF_MEMBER + member,))
             await db.execute("UPDATE home SET name = id WHERE id = ?", (home,))
             await db.overwrite_deleted(is_on=False)
 

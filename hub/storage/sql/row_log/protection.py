@@ -140,6 +140,8 @@ HINTS: Final[Mapping[str, str]] = MappingProxyType(
             for column in ("role", "machine", "started_ms", "heard_ms", "wants_shards", "agents_ms", "facts")
         },
         "outgoing.id": "messages to homes, signed, not encrypted; an agent takes nothing that the hub did not sign",
+        "kept_part.day": "members' parts of settled days, sealed with the hub's secret: an altered one is made again",
+        **{f"kept_part.{column}": "as above" for column in ("name", "part", "content")},
         **{f"outgoing.{column}": "as above" for column in ("shard", "topic", "sealed", "made_ms")},
     }
 )
