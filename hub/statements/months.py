@@ -31,7 +31,7 @@ from hub.core.statements.month import AdoptedRule, CoopName, StatementMonth, add
 from hub.core.statements.seals import Seals
 from hub.core.statements.shown_runs import ShownRuns, VisibleRuns
 from hub.money.bills import KeptBills
-from hub.statements.kept_days import BOOKED_NOW, GRID, PUBLISHED_STATE, DayState, KeptDays
+from hub.statements.kept_days import BOOKED_NOW, GRID, DayState, KeptDays
 from hub.statements.publication import PublicationStores, RunPublication
 from hub.statements.script import script_text
 from hub.storage.access_records import AccessLog
@@ -46,6 +46,9 @@ from protocols.slots import format_slot, slot_of, slots_of_day
 BOOKED_KEPT_DAYS: Final = 70
 PUBLISHED_KEPT_DAYS: Final = 400
 """So long a day's parts are kept: what is booked now until its month is billed, what is published for a year."""
+
+FORGETTING_DAYS: Final = 31
+"""For so many days after that, what is booked now is looked for, however long the hub was off meanwhile."""
 
 EDITIONS_KEPT: Final = 8
 """Of so many editions of months is kept what all members together are debited and credited."""
@@ -179,9 +182,9 @@ class StatementService:
 
     async def forget(self, *, today: date) -> None:
         """Drop what is kept of days that members hardly look at any more; it is made again for who does."""
-        for name, days in ((BOOKED_NOW, BOOKED_KEPT_DAYS), (PUBLISHED_STATE, PUBLISHED_KEPT_DAYS)):
-            before = (today - timedelta(days=days)).isoformat()
-            await self._store.drop_parts(before=before, names=(name, chr(ord(name) + 1)))
+        before = (today - timedelta(days=PUBLISHED_KEPT_DAYS)).isoformat()
+        late = [(today - timedelta(days=BOOKED_KEPT_DAYS + back)).isoformat() for back in range(FORGETTING_DAYS)]
+        await self._store.drop_parts(before=before, days=late, names=(BOOKED_NOW, chr(ord(BOOKED_NOW) + 1)))
 
     async def _booked(
         self, month: date, edition: StatementEdition

@@ -154,8 +154,10 @@ class KeptPartStore(Protocol):
         """Whether it is decided which homes may be seen in this run's numbers: see fix_run_group."""
         ...
 
-    async def drop_parts(self, *, before: str, names: tuple[str, str]) -> None:
-        """Forget parts of days before this one, of those whose names lie from the first of `names` up to the second."""
+    async def drop_parts(self, *, before: str, days: Sequence[str], names: tuple[str, str]) -> None:
+        """Forget the parts of days before this one, and of these days the ones with a name from the first of `names` up
+        to the second.
+        """
         ...
 
 

@@ -25,12 +25,16 @@ from hub.core.ledger.run_calendar import month_name, months_between
 from hub.core.payments.accounts import CoopAccount
 from hub.core.payments.due import PAYOUTS, AmountDue, MonthCents
 from hub.core.payments.order_history import PAYMENT_ORDER, order_content, order_key_of
+from hub.statements.months import StatementService
+from hub.statements.prepared_days import PreparedDaysJob
 from hub.storage.sql.connection import Connection
 from hub.storage.sqlite.store import SqliteStore
 from protocols.consent.purposes import Resolution
 from protocols.consent.rules import ConsentRule, ConsentSet, default_consent, encode_consent, sort_rules
+from protocols.hub_keys import HubSigner
 from protocols.quantities import Measure
 from protocols.slots import SLOTS_PER_UTC_DAY, Slot, slots_of_day, start_of
+from tests.hub.known_seals import SEALS
 from tests.hub.settled_street import COOP, KEY, RULE, Street
 
 LAST_DAY: Final = date(2026, 6, 14)
@@ -111,6 +115,7 @@ async def grown_store(folder: Path, size: Size) -> SqliteStore:
     for number, month in enumerate(billed_months(size), start=1):
         await _bill(store, month)
         await _order(store, month, number=number, homes=size.homes)
+    await PreparedDaysJob(StatementService(store, key=HubSigner.of_one_key(KEY), seals=SEALS), tz=COOP.tz)(NOW_S)
     await store.write(lambda db: _note_checks(db, size))
     return store
 

@@ -798,8 +798,10 @@ async def test_parts_are_kept_by_their_place_and_forgotten_by_day(store: Store) 
     assert await store.kept_parts([places[1], ("2026-05-01", "n1", "of m02")]) == {places[1]: parts[places[1]]}
     await store.keep_parts({places[0]: b"another"})
     assert (await store.kept_parts(places))[places[0]] == b"another"
-    await store.drop_parts(before="2026-05-02", names=("n", "o"))
+    await store.drop_parts(before="2026-05-01", days=["2026-05-01", "2026-04-30"], names=("n", "o"))
     assert set(await store.kept_parts(places)) == {place for place in places if place[:2] != ("2026-05-01", "n1")}
+    await store.drop_parts(before="2026-05-02", days=[], names=("n", "o"))
+    assert {day for day, _, _ in await store.kept_parts(places)} == {"2026-05-02"}
     assert not await store.has_run_group("one")
     await store.fix_run_group("one", homes=["h01"], plants=[])
     assert await store.has_run_group("one")

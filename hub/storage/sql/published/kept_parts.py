@@ -9,7 +9,8 @@ from hub.storage.street_records import PartPlace
 _KEEP_SQL: Final = """INSERT INTO kept_part VALUES (?, ?, ?, ?)
 ON CONFLICT (day, name, part) DO UPDATE SET content = excluded.content"""
 _FIND_SQL: Final = "SELECT content FROM kept_part WHERE day = ? AND name = ? AND part = ?"
-_DROP_SQL: Final = "DELETE FROM kept_part WHERE day < ? AND name >= ? AND name < ?"
+_DROP_SQL: Final = "DELETE FROM kept_part WHERE day < ?"
+_DROP_STATES_SQL: Final = "DELETE FROM kept_part WHERE day = ? AND name >= ? AND name < ?"
 
 
 class SqlKeptParts(Transactions):
@@ -35,10 +36,13 @@ class SqlKeptParts(Transactions):
         async with self.reading() as db:
             return bool(await db.execute_fetchall("SELECT 1 FROM run_group WHERE run_key = ?", (run_key,)))
 
-    async def drop_parts(self, *, before: str, names: tuple[str, str]) -> None:
-        """Forget parts of days before this one, of those whose names lie from the first of `names` up to the second."""
+    async def drop_parts(self, *, before: str, days: Sequence[str], names: tuple[str, str]) -> None:
+        """Forget the parts of days before this one, and of these days the ones with a name from the first of `names` up
+        to the second.
+        """
 
         async def work(db: Connection) -> None:
-            await db.execute(_DROP_SQL, (before, *names))
+            await db.execute(_DROP_SQL, (before,))
+            await db.executemany(_DROP_STATES_SQL, [(day, *names) for day in days])
 
         await self.write(work)
