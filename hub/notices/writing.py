@@ -89,17 +89,17 @@ class MailWriter:
         address, name = read_former_address(notice.secret)
         if not address:
             return "the former address is not known any more"
-        if any(each.address == address.casefold() for each in await self._store.bounces()):
+        if await self._store.bounces(address=address.casefold()):
             return "the former address refused an earlier mail"
         return self._mail(notice, replace(member, email=address, name=name))
 
     async def _unwanted(self, kind: NoticeKind, member: Member) -> str | None:
-        choices = await self._store.notice_choices()
-        if not any(each.member == member.id and each.kind == kind and each.is_on for each in choices):
+        choices = await self._store.notice_choices(member=member.id)
+        if not any(each.kind == kind and each.is_on for each in choices):
             return "the member has switched this kind off"
         if kind in BOARD_KINDS and not member.is_board:
             return "the member is not on the board any more"
-        if any(each.address == member.email.casefold() for each in await self._store.bounces()):
+        if await self._store.bounces(address=member.email.casefold()):
             return "the address refused an earlier mail"
         return None
 

@@ -150,15 +150,23 @@ class KeptDays:
         async with self._one:
             if (made := await self._find([state.place(part)])) and (found := made[state.place(part)]):
                 return found
-            parts = take_apart(await self._stated(state, coop=coop, rules=rules))
-            made_parts = {HEAD: parts.head, SUMS: parts.sums, **{OF_MEMBER + m: own for m, own in parts.own.items()}}
-            made_parts.setdefault(part, own_part_of_nobody())
-            sealed = {
-                state.place(name): self._seals.kept(json.dumps(state.place(name)), each) + each
-                for name, each in made_parts.items()
-            }
+            stated = await self._stated(state, coop=coop, rules=rules)
+            made_parts, sealed = await asyncio.to_thread(self._taken_apart, stated, state, part)
             await self._store.keep_parts(sealed)
             return made_parts[part]
+
+    def _taken_apart(
+        self, stated: StatedDay, state: DayState, part: str
+    ) -> tuple[Mapping[str, bytes], Mapping[PartPlace, bytes]]:
+        """The day's parts by their names, this one among them, and all of them sealed, by their places."""
+        parts = take_apart(stated)
+        made = {HEAD: parts.head, SUMS: parts.sums, **{OF_MEMBER + m: own for m, own in parts.own.items()}}
+        made.setdefault(part, own_part_of_nobody())
+        sealed = {}
+        for name, each in made.items():
+            place = state.place(name)
+            sealed[place] = self._seals.kept(json.dumps(place), each) + each
+        return made, sealed
 
     async def _stated(self, state: DayState, *, coop: CoopName, rules: Mapping[str, bytes]) -> StatedDay:
         """The day for all members, as this run settled it."""

@@ -149,11 +149,11 @@ class NoticeStore(Protocol):
         """Keep that an address refused, or with None that it takes mail again."""
         ...
 
-    async def bounces(self) -> tuple[Bounce, ...]:
+    async def bounces(self, *, address: str | None = None) -> tuple[Bounce, ...]:
         """The addresses that refused, in lower case and in order."""
         ...
 
-    async def notice_choices(self) -> tuple[NoticeChoice, ...]:
+    async def notice_choices(self, *, member: str | None = None) -> tuple[NoticeChoice, ...]:
         """What all members have chosen, by member and kind."""
         ...
 

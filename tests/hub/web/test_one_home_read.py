@@ -28,6 +28,7 @@ OWN_PAGES: Final = (
         "/objections",
         "/objections.json",
     ),
+    *("/notices", "/notices.json", "/my-home/months", "/my-home/months?month=2026-06"),
     *("/who-looked", "/who-looked.json", "/who-looked.csv", "/fresh.json"),
 )
 KEPT_PAGES: Final = (
@@ -38,7 +39,18 @@ KEPT_PAGES: Final = (
 """What they show of the whole street is made once and kept: a second look reads the member's own part."""
 
 OF_EVERY_HOME: Final = frozenset(
-    {"home", "member", "agent", "device", "consent", "appliance", "measure_source", "prompt"}
+    {
+        "home",
+        "member",
+        "agent",
+        "device",
+        "consent",
+        "appliance",
+        "measure_source",
+        "prompt",
+        "notice_choice",
+        "mail_bounce",
+    }
 )
 """Tables with some rows for each home."""
 

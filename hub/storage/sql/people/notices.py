@@ -108,17 +108,26 @@ class SqlNotices(Transactions):
 
         await self.write(work)
 
-    async def bounces(self) -> tuple[Bounce, ...]:
-        """The addresses that refused."""
+    async def bounces(self, *, address: str | None = None) -> tuple[Bounce, ...]:
+        """The addresses that refused, or the one asked for if it did."""
         async with self.reading() as db:
-            rows = await db.execute_fetchall("SELECT address, at, answer FROM mail_bounce ORDER BY address")
+            if address is None:
+                rows = await db.execute_fetchall("SELECT address, at, answer FROM mail_bounce ORDER BY address")
+            else:
+                own = "SELECT address, at, answer FROM mail_bounce WHERE address = ?"
+                rows = await db.execute_fetchall(own, (address,))
         return tuple(Bounce(*row) for row in rows)
 
-    async def notice_choices(self) -> tuple[NoticeChoice, ...]:
-        """What all members have chosen."""
-        sql = "SELECT member, kind, is_on, made_by, made_at FROM notice_choice ORDER BY member, kind"
+    async def notice_choices(self, *, member: str | None = None) -> tuple[NoticeChoice, ...]:
+        """What all members have chosen, or this one."""
         async with self.reading() as db:
-            rows = [tuple(row) for row in await db.execute_fetchall(sql)]
+            if member is None:
+                sql = "SELECT member, kind, is_on, made_by, made_at FROM notice_choice ORDER BY member, kind"
+                found = await db.execute_fetchall(sql)
+            else:
+                own = "SELECT member, kind, is_on, made_by, made_at FROM notice_choice WHERE member = ? ORDER BY kind"
+                found = await db.execute_fetchall(own, (member,))
+        rows = [tuple(row) for row in found]
         return tuple(NoticeChoice(who, NoticeKind(kind), bool(is_on), by, at) for who, kind, is_on, by, at in rows)
 
     async def choose_notice(self, member: str, kind: NoticeKind, *, is_on: bool, by: str) -> None:

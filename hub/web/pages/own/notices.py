@@ -17,7 +17,10 @@ def add_notice_pages(app: FastAPI, site: PageContext) -> None:
     async def notices(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
         view = notices_page(
-            visit.member, visit.words, choices=await store.notice_choices(), bounces=await store.bounces()
+            visit.member,
+            visit.words,
+            choices=await store.notice_choices(member=visit.member.id),
+            bounces=await store.bounces(address=visit.member.email.casefold()),
         )
         return await site.page(
             visit,
@@ -31,7 +34,7 @@ def add_notice_pages(app: FastAPI, site: PageContext) -> None:
     @app.get("/notices.json")
     async def notices_as_json(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
-        own = [each for each in await store.notice_choices() if each.member == visit.member.id]
+        own = await store.notice_choices(member=visit.member.id)
         on = {each.kind for each in own if each.is_on}
         return as_json({"sends_mail": site.parts.sends_mail, **{kind: kind in on for kind in kinds_for(visit.member)}})
 
@@ -39,7 +42,7 @@ def add_notice_pages(app: FastAPI, site: PageContext) -> None:
     async def choose(request: Request) -> Response:
         visit = await visit_of(site.parts, request)
         sent = await read_form(request)
-        held = {each.kind: each.is_on for each in await store.notice_choices() if each.member == visit.member.id}
+        held = {each.kind: each.is_on for each in await store.notice_choices(member=visit.member.id)}
         for kind in kinds_for(visit.member):
             is_on = kind.value in sent
             if held.get(kind, False) != is_on:

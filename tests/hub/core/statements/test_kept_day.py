@@ -1,15 +1,15 @@
-"""A day that is kept says to everybody what it said before, and keeps few objects."""
+"""A day taken apart and put together for one member says to that member what the whole day says."""
 
-import gc
+import json
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from hub.core.statements.document import state_month
-from hub.core.statements.kept_day import KeptEntries, kept_day, state_to_keep
-from hub.core.statements.month import StatedDay, gather_month, state_day
+from hub.core.statements.document import state_month, takes_part
+from hub.core.statements.kept_day import own_part_of_nobody, put_together, read_head, read_sums, take_apart
+from hub.core.statements.month import StatedDay, StatementMonth, add_sums, gather_month, state_day
 from tests.hub.core.statements.statement_street import COOP, HUB_KEY
 from tests.hub.core.statements.test_month import DAYS, STREET
 from tests.hub.known_seals import SEALS
@@ -19,42 +19,62 @@ def stated_days() -> list[StatedDay]:
     return [state_day(COOP, day, key=HUB_KEY, seals=SEALS) for day in STREET.days]
 
 
-def statement(days: list[StatedDay], member: str) -> dict[str, Any]:
-    month = gather_month(COOP, DAYS[0][:7], days=days, missing=(), before=())
+def put_for(member: str, day: StatedDay) -> StatedDay:
+    parts, rule = take_apart(day), day.source.settled.rule
+    own = parts.own.get(member, own_part_of_nobody())
+    return put_together(read_head(parts.head), own, member, rule=rule, seals=SEALS)
+
+
+def statement(month: StatementMonth, member: str) -> dict[str, Any]:
     return state_month(month, member, name="A", made_at="2026-04-01T00:00Z")
 
 
-def test_each_members_statement_is_the_same_from_kept_days() -> None:
-    plain, kept = stated_days(), [state_to_keep(COOP, day, key=HUB_KEY, seals=SEALS) for day in STREET.days]
-    members = kept[0].source.settled.members
+def test_each_members_statement_is_the_same_from_parts() -> None:
+    plain = stated_days()
+    whole = gather_month(COOP, DAYS[0][:7], days=plain, missing=(), before=())
+    nano = add_sums(read_sums(take_apart(day).sums) for day in plain)
+    assert nano == whole.nano
+    members = plain[0].source.settled.members
     assert len(members) == 6
     for member in members:
-        assert statement(kept, member) == statement(plain, member)
-    for day, whole in zip(kept, plain, strict=True):
-        assert dict(day.mine) == dict(whole.mine)
-        assert (len(day.mine), "nobody" in day.mine) == (len(members), False)
-        assert (day.tree, day.root, day.pool) == (whole.tree, whole.root, whole.pool)
-        assert day.source.settled.totals_wh == whole.source.settled.totals_wh
-        assert day.source.booked == ()
+        own = [put_for(member, day) for day in plain]
+        month = replace(whole, days=(), nano=nano).seen_by(own, {}, corrects=True)
+        assert statement(month, member) == statement(whole, member)
+        assert [day.pool.for_members() for day in month.seen] == [day.pool.for_members() for day in whole.seen]
+        assert {name for day in own for name in (*day.source.settled.members, *day.mine)} == {member}
 
 
-@pytest.mark.parametrize("most_wh", [0, 2**15 - 1, 2**15, 2**31 - 1, 2**31, 2**52])
+def test_a_part_holds_nothing_of_anybody_else() -> None:
+    day = stated_days()[0]
+    for member in day.source.settled.members:
+        own = put_for(member, day)
+        others = [name for name in day.source.settled.members if name != member]
+        said = json.dumps([each.text for each in own.mine[member]]) + str(own.source.settled.marks)
+        assert not any(f"member:{name}:" in said for name in others)
+        with pytest.raises(KeyError):
+            own.tree.proof(next(each.place for each in day.mine[others[0]]))
+
+
+def test_who_took_no_part_has_an_empty_day() -> None:
+    day = put_for("nobody", stated_days()[0])
+    assert (day.source.settled.members, day.mine) == ((), {})
+    month = gather_month(COOP, DAYS[0][:7], days=stated_days(), missing=(), before=())
+    assert not takes_part(month.seen_by([day], {}, corrects=True), "nobody")
+
+
+@pytest.mark.parametrize("most_wh", [0, 2**15, 2**31, 2**52])
 def test_energy_of_any_size_stays_what_it_is(most_wh: int) -> None:
     day = stated_days()[0]
     settled = day.source.settled
     surplus_wh = settled.surplus_wh.copy()
-    surplus_wh[:] = most_wh // 2
-    surplus_wh[3, 1] = most_wh
+    surplus_wh[0, 0] = most_wh
     large = replace(day, source=replace(day.source, settled=replace(settled, surplus_wh=surplus_wh)))
-    kept = kept_day(large).source.settled
-    assert kept.surplus_wh.tolist() == surplus_wh.tolist()
-    assert kept.totals_wh["surplus"] == tuple(surplus_wh.sum(axis=0, dtype=np.int64).tolist())
+    own = put_for(settled.members[0], large).source.settled
+    assert own.surplus_wh.dtype == np.int64
+    assert own.surplus_wh[:, 0].tolist() == surplus_wh[:, 0].tolist()
 
 
-def test_kept_entries_are_nothing_that_the_garbage_collector_goes_through() -> None:
-    kept = state_to_keep(COOP, STREET.days[0], key=HUB_KEY, seals=SEALS).mine
-    # A tuple of plain values is left alone from the first time on, one of such tuples from the second.
-    for _ in range(2):
-        gc.collect()
-    assert isinstance(kept, KeptEntries)
-    assert [row for rows in kept._rows.values() for row in (rows, *rows) if gc.is_tracked(row)] == []
+@pytest.mark.parametrize("part", [b"", b"x", b"x\x9c"])
+def test_other_bytes_are_refused(part: bytes) -> None:
+    with pytest.raises(ValueError, match="not a part of a day"):
+        read_head(part)
