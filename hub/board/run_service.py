@@ -13,7 +13,7 @@ from hub.board.run_approval import approve_run, publish_run
 from hub.books.billed_entries import last_billed
 from hub.books.billed_meters import BilledMeterStores, uncertified_in_run
 from hub.books.days import SettlementStores
-from hub.books.kept_arrivals import KeptArrivals
+from hub.books.kept.arrivals import KeptArrivals
 from hub.books.membership_days import KeptMembership, MembershipDays
 from hub.books.runs import (
     PREVIEW_ACCESS,

@@ -22,7 +22,7 @@ from hub.books.days import (
     run_key_of,
 )
 from hub.books.erased_days import erased_spans, touches
-from hub.books.kept_arrivals import KeptArrivals
+from hub.books.kept.arrivals import KeptArrivals
 from hub.books.membership_days import MembershipDays, read_member_days
 from hub.books.retry import retry_on_conflict
 from hub.books.settled_readings import reach_of, weeks_back

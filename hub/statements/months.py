@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from hub.books.billed_meters import uncertified_meter
-from hub.books.kept_arrivals import KeptArrivals
+from hub.books.kept.arrivals import KeptArrivals
 from hub.books.membership_days import KeptMembership
 from hub.books.runs import first_day, marked_days
 from hub.books.view import Books, read_books

@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hub.books import kept_arrivals
-from hub.books.kept_arrivals import KeptArrivals
+from hub.books.kept import arrivals as kept_arrivals
+from hub.books.kept.arrivals import KeptArrivals
 from protocols.slots import Slot
 
 FIRST, COUNT = 2_000_000, 12
