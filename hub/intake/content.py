@@ -91,7 +91,10 @@ def _reading_rows(home: str, slot: Slot, columns: Sequence[Column]) -> tuple[Rea
     made: Any = tuple.__new__  # the quickest way to make one: each batch has several
     return tuple(
         [
-            made(ReadingRow, (home, measure, slot, span, energy if energy is None else energy * 10**scale, mark, gap))
+            made(
+                ReadingRow,
+                (home, measure, slot, span, energy * 10**scale if scale and energy is not None else energy, mark, gap),
+            )
             for measure, span, energy, scale, mark, gap in columns
         ]
     )

@@ -55,7 +55,8 @@ class Opening:
 
     def __init__(self) -> None:
         self.ahead: Group | None = None
-        self._count = max(1, min(MOST_THREADS, os.cpu_count() or 1))
+        # One processor is the event loop's, which stores the group before.
+        self._count = max(1, min(MOST_THREADS, (os.cpu_count() or 1) - 1))
         self._pool = ThreadPoolExecutor(self._count, thread_name_prefix="intake-opening")
 
     def begin(self, deliveries: Sequence[Delivery], state: IntakeState, *, received_at: int) -> None:
