@@ -10,7 +10,7 @@ import pytest
 from hub.broker.connection import Delivery
 from hub.intake import receiver
 from hub.intake.fair_queues import MAX_EACH
-from hub.intake.group.asking_again import ASK_EACH_S, AskingAgain
+from hub.intake.group.asking_again import ASK_EACH_S, FURTHEST, AskingAgain
 from hub.intake.group.receipts import asked_for
 from hub.intake.leases.work import AllAgents
 from hub.intake.state import Rejection
@@ -338,6 +338,16 @@ async def test_a_new_epoch_is_asked_for_from_its_first_number(tmp_path: Path, mo
     await handled(bench)
     assert (newest(bench).epoch, newest(bench).through_seq, newest(bench).gaps) == (2, 0, ((1, 3),))
     await store.close()
+
+
+def test_what_an_unchecked_number_claims_is_asked_for_in_bounds_and_not_while_something_waits() -> None:
+    waits = {"a-1"}
+    asking = AskingAgain("coop", has_waiting=waits.__contains__)
+    asking.note_number("a-1", epoch=1, seq=2**40, due_s=0.0)
+    assert asking.take_due(steady_s=1.0) == set()
+    waits.clear()
+    assert asking.take_due(steady_s=1.0) == {("a-1", 1)}
+    assert asking.asks_through("a-1", epoch=1, above=5) == 5 + FURTHEST
 
 
 def test_refused_messages_of_an_agent_get_one_receipt_for_a_group() -> None:

@@ -177,6 +177,7 @@ def test_a_board_writes_archives_and_anybody_with_the_key_checks_them(
     for wrong, said in (
         ([*words, "--before", this], "give --by ID and --reason TEXT"),
         ([*words, "--before", this, "--by", "m03", "--reason", "x"], "not a member of the board"),
+        ([*words, "--before", this, "--by", "m01", "--reason", "x" * 201], "1 to 200 printable characters"),
         ([*words, "--before", "2099-01", *by], "that month has not begun"),
         (["archive", "--check", "nowhere.cwarchive"], "nowhere.cwarchive: cannot be read"),
     ):
@@ -243,7 +244,13 @@ def test_each_archive_goes_on_from_the_last_and_only_from_one_that_holds(
     assert main([*check, str(second), "--check", str(first)]) == 1
     found = json.loads(capsys.readouterr().out)
     assert [each["findings"] for each in found] == [[], ["it does not go on where the archive before it ends"]]
-    second.unlink()
+    (place / "clock.json").write_text(Timeline(0, int(LATER_S) + 60 * 86_400, 0, None).text())
+    assert main([*write, "2022-01"]) == 0
+    third = max((place / "archives").iterdir())
+    capsys.readouterr()
+    assert main([*check, str(second), "--check", str(third)]) == 0, "it goes on from the newest"
+    for each in (second, third):
+        each.unlink()
     damage(first, place / "hub")
     assert main([*write, "2021-12"]) == 1
     assert "nothing is written that goes on from it" in capsys.readouterr().err

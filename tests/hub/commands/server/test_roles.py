@@ -13,6 +13,7 @@ from hub.folder.keys.signer import load_signer
 from hub.folder.paths import LOCK_NAME, is_running, running_alone, running_with_others
 from protocols.errors import RequestError
 
+PUBLIC = '\n[public]\nhost = "hub.example.org"\nenrol_port = 8443\n'
 STORE = '\n[store]\nschema = "street"\naddress_file = "store-address"\n'
 
 
@@ -69,6 +70,9 @@ def test_a_role_needs_a_server_and_a_broker_that_runs_by_itself(hub: Path, capsy
     assert "no broker is started" in refused(capsys, *run, "web", "--broker-port", "0")
     assert "invalid choice: 'cook'" in refused(capsys, *run, "cook")
     edited(hub, lambda text: text.replace('kind = "external"', 'kind = "auto"'))
+    assert "hub.toml has the hub start its own broker" in refused(capsys, *run, "intake")
+    own = 'kind = "mosquitto"\nshards = ["0-31 here:8884", "32-63 b2.example.org:8883:8884"]'
+    edited(hub, lambda text: text.replace('kind = "auto"', own) + PUBLIC)
     assert "hub.toml has the hub start its own broker" in refused(capsys, *run, "intake")
     edited(hub, lambda text: text.replace(STORE, ""))
     assert "hub.toml has no [store]" in refused(capsys, *run, "intake")

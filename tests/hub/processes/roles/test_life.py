@@ -11,7 +11,7 @@ import pytest
 
 from hub.processes.channel import Channel, Facts
 from hub.processes.roles import life, sharing
-from hub.processes.roles.life import Reporter, new_life, own_process, workers_know_agents
+from hub.processes.roles.life import MAX_FACTS, Reporter, new_life, own_process, workers_know_agents
 from hub.processes.roles.sharing import UNHEARD_S, IntakeSharing
 from hub.storage.shared.records import HubProcess
 from hub.storage.sqlite.store import SqliteStore
@@ -28,11 +28,12 @@ async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
 
 
 async def test_what_is_done_is_reported_at_once_and_all_else_every_ten_seconds(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(life, "LOOK_S", 0.001)
     monkeypatch.setattr(life, "REPORT_S", 3600.0)
-    figures, asked = {"jobs_due": 1, "cpu_s": 1.0}, {"figures": 0, "health": 0}
+    figures: dict[str, object] = {"jobs_due": 1, "cpu_s": 1.0}
+    asked = {"figures": 0, "health": 0}
 
     async def answer(what: str, _facts: Facts) -> Facts:
         asked[what] += 1
@@ -51,6 +52,10 @@ async def test_what_is_done_is_reported_at_once_and_all_else_every_ten_seconds(
         while await said() != jobs_due:
             await asyncio.sleep(0)
 
+    async def is_too_long() -> None:
+        while "at most 65536 are kept" not in caplog.text:
+            await looked(1)
+
     ends = socket.socketpair()
     channels = [await Channel.over(end, answer=answer) for end in ends]
     lines = [asyncio.create_task(each.run()) for each in channels]
@@ -66,6 +71,9 @@ async def test_what_is_done_is_reported_at_once_and_all_else_every_ten_seconds(
     monkeypatch.setattr(life, "REPORT_S", 0.0)
     await within(looked(3))
     assert asked["health"] > before, "it says that it is alive"
+    figures["long"] = "x" * MAX_FACTS
+    await within(is_too_long())
+    assert await said() == 2, "what is too long is not kept, and what it said before stays"
     reporting.cancel()
     await asyncio.wait({reporting})
     assert (await store.process_reports())[1] == (), "who ends in order is forgotten at once"
