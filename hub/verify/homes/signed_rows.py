@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple, TypeVar
 
 from hub.core.homes.measure_sources import MeterSource, SourceHistory, meter_of
 from hub.storage.audit_records import StoredHome
@@ -16,6 +16,29 @@ MEASURES: Final = {int(measure): measure.name.lower() for measure in Measure}
 
 Place = tuple[int, int, int]
 """(measure, slot, span) of a reading, or (measure, first_slot, slots) of a long interval."""
+
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Words(NamedTuple):
+    """What is said of a row that no message gives, of one that is not there, and of one with other values."""
+
+    unsigned: str
+    missing: str = "signed by the home and missing from the table"
+    other: str = "the table differs from what the home signed"
+
+
+WORDS_OF_READINGS: Final = Words("the table holds a value that nobody signed")
+WORDS_OF_TOTALS: Final = Words("the table holds a total that nobody signed")
+WORDS_OF_DEVICES: Final = Words(
+    *("the table holds a device that nobody reported", "reported by the home and missing from the table"),
+    other="the table differs from what the home signed last",
+)
+WORDS_OF_CONSENTS: Final = Words(
+    "the table holds it and nobody signed it", "signed by the home but missing from the table"
+)
 
 
 class FirstEnergy:
@@ -181,47 +204,33 @@ class SignedHome:
         yield from self._consents(home, stored)
 
     def _readings(self, home: str, stored: StoredHome) -> Iterator[str]:
-        for place, held in stored.readings.items():
-            said = self.readings.get(place)
-            if said is None:
-                yield f"{home} {_reading(place)}: the table holds a value that nobody signed"
-            elif held != (said[2], said[0], said[3]):
-                yield f"{home} {_reading(place)}: the table differs from what the home signed"
-        for place in self.readings.keys() - stored.readings.keys():
-            yield f"{home} {_reading(place)}: signed by the home and missing from the table"
+        said = {place: (energy, mark, gap) for place, (mark, _, energy, gap) in self.readings.items()}
+        for place, words in _differing(said, stored.readings, WORDS_OF_READINGS):
+            yield f"{home} {_reading(place)}: {words}"
 
     def _long_intervals(self, home: str, stored: StoredHome) -> Iterator[str]:
-        for place in sorted(self.long_intervals.keys() | stored.long_intervals.keys()):
-            said, held = self.long_intervals.get(place), stored.long_intervals.get(place)
-            name = f"{home} long_interval {_measure(place[0])} {_slot(place[1])} over {place[2]} slots"
-            if said is None:
-                yield f"{name}: the table holds a total that nobody signed"
-            elif held is None:
-                yield f"{name}: signed by the home and missing from the table"
-            elif held != said[1]:
-                yield f"{name}: the table differs from what the home signed"
+        said = {place: energy for place, (_, energy) in self.long_intervals.items()}
+        for (measure, first, slots), words in _differing(said, stored.long_intervals, WORDS_OF_TOTALS):
+            yield f"{home} long_interval {_measure(measure)} {_slot(first)} over {slots} slots: {words}"
 
     def _devices(self, home: str, stored: StoredHome) -> Iterator[str]:
-        for place in sorted(self.devices.keys() | stored.devices.keys()):
-            said, held = self.devices.get(place), stored.devices.get(place)
-            name = f"{place[1]}{_of_seat(place[0])}"
-            if said is None:
-                yield f"{home} device {name}: the table holds a device that nobody reported"
-            elif held is None:
-                yield f"{home} device {name}: reported by the home and missing from the table"
-            elif held != said[1] and held not in self.stepped.get(place, ()):
-                yield f"{home} device {name}: the table differs from what the home signed last"
+        said = {place: report for place, (_, report) in self.devices.items()}
+        for place, words in _differing(said, stored.devices, WORDS_OF_DEVICES):
+            if stored.devices.get(place) not in self.stepped.get(place, ()):
+                yield f"{home} device {place[1]}{_of_seat(place[0])}: {words}"
 
     def _consents(self, home: str, stored: StoredHome) -> Iterator[str]:
-        for place in sorted(self.consents.keys() | stored.consents.keys()):
-            said, held = self.consents.get(place), stored.consents.get(place)
-            version = f"{place[1]}{_of_seat(place[0])}"
-            if held is None:
-                yield f"{home} consent {version}: signed by the home but missing from the table"
-            elif said is None:
-                yield f"{home} consent {version}: the table holds it and nobody signed it"
-            elif held != said[1:]:
-                yield f"{home} consent {version}: the table differs from what the home signed"
+        said = {place: consent[1:] for place, consent in self.consents.items()}
+        for (seat, version), words in _differing(said, stored.consents, WORDS_OF_CONSENTS):
+            yield f"{home} consent {version}{_of_seat(seat)}: {words}"
+
+
+def _differing(said: Mapping[K, V], held: Mapping[K, V], words: Words) -> Iterator[tuple[K, str]]:
+    """Each row that the messages do not give, or give otherwise, in order, with what to say of it."""
+    found = dict.fromkeys(held.keys() - said.keys(), words.unsigned)
+    found |= dict.fromkeys(said.keys() - held.keys(), words.missing)
+    found |= {place: words.other for place in said.keys() & held.keys() if said[place] != held[place]}
+    return iter(sorted(found.items()))
 
 
 def _of_seat(seat: int) -> str:
