@@ -183,7 +183,8 @@ def is_street_silent(stored: StoredHealth) -> bool:
 
 def with_newest_verification(own: StoredHealth, others: Iterable[StoredHealth]) -> StoredHealth:
     """The same with the verification's warning as the machine knows it that verified last: the others keep no note."""
-    newest = max((own, *others), key=lambda each: each.verified_at or 0)
+    # A machine that could not verify yet may have something to say all the same.
+    newest = max((own, *others), key=lambda each: (each.verified_at or 0, VERIFICATION in each.warnings))
     if newest is own:
         return own
     warnings = {subject: words for subject, words in own.warnings.items() if subject != VERIFICATION}

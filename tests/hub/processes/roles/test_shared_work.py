@@ -278,6 +278,10 @@ def test_the_whole_hub_knows_what_the_machine_found_that_verified_last() -> None
     ):
         stored = with_others(HubHealth(1.0, stored=own), others).stored
         assert stored == replace(own, verified_at=20, warnings=backup | wrong)
+    never = replace(STORED, verified_at=None, warnings=wrong)
+    told = report("t.timetable", "timetable", heard_ms=NOW_MS, health=as_facts(HubHealth(1.0, stored=never)))
+    stored = with_others(HubHealth(1.0, stored=STORED), other_processes(NOW_MS, [told], own="web.pages")).stored
+    assert stored == never, "a checkpoint was refused there, and the verification did not come to its end"
     newer = replace(STORED, verified_at=30)
     assert with_others(HubHealth(1.0, stored=newer), others).stored == newer, "there everything held since"
 
