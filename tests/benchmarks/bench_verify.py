@@ -1,8 +1,8 @@
 """`commonwatt-hub verify` against its floor, bare verification of the same signatures; whole, and since a checkpoint.
 
 Measured with books and sums of periods, at 1,000 homes for a day and at 12 homes for months. The minutes for a year of
-1,000 homes are computed from CPU time on two cores, not waited for: what is checked of each message costs the dearer of
-the two, books cost so much a day and so much a day of each home, and none of the disk's time is in it.
+1,000 homes are computed from CPU time on two cores, not waited for: of the two sizes follows what each part costs a
+message and a home, and the books a day and a day of a home. None of the disk's time is in it.
 """
 
 import asyncio
@@ -42,8 +42,9 @@ LONG: Final = (12, 120)
 CORES: Final = 2
 TRIES: Final = 2
 YEAR_DAYS: Final = 365
-YEAR_MESSAGES: Final = 1_000 * YEAR_DAYS * SLOTS_PER_UTC_DAY
-DAY_MESSAGES: Final = 1_000 * SLOTS_PER_UTC_DAY
+YEAR_HOMES: Final = 1_000
+DAY_MESSAGES: Final = YEAR_HOMES * SLOTS_PER_UTC_DAY
+YEAR_MESSAGES: Final = YEAR_DAYS * DAY_MESSAGES
 SUMS_DAYS: Final = SUMS_AGAIN_SLOTS // SLOTS_PER_UTC_DAY + 31
 """Months are added up again as a whole."""
 
@@ -79,26 +80,32 @@ def measure() -> dict[str, object]:
     with tempfile.TemporaryDirectory() as folder:
         wide, long = (_costs(Path(folder) / name, *size) for name, size in (("wide", WIDE), ("long", LONG)))
     bare_us = _bare_us(long.hub.messages)
-    rows_us, messages_us, sums_us, whole_us = (
-        max(wide.of_message_us(each[0]), long.of_message_us(each[1]))
-        for each in (
+    whole_us = max(each.of_message_us(each.whole_s) for each in (wide, long))
+    rows, messages, sums = (
+        _shares(
+            (wide.hub.messages, wide.hub.homes, parts[0]),
+            (long.hub.messages, long.hub.homes, parts[1]),
+        )
+        for parts in (
             (wide.rows_s, long.rows_s),
             (wide.messages_s, long.messages_s),
             (wide.sums_s, long.sums_s),
-            (wide.whole_s, long.whole_s),
         )
     )
-    books_s = _books_of_year_s(wide, long)
+    books = _shares(*((each.hub.homes * each.hub.days, each.hub.days, each.books_s) for each in (wide, long)))
     starts_s = max(wide.starts_s, long.starts_s)
     # One process reads the log of rows from its first line on; everything else is shared out.
-    rows_s = YEAR_MESSAGES * rows_us / 1e6
+    rows_s = _of_year_s(rows)
     since_s = (
         rows_s
-        + (YEAR_MESSAGES * (messages_us + sums_us * SUMS_DAYS / YEAR_DAYS) + DAY_MESSAGES * whole_us) / 1e6
-        + books_s
+        + _of_year_s(messages)
+        + _of_year_s(sums) * SUMS_DAYS / YEAR_DAYS
+        + books[0] * YEAR_HOMES * YEAR_DAYS
+        + books[1] * YEAR_DAYS
+        + DAY_MESSAGES * whole_us / 1e6
         + starts_s
     )
-    found = {
+    measured = {
         f"{name}_{part}_us": costs.of_message_us(spent_s)
         for name, costs in (("wide", wide), ("long", long))
         for part, spent_s in (
@@ -112,7 +119,7 @@ def measure() -> dict[str, object]:
     return {
         "wide_messages": wide.hub.messages,
         "long_messages": long.hub.messages,
-        **found,
+        **measured,
         "bare_verify_us": bare_us,
         "whole_over_bare": max(wide.opened_us, long.opened_us) / bare_us,
         "two_processes_start_s": starts_s,
@@ -127,12 +134,26 @@ def _minutes(spent_s: float, *, longest_s: float) -> float:
     return max(spent_s / CORES, longest_s) / 60
 
 
-def _books_of_year_s(wide: Costs, long: Costs) -> float:
-    """Of a year of 1,000 homes: so much a day, and so much a day of each home, as the two hubs cost."""
-    (homes, days), (more_homes, more_days) = ((each.hub.homes, each.hub.days) for each in (long, wide))
-    of_day_long, of_day_wide = long.books_s / days, wide.books_s / more_days
-    of_home_s = (of_day_wide - of_day_long) / (more_homes - homes)
-    return YEAR_DAYS * (of_day_long + of_home_s * (1_000 - homes))
+Measured = tuple[int, int, float]
+"""How many of two things there were, such as messages and homes, and the CPU seconds that they cost together."""
+
+
+def _shares(one: Measured, other: Measured) -> tuple[float, float]:
+    """What each of the two things costs, in seconds; all of it is the first one's if that is what explains more.
+
+    >>> _shares((100, 10, 120.0), (1000, 1, 1002.0))
+    (1.0, 2.0)
+    """
+    (x, y, cost), (more_x, more_y, more_cost) = one, other
+    of_y = (cost * more_x - more_cost * x) / (y * more_x - more_y * x)
+    if of_y < 0:  # the measurements' own noise
+        return max(cost / x, more_cost / more_x), 0.0
+    return (more_cost - of_y * more_y) / more_x, of_y
+
+
+def _of_year_s(shares: tuple[float, float]) -> float:
+    """Of a year of 1,000 homes: what its messages and its homes cost."""
+    return shares[0] * YEAR_MESSAGES + shares[1] * YEAR_HOMES
 
 
 def _costs(folder: Path, homes: int, days: int) -> Costs:
