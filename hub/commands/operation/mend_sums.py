@@ -44,7 +44,8 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write("every sum of an hour, day or month is that of its readings; nothing was changed\n")
         return 0
     sums = "1 sum of an hour, day or month was" if mended.sums == 1 else f"{mended.sums} sums of periods were"
-    homes = f"; of {mended.homes} homes they were said to be made too far" if mended.homes else ""
+    count = "1 home" if mended.homes == 1 else f"{mended.homes} homes"
+    homes = f"; of {count} they were said to be made further than there are readings" if mended.homes else ""
     sys.stdout.write(f"{sums} not those of the readings, and made again from them{homes}\n")
     return 0
 

@@ -26,10 +26,11 @@ from hub.verify.folder_check.checking import (
     ROWS,
     check_hub,
     taken_over_line,
+    usual_processes,
 )
 from hub.verify.folder_check.checkpoint import Checkpoint
 from hub.verify.folder_check.kept import find_checkpoint, keep_checkpoint
-from hub.verify.homes.work import MOST_PROCESSES, process_count
+from hub.verify.homes.work import MOST_PROCESSES
 from protocols.errors import RequestError
 from protocols.timeline import Clock
 
@@ -55,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--processes", type=_process_number, metavar="N",
-        help="how many processes may open messages at once (default: one for each processor)",
+        help="how many processes may open messages at once (default: one for each processor; 8 at most with a server)",
     )  # fmt: skip
     parser.add_argument(
         "--hub-key", type=public_key, metavar="HEX", help="the hub's public key as you know it: any other is wrong"
@@ -107,7 +108,7 @@ def _verify(args: argparse.Namespace) -> int:
             pinned=args.hub_key,
             kept=args.kept or (),
             since=since,
-            processes=args.processes or process_count(),
+            processes=args.processes or usual_processes(args.data),
             report=progress.report,
         )
     )

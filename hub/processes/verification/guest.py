@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from hub.processes.watching.own_use import own_version
-from hub.verify.folder_check.checking import check_hub
+from hub.verify.folder_check.checking import check_hub, usual_processes
 from hub.verify.folder_check.kept import keep_checkpoint, own_checkpoint, require_checked
-from hub.verify.homes.work import process_count
 from protocols.errors import CommonwattError
 from protocols.timeline import Clock
 
@@ -43,7 +42,7 @@ async def verify_folder(folder: Path, *, now_s: float) -> None:
         clock=clock,
         program=own_version(),
         since=own_checkpoint(folder, clock=clock),
-        processes=process_count(),
+        processes=usual_processes(folder),
     )
     require_checked(folder, verified)
     keep_checkpoint(folder, verified)

@@ -32,6 +32,7 @@ from hub.verify.homes.work import (
     InProcesses,
     InThisProcess,
     end_with_parent,
+    process_count,
 )
 from hub.verify.hub_keys import HubKeys
 from hub.verify.kept_roots import SignedLogHead, check_kept_roots, read_kept_roots, signed_log_heads
@@ -84,6 +85,11 @@ def identity_of(folder: Path) -> Ed25519PublicKey:
 def hub_keys_of(folder: Path) -> HubKeys:
     """The keys that may have signed for this hub. Raises: IdentityError."""
     return HubKeys(identity_of(folder), [certificate for _, certificate in load_certificates(folder)])
+
+
+def usual_processes(folder: Path) -> int:
+    """How many processes check this hub if nobody says otherwise. Raises: SettingsError."""
+    return process_count(is_on_server=load_settings(folder).store is not None)
 
 
 async def check_hub(

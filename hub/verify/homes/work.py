@@ -30,6 +30,8 @@ OLD_TO_ONE: Final = 20
 MOST_HOMES: Final = 64
 """In one share: its results come back together."""
 MOST_PROCESSES: Final = 32
+MOST_WITH_SERVER: Final = 8
+"""Each has two or three sessions on the database server, which has room for about a hundred of all hubs together."""
 
 
 class WorkEndedError(StoreAwayError):
@@ -174,9 +176,10 @@ def _wait_for_parent() -> None:
         os._exit(1)
 
 
-def process_count() -> int:
-    """How many processes may work at once here."""
-    return max(1, min(MOST_PROCESSES, len(os.sched_getaffinity(0))))
+def process_count(*, is_on_server: bool = False) -> int:
+    """How many processes work at once here if nobody says otherwise; `is_on_server` is whether the store is on one."""
+    most = MOST_WITH_SERVER if is_on_server else MOST_PROCESSES
+    return max(1, min(most, len(os.sched_getaffinity(0))))
 
 
 def _scan(opening: StoreOpener, checkpoints: dict[str, AgentCheckpoint]) -> OldMessages:

@@ -122,7 +122,7 @@ async def test_a_checkpoint_that_cannot_be_used_is_told_once_and_all_is_verified
     harmed = path.read_bytes()
     with tampering(folder) as db:
         db.execute("UPDATE reading SET energy_wh = energy_wh + 1 WHERE home = 'h01' AND measure = 1")
-    await VerificationJob(folder, clock=CLOCK)(NOW_S)
+    await verify_folder(folder, now_s=NOW_S)
     assert (folder / REFUSED_CHECKPOINT_NAME).read_bytes() == harmed, "it is kept for whoever looks into it"
     assert find_checkpoint(folder, None, clock=CLOCK) is not None, "the next night goes on from a new one"
     ((key, said),) = refusals_told(folder)

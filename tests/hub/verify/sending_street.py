@@ -13,7 +13,7 @@ from hub.commands.operation.init import init_hub
 from hub.commands.operation.verify import find_checkpoint, keep_checkpoint
 from hub.folder.opening import open_store
 from hub.folder.settings import load_settings
-from hub.intake.fair_queues import MAX_GROUP
+from hub.intake.fair_queues import MAX_GROUP, MAX_GROUP_EACH
 from hub.intake.receiver import Intake
 from hub.storage.contract import Store
 from hub.verify.folder_check.checking import Verified, check_hub
@@ -57,10 +57,12 @@ class SendingStreet:
             intake = Intake(store, coop=COOP.id, key=self.key, clock=CLOCK, broker=Nobody())
             await intake.agents_changed()
             messages = self._messages(batches)
-            for at in range(0, len(messages), MAX_GROUP):
-                group = messages[at : at + MAX_GROUP]
+            most, before = min(MAX_GROUP, MAX_GROUP_EACH * len(self.homes)), await store.message_count()
+            for at in range(0, len(messages), most):
+                group = messages[at : at + most]
                 intake.offer([Delivery(topic, sealed, 1, n, 1) for n, (topic, sealed) in enumerate(group)])
                 await intake.work_once()
+            assert await store.message_count() == before + len(messages)
         finally:
             await store.close()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -20,11 +21,13 @@ from hub.folder.opening import open_store
 from hub.folder.paths import CHECKPOINT_NAME
 from hub.folder.settings import load_settings
 from hub.storage.audit_records import FIRST_LINK, LogLine, head_bytes, next_link
+from hub.storage.contract import Store
+from hub.verify.check_result import CheckResult
 from hub.verify.folder_check.checking import MESSAGES, ROWS, StoreOpening
 from hub.verify.folder_check.checkpoint import FORMAT, Checkpoint, checkpoint_bytes, read_checkpoint
 from hub.verify.homes.checkpoints import CheckpointSeals, HomeCheckpoint
 from hub.verify.homes.period_sums import check_sums
-from hub.verify.homes.work import HomeWork, InProcesses, InThisProcess
+from hub.verify.homes.work import HomeWork, InProcesses, InThisProcess, WorkEndedError
 from hub.verify.hub_keys import HubKeys
 from hub.verify.messages import MessageCheck, check_messages
 from hub.verify.rows import RowCheck
@@ -340,6 +343,29 @@ def test_several_processes_find_what_one_finds(street: SendingStreet) -> None:
     alone, together = asyncio.run(check(False)), asyncio.run(check(True))
     assert (alone[0].wrong, alone[0].wrong_sums) == (2, 1), "the reading is gone, and its hour has another sum"
     assert alone == together
+
+
+class Killed:
+    """Opens a store in another process, which is ended while it does."""
+
+    async def __call__(self) -> Store:
+        os._exit(9)
+
+
+def test_a_process_that_is_killed_is_no_contradiction(street: SendingStreet) -> None:
+    async def check() -> None:
+        store, found = await street.open(), CheckResult()
+        try:
+            async with InProcesses(Killed(), processes=1) as workers:
+                with pytest.raises(WorkEndedError, match="is memory short"):
+                    await check_messages(store, workers=workers)
+                with pytest.raises(WorkEndedError), found.reading("period_sum"):
+                    await check_sums(store, found, elsewhere=workers.look)
+        finally:
+            await store.close()
+        assert found.wrong == 0
+
+    asyncio.run(check())
 
 
 def test_equal_rows_of_two_homes_have_different_seals() -> None:

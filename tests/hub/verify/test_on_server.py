@@ -14,6 +14,9 @@ from hub.__main__ import main
 from hub.backups.keys import key_text, make_backup_key
 from hub.commands.operation.verify import find_checkpoint
 from hub.folder.elsewhere.store_settings import ADDRESS_NAME
+from hub.folder.last_verification import verification_warning
+from hub.folder.paths import CHECKPOINT_NAME
+from hub.processes.verification.guest import verify_folder
 from hub.storage.postgres.statements import spelled
 from hub.verify.folder_check.checking import MESSAGES
 from protocols.timeline import Timeline
@@ -116,6 +119,20 @@ def test_every_forgery_is_found_there_too(served: ServedStreet, forgery: str) ->
     since = find_checkpoint(served.street.folder, None, clock=CLOCK)
     served.forge(FORGERIES[forgery])
     assert sentences(served.street.check(since=since, only=MESSAGES))
+
+
+def test_a_night_goes_on_there_and_begins_again_where_the_checkpoint_is_damaged(served: ServedStreet) -> None:
+    folder, now_s = served.street.folder, CLOCK.now()
+    for _ in range(2):
+        asyncio.run(verify_folder(folder, now_s=now_s))
+    assert verification_warning(folder, now_s=now_s) is None
+    (folder / CHECKPOINT_NAME).write_bytes(b"{}")
+    served.forge(FORGERIES["an old reading is gone"])
+    asyncio.run(verify_folder(folder, now_s=now_s))
+    said = verification_warning(folder, now_s=now_s)
+    assert said is not None
+    assert "2 things do not hold" in said
+    assert "not a whole checkpoint" in said
 
 
 def test_a_board_member_verifies_archives_and_mends_there(
