@@ -1,6 +1,6 @@
 """A hub and an agent written from the document alone: refused numbers, a clock ahead, answers, odd batches."""
 
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Hashable
 from pathlib import Path
 
 import cbor2
@@ -8,6 +8,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from hub.broker.connection import Delivery
+from hub.broker.link.outgoing import Seal, Taken
 from hub.intake.homes_link import HomesLink
 from hub.intake.receiver import Intake
 from hub.storage.records import PromptRow
@@ -38,8 +39,9 @@ class Street:
     def publish(self, topic: str, sealed: bytes, *, is_kept: bool = False) -> None:
         self.sent.append((topic, sealed))
 
-    def publish_latest(self, topic: str, seal: Callable[[], bytes], *, of: Hashable) -> None:
-        self.publish(topic, seal())
+    def publish_latest(self, topic: str, seal: Seal, *, of: Hashable, taken: Taken | None = None) -> None:
+        if (sealed := seal()) is not None:
+            self.publish(topic, sealed)
 
     async def exchange(self, *more: tuple[str, bytes], times: int = 1) -> None:
         """The agent sends everything without a receipt, and hears what the hub says to it."""
