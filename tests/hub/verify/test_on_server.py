@@ -155,7 +155,22 @@ def test_a_board_member_verifies_archives_and_mends_there(
     (tmp_path / "archives").mkdir()
     board = ("--by", "m01", "--reason", "the year is closed")
     said("board", *served.words, "--appoint", "m01")
+    asyncio.run(move_out_and_erase(served))
+    assert "h02: 18 messages and the readings in them were erased" in said("verify", *served.words)
     said("archive", *served.words, "--before", "2026-12", "--to", str(tmp_path / "archives"), *board)
     (file,) = (tmp_path / "archives").iterdir()
     (found,) = json.loads(said("archive", "--check", str(file), "--key-file", str(tmp_path / "key"), "--json"))
-    assert (found["wrong"], found["messages"]) == (0, len(served.street.homes) * (OLD + NEW + 1))
+    each = OLD + NEW + 1
+    assert (found["wrong"], found["messages"], found["erased"]) == (0, len(served.street.homes) * each, each)
+
+
+async def move_out_and_erase(served: ServedStreet) -> None:
+    """The member of h02 left long ago, and the retention rule takes the home's readings."""
+    store, left_at = await served.street.open(), int(CLOCK.now()) - 17 * 31 * 86_400
+    try:
+        agent = served.street.homes[1].agent
+        assert await store.revoke_agent(agent, by="m01", reason="moved out") is None
+        assert await store.set_left("m02", left_at, last_day="then", by="m01") is None
+        assert await store.erase_homes(left_before=left_at, months=16) == ("h02",)
+    finally:
+        await store.close()
