@@ -161,6 +161,12 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
         taken_ports=() if (public := settings.public) is None else (web.port, broker.port, public.enrol_port),
         wrong=top.table("broker").wrong,
     )
+    if settings.store is not None and settings.backup is not None:
+        raise top.table("backup").wrong(
+            "to",
+            "nothing: [store] is on a server, which is backed up with its own tools (docs/postgres.md, Backups); delete"
+            ' [backup], and say how under [store] with backup = "..."',
+        )
     quality.require_nothing_else()
     intake.require_nothing_else()
     retention.require_nothing_else()

@@ -3,7 +3,7 @@
 The readiness answer, `commonwatt-hub status`, the board's Health page and the metric `commonwatt_check` show them.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -24,10 +24,10 @@ REFUSED_MANY: Final = 10
 DROPPED_MANY: Final = 1
 """Messages in an hour from which on the board is told. Single ones come of a reconnection or of a stranger."""
 
-_WARNINGS: Final = {
-    "clock": said("Set this computer's clock, then restart the hub."),
+_WARNINGS: Final[Mapping[str, Said | None]] = {
+    "clock": None,  # its words say what to do
     "board": said("Appoint a second board member: commonwatt-hub board."),
-    "backup": said("See the section Backups of docs/day-two.md."),
+    "backup": said("See the section Backups of docs/day-two.md, or of docs/postgres.md where a server has the store."),
     "certificates": said("See the section Certificates of docs/day-two.md."),
     "verification": said("Run commonwatt-hub verify: it names each thing, and docs/verifying.md says what it means."),
     "restore": said("Check the restored hub and confirm it: commonwatt-hub restore."),

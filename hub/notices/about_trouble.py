@@ -40,10 +40,17 @@ class WatchNotices:
     """Queues each piece of trouble once; trouble of the hub itself once a week while it lasts."""
 
     def __init__(
-        self, store: WatchStores, *, folder: Path, plans_backup: bool, clock: Clock, verifies_every_days: int = 1
+        self,
+        store: WatchStores,
+        *,
+        folder: Path,
+        plans_backup: bool,
+        clock: Clock,
+        verifies_every_days: int = 1,
+        server_backup: str | None = None,
     ) -> None:
         self._store, self._folder, self._plans_backup, self._clock = store, folder, plans_backup, clock
-        self._verifies_every_days = verifies_every_days
+        self._verifies_every_days, self._server_backup = verifies_every_days, server_backup
         self._started_s = clock.now()
 
     async def __call__(self, due_s: int) -> None:
@@ -55,7 +62,9 @@ class WatchNotices:
             found += await self._to_households(fleet, now_s=now_s)
             found += await self._to_board(NoticeKind.HOMES, home_alerts(fleet, now_s=now_s), now_s=now_s)
         jobs = await self._store.jobs()
-        around = Surroundings(self._folder, now_s, jobs, self._plans_backup, self._verifies_every_days)
+        around = Surroundings(
+            self._folder, now_s, jobs, self._plans_backup, self._verifies_every_days, self._server_backup
+        )
         found += await self._to_board(NoticeKind.HUB, hub_alerts(around), now_s=now_s)
         await self._store.add_notices(found)
 

@@ -37,6 +37,7 @@ class BoardAlert:
 class Surroundings:
     """What sources of the hub's own trouble may look at. `plans_backup`: the settings say where backups go.
 
+    `server_backup`: how the server that has the store is backed up, as they say; None where it is a file.
     `verifies_every_days`: how often the settings have the hub verify itself; 0 is never.
     """
 
@@ -45,6 +46,7 @@ class Surroundings:
     jobs: Sequence[Job]
     plans_backup: bool
     verifies_every_days: int = 1
+    server_backup: str | None = None
 
 
 def silent_since(row: FleetRow, *, now_s: int) -> int | None:
@@ -113,7 +115,9 @@ def _jobs(around: Surroundings) -> list[BoardAlert]:
 
 
 def _backup(around: Surroundings) -> list[BoardAlert]:
-    said = backup_warning(around.folder, now_s=around.now_s, is_planned=around.plans_backup)
+    said = backup_warning(
+        around.folder, now_s=around.now_s, is_planned=around.plans_backup, on_server=around.server_backup
+    )
     return [] if said is None else [BoardAlert("backup", {"what": "said", "said": said})]
 
 

@@ -55,6 +55,8 @@ def _recipients(settings: HubSettings) -> Sequence[str]:
         found.append("the weather service in the settings: the co-op's place, nothing of members")
     if settings.broker.kind == "external":
         found.append("whoever runs the broker: sizes and times of messages; the agents' messages can be read there")
+    if settings.store is not None:
+        found.append("whoever runs the database server: everything that the hub stores")
     if settings.backup is not None:
         found.append("the place of the backups: sealed files that only the co-op's key opens")
     return found
@@ -72,6 +74,8 @@ def _times(settings: HubSettings) -> Sequence[str]:
         "the ledger: kept, under a number in place of your name",
         "in your home: until the hub has signed for it, and as long after that as your agent's settings say",
     ]
+    if settings.store is not None and settings.store.backup:
+        found.append(f"backups of the database server: {settings.store.backup}")
     if (backup := settings.backup) is not None:
         found.append(f"backups: {backup.daily} days, {backup.weekly} weeks and {backup.monthly} months of them")
     return found

@@ -98,6 +98,7 @@ def planned_watch(folder: Path, store: Store, *, settings: HubSettings, clock: C
         store,
         folder=folder,
         plans_backup=settings.backup is not None,
+        server_backup=None if settings.store is None else settings.store.backup,
         verifies_every_days=settings.verify_every_days,
         clock=clock,
     )

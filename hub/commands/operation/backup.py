@@ -44,6 +44,11 @@ def run(args: argparse.Namespace) -> int:
             raise RequestError("backup key: takes --show only")
         sys.stdout.write(_key_lines(args.data, is_shown=args.show))
         return 0
+    if settings.store is not None:
+        raise RequestError(
+            "backup: the store is on a server, which is backed up with its own tools, together with this folder: see"
+            " docs/postgres.md, Backups"
+        )
     if args.show:
         raise RequestError("backup: --show belongs to: commonwatt-hub backup key --show")
     if args.passphrase_file is not None and not args.passphrase:

@@ -75,7 +75,12 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
             "health": [_told(check) for check in checks if check.level is not Level.GOOD],
             "clock": "fits the hub's last work" if clock_is_off is None else f"WARNING: {clock_is_off}",
             "store": _store_line(await store.quick_check(within_s=CHECK_S)),
-            "backup": backup_words(folder, now_s=clock.now(), is_planned=settings.backup is not None),
+            "backup": backup_words(
+                folder,
+                now_s=clock.now(),
+                is_planned=settings.backup is not None,
+                on_server=None if settings.store is None else settings.store.backup,
+            ),
             "backup_age_s": backup_age_s(folder, now_s=clock.now()),
             "verification": _verification(health, settings),
             "restore": next(

@@ -3,15 +3,18 @@
 import argparse
 import asyncio
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from hub.console.progress import Progress, ReportProgress
 from hub.folder.clock import open_clock
 from hub.folder.elsewhere.store_settings import ADDRESS_NAME, StoreSettings, address_in
+from hub.folder.opening import opened_hub
 from hub.folder.paths import running_alone
 from hub.folder.settings import load_settings
 from protocols.errors import RequestError
+from protocols.slots import start_of
 from protocols.timeline import Clock
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 PREPARE: Final = "prepare"
 COPY: Final = "copy"
+RESTORED: Final = "restored"
 SQLITE: Final = "sqlite"
 POSTGRES: Final = "postgres"
 
@@ -27,8 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's own arguments, besides --data and --clock."""
     parser.add_argument(
         "what",
-        choices=(PREPARE, COPY),
-        help="prepare: make or update the co-op's schema, roles and tables on a server; copy: the whole store",
+        choices=(PREPARE, COPY, RESTORED),
+        help="prepare: make or update the co-op's schema, roles and tables on a server; copy: the whole store;"
+        " restored: note that the server's store came back from a dump or a backup",
     )
     parser.add_argument(
         "--from", dest="source", choices=(SQLITE, POSTGRES), help="copy: where the store is now; the other one gets it"
@@ -51,6 +56,8 @@ def run(args: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise RequestError(f"db: {error.name} is not installed: pip install 'commonwatt[hub,postgres]'") from None
     settings, clock = load_settings(args.data), open_clock(args.clock)
+    if args.what == RESTORED:
+        return _restored(args, settings.store, clock)
     schema = args.schema or (settings.store.schema if settings.store else settings.coop.id.replace("-", "_"))
     if args.what == COPY and args.source == POSTGRES:
         return _copy_back(args, settings.store, clock)
@@ -76,9 +83,37 @@ def _prepare(folder: Path, admin: str, schema: str, clock: Clock) -> int:
     written = asyncio.run(prepare_on_server(folder, admin=admin, schema=schema, clock=clock))
     sys.stdout.write(f"the schema {schema} is this program's\n")
     if written is not None:
-        sys.stdout.write(f"the hub's own address, with its password, is in {written}; next:\n")
+        sys.stdout.write(f"the hub's own address, with its password, is in {written}; next, for a store in a file:\n")
         sys.stdout.write(f"  commonwatt-hub db copy --data {folder} --from sqlite --to ... --schema {schema}\n")
+        sys.stdout.write(f"after a restore on this server: commonwatt-hub db restored --data {folder}\n")
     return 0
+
+
+def _restored(args: argparse.Namespace, server: StoreSettings | None, clock: Clock) -> int:
+    if any(given is not None for given in (args.source, args.to, args.to_file, args.schema)):
+        raise RequestError("db restored: takes --data and nothing else: it looks where hub.toml says that the store is")
+    if server is None:
+        raise RequestError("db restored: hub.toml has no [store]; a file comes back with: commonwatt-hub restore")
+    with running_alone(args.data):
+        newest_s = asyncio.run(_note_restored(args.data, clock))
+    sys.stdout.write(
+        f"noted: the store came back, with readings until {datetime.fromtimestamp(newest_s, UTC):%Y-%m-%d %H:%M UTC};"
+        " everybody has to sign in again.\nNothing is published or paid until a board member has looked at what"
+        " happened after that (docs/the-server-died.md,\nsteps 6 and 7) and confirmed it:"
+        f" commonwatt-hub restore confirm --data {args.data} --by ID\n"
+    )
+    return 0
+
+
+async def _note_restored(folder: Path, clock: Clock) -> int:
+    """Note it in the store; returns the end of the newest reading in it, unix s. Raises: RequestError or StoreError."""
+    async with opened_hub(folder, clock=clock) as hub:
+        if any(each.checked_at is None for each in await hub.store.restores()):
+            raise RequestError("db restored: noted already, and not confirmed yet: commonwatt-hub restore confirm")
+        newest = max((await hub.store.received_through()).values(), default=None)
+        made_at = hub.opened_at if newest is None else start_of(newest + 1)
+        await hub.store.add_restore(backup_made_at=made_at, restored_at=hub.opened_at)
+        return made_at
 
 
 async def _copy_there(folder: Path, admin: str, schema: str, clock: Clock, report: ReportProgress) -> "Copied":

@@ -12,20 +12,26 @@ from protocols.errors import SettingsError
 ADDRESS_VARIABLE: Final = "COMMONWATT_STORE_ADDRESS"
 ADDRESS_NAME: Final = "store-address"
 MAX_ADDRESS_BYTES: Final = 2048
+MAX_BACKUP_CHARS: Final = 200
 STORE_TEXT: Final = """
 # [store]                  # without it the store is the file hub.sqlite; with it, a server (docs/postgres.md)
 # schema = "sunny_street"  # the co-op's own schema there, made by: commonwatt-hub db prepare
 # address_file = "store-address"  # a file with postgresql://... on its first line, readable by the hub alone
+# backup = ""              # how the server is backed up, in your words, for the board's page Health
 """
 _SCHEMA: Final = re.compile(r"[a-z][a-z0-9_]{0,47}")
 
 
 @dataclass(frozen=True, slots=True)
 class StoreSettings:
-    """The co-op's schema on the server, and the file that holds the server's address with its password."""
+    """The co-op's schema on the server, and the file that holds the server's address with its password.
+
+    `backup`: how the board says that the server is backed up; empty if it does not.
+    """
 
     schema: str
     address_file: Path | None
+    backup: str = ""
 
 
 class _Table(Protocol):
@@ -45,6 +51,12 @@ def read_store(table: _Table, folder: Path) -> StoreSettings:
             expected="the name of the co-op's schema: a small letter, then small letters, digits and _",
         ),
         address_file=table.file("address_file", folder),
+        backup=table.text(
+            "backup",
+            "",
+            fits=lambda text: text.isprintable() and len(text) <= MAX_BACKUP_CHARS,
+            expected=f"how the server is backed up, in at most {MAX_BACKUP_CHARS} characters on one line",
+        ).strip(),
     )
     table.require_nothing_else()
     return store

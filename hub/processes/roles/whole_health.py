@@ -16,6 +16,8 @@ log = logging.getLogger(__name__)
 
 GONE_S: Final = 60.0
 """A process that was not heard for so long is gone."""
+PAST_S: Final = 900.0
+"""One that was not heard for so long is missed no more, if another one of its role lives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +41,19 @@ class OtherProcess:
 
 
 def other_processes(now_ms: int, reports: Iterable[ProcessReport], *, own: str) -> list[OtherProcess]:
-    """All but those of the process that was started as `own`."""
-    return [_read(now_ms, each) for each in reports if started_as(each.process.id) != started_as(own)]
+    """All but those of the process that was started as `own`, and those that are gone and missed no more."""
+    found = [_read(now_ms, each) for each in reports]
+    living = [each.report.process for each in found if not each.is_gone]
+    return [
+        each for each in found if started_as(each.report.process.id) != started_as(own) and not _is_past(each, living)
+    ]
+
+
+def _is_past(each: OtherProcess, living: Sequence[HubProcess]) -> bool:
+    """Whether it is gone and another one of its role came after it, or has done its work for a quarter of an hour."""
+    heard_ms = each.report.process.heard_ms
+    others = [other for other in living if other.role == each.report.process.role]
+    return each.is_gone and any(each.silent_s > PAST_S or other.started_ms > heard_ms for other in others)
 
 
 def started_as(process: str) -> str:

@@ -32,7 +32,12 @@ async def stored_health(folder: Path, store: Store, *, settings: HubSettings, no
     warnings = {
         "clock": await clock_warning(store, now_s=now_s),
         "board": await _board(store),
-        "backup": backup_warning(folder, now_s=now_s, is_planned=settings.backup is not None),
+        "backup": backup_warning(
+            folder,
+            now_s=now_s,
+            is_planned=settings.backup is not None,
+            on_server=None if settings.store is None else settings.store.backup,
+        ),
         "certificates": certificates,
         "verification": verification_warning(folder, now_s=now_s, every_days=settings.verify_every_days),
         "restore": next((restore_words(each) for each in await store.restores() if each.checked_at is None), None),

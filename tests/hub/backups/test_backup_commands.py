@@ -17,7 +17,14 @@ import pytest
 from hub.__main__ import main
 from hub.backups import contents, making, space
 from hub.backups.keys import key_text, make_backup_key
-from hub.backups.last_backup import OLD_AFTER_S, LastBackup, backup_age_s, backup_warning, read_last_backup
+from hub.backups.last_backup import (
+    OLD_AFTER_S,
+    LastBackup,
+    backup_age_s,
+    backup_warning,
+    backup_words,
+    read_last_backup,
+)
 from hub.backups.places import FolderPlace
 from hub.trust.invitation_code import terminal_code
 
@@ -347,6 +354,10 @@ def test_status_tells_the_newest_backup_and_what_is_wrong(
         backup_warning(hub, now_s=made_at + OLD_AFTER_S + 1, is_planned=True)
         == "the newest backup is older than 48 hours"
     )
+    server = {"now_s": made_at + OLD_AFTER_S + 1, "is_planned": False}
+    assert "under [store]" in str(backup_warning(hub, **server, on_server=""))
+    assert backup_warning(hub, **server, on_server="pg_dump at night") is None, "no hub sees a server's backups"
+    assert backup_words(hub, **server, on_server="pg_dump at night").endswith("as hub.toml says: pg_dump at night")
     made.unlink()
     disk.rmdir()
     assert run("backup", "--data", hub, "--to", disk) == 1

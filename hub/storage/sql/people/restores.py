@@ -12,7 +12,10 @@ class SqlRestores(Transactions):
     """The RestoreStore slice."""
 
     async def add_restore(self, *, backup_made_at: int, restored_at: int) -> None:
-        """Note a restore. Sessions and sign-in links end: one that was ended after the backup would open again."""
+        """Note a restore. Sessions and sign-in links end: one that was ended after the backup would open again.
+
+        The processes that the backup knew are forgotten: they ran before it.
+        """
 
         async def work(db: Connection) -> None:
             await db.execute(
@@ -20,6 +23,7 @@ class SqlRestores(Transactions):
             )
             await db.execute("DELETE FROM session")
             await db.execute("DELETE FROM sign_in")
+            await db.execute("DELETE FROM process")
 
         await self.write(work)
 

@@ -7,11 +7,14 @@ from hub.storage.shared.records import Decide, HubProcess, Lease, LeaseTable, Pr
 from hub.storage.sql.connection import Connection, Row, Transactions
 
 KEPT_MS: Final = 3_600_000
-"""A process that was not heard for an hour is forgotten."""
+"""A process that was not heard for an hour is forgotten by the next one of its role."""
+LONGEST_KEPT_MS: Final = 7 * 24 * KEPT_MS
+"""So long the board is told that there was a role which no process has now."""
 
 _PROCESS: Final = "id, role, machine, started_ms, heard_ms, wants_shards, agents_ms"
 _HEARD_SQL: Final = """INSERT INTO process VALUES (?, ?, ?, ?, ?, ?, ?, '') ON CONFLICT (id) DO UPDATE SET
     heard_ms = excluded.heard_ms, wants_shards = excluded.wants_shards, agents_ms = excluded.agents_ms"""
+_FORGET_SQL: Final = "DELETE FROM process WHERE heard_ms < ? AND (role = ? OR heard_ms < ?)"
 _LEASE_SQL: Final = """INSERT INTO lease VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE SET
     holder = excluded.holder, token = excluded.token, until_ms = excluded.until_ms"""
 
@@ -24,7 +27,7 @@ class SqlLeases(Transactions):
 
         async def work(db: Connection) -> LeaseTable:
             now_ms = await _now_ms(db)
-            await db.execute("DELETE FROM process WHERE heard_ms < ?", (now_ms - KEPT_MS,))
+            await db.execute(_FORGET_SQL, (now_ms - KEPT_MS, own.role, now_ms - LONGEST_KEPT_MS))
             values = (
                 *(own.id, own.role, own.machine, own.started_ms, now_ms, int(own.wants_shards)),
                 own.agents_ms,
@@ -56,7 +59,7 @@ class SqlLeases(Transactions):
         await self.write(lambda db: db.execute("UPDATE process SET facts = ? WHERE id = ?", (facts, process)))
 
     async def process_reports(self) -> tuple[int, tuple[ProcessReport, ...]]:
-        """(now, what each process heard within the last hour last said)."""
+        """(now, what each process that is not forgotten last said)."""
 
         async def work(db: Connection) -> tuple[int, tuple[ProcessReport, ...]]:
             rows = await db.execute_fetchall(f"SELECT {_PROCESS}, facts FROM process ORDER BY started_ms, id")  # noqa: S608

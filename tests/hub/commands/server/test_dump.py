@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from hub.__main__ import main
 from hub.folder.elsewhere.store_settings import ADDRESS_NAME
 from hub.storage.postgres.names import owner_of
 from tests.hub.commands.server.test_db import Moved, hub, settled, verified
@@ -47,6 +48,13 @@ def test_a_dump_restored_on_another_server_is_the_same_hub(
     assert there.db("prepare", "--to", there.dsn, "--schema", there.schema) == 0
     assert (hub.folder / ADDRESS_NAME).read_text() != was, "the new server's own address"
     assert verified(there.place, capsys) == found
+    capsys.readouterr()
+    assert there.db("restored") == 0
+    assert "restore confirm" in capsys.readouterr().out
+    assert there.db("restored") == 1
+    assert "noted already" in capsys.readouterr().err
+    assert main(["restore", "confirm", *there.place, "--by", "nobody"]) == 1
+    assert "is not on the board" in capsys.readouterr().err, "and until somebody is, nothing is published or paid"
     again = settled(there.place, capsys)
     assert [row["result_hash"] for row in again] == [row["result_hash"] for row in before]
     assert all(not row["entries_booked"] for row in again), "these days are booked already"

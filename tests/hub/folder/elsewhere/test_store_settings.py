@@ -36,6 +36,8 @@ def test_the_lines_that_explain_the_store_are_good_settings(tmp_path: Path) -> N
         ('schema = "Pg"\n', "store.schema: expected the name"),
         ('schema = "pg_x"\n', "store.schema: expected the name"),
         ('schema = "a"\naddress_file = "gone"\n', "store.address_file: expected a file that exists"),
+        ('schema = "a"\nbackup = "one\\nor two"\n', "store.backup: expected how the server is backed up"),
+        ('schema = "a"\n[backup]\nto = "/media"\n', "backup.to: expected nothing: [store] is on a server"),
         ('schema = "a"\ndsn = "postgresql://"\n', "store.dsn: no such setting"),
     ],
 )

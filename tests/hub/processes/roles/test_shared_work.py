@@ -296,6 +296,26 @@ def test_a_process_that_was_not_heard_is_gone_and_spare_while_others_do_its_work
     assert both.intake == intake(1), "what a process that is gone said last does not count"
 
 
+def test_a_process_that_is_gone_is_missed_until_another_came_after_it_or_did_its_work_for_a_while() -> None:
+    gone = report("w0.intake", "intake", heard_ms=NOW_MS - 90_000)
+    earlier = report("w1.intake", "intake", heard_ms=NOW_MS)
+    later = ProcessReport(replace(earlier.process, started_ms=NOW_MS - 80_000), "")
+    other_role = ProcessReport(replace(later.process, id="j.worker", role="worker"), "")
+
+    def missed(*reports: ProcessReport, after_s: int = 0) -> bool:
+        heard = [ProcessReport(replace(each.process, heard_ms=NOW_MS + after_s * 1000), "") for each in reports]
+        return "w0.intake" in {
+            each.report.process.id for each in other_processes(NOW_MS + after_s * 1000, [gone, *heard], own="web.pages")
+        }
+
+    assert missed()
+    assert missed(after_s=3000), "nobody does its work"
+    assert missed(other_role, after_s=3000)
+    assert missed(earlier), "it was there before: one less than the board started"
+    assert not missed(later)
+    assert not missed(earlier, after_s=900)
+
+
 def test_what_another_version_says_of_itself_is_left_out() -> None:
     strange = ProcessReport(HubProcess("w0.intake", "intake", "pi", 0, NOW_MS), '{"health": {"now_s": "x"}}')
     (other,) = other_processes(NOW_MS, [strange], own="web.pages")
