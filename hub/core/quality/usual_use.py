@@ -34,7 +34,11 @@ def known_median(values: Floats, *, axis: int = 0) -> Floats:
     [2.0, nan]
     """
     ordered = np.sort(np.moveaxis(values, axis, 0), axis=0)  # NaN comes last
-    count = np.isfinite(ordered).sum(axis=0)[None]
+    is_known = np.isfinite(ordered)
+    if len(ordered) and is_known.all():  # the usual case, for which nothing has to be looked up
+        whole: Floats = (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2
+        return whole
+    count = is_known.sum(axis=0)[None]
     places = (np.maximum(count - 1, 0) // 2, np.minimum(count // 2, len(ordered) - 1))
     low, high = (np.take_along_axis(ordered, place, axis=0)[0] for place in places)
     middle: Floats = np.where(count[0] > 0, (low + high) / 2, np.nan)
@@ -97,12 +101,14 @@ def log_steps(use_wh: Floats, is_usable: Bools) -> Floats:
     """
     half = NEAR_SLOTS // 2
     flat = np.pad(np.nan_to_num(use_wh).ravel(), half, mode="edge")
-    # Of an odd number the middle one; np.median takes four times as long over so many short rows.
-    middle = np.sort(np.lib.stride_tricks.sliding_window_view(flat, NEAR_SLOTS), axis=1)[:, half]
     usable = np.pad(is_usable.ravel(), half, mode="edge")
     all_usable = np.lib.stride_tricks.sliding_window_view(usable, NEAR_SLOTS).all(axis=1)
-    steps = np.log(np.maximum(flat[half:-half] - middle, 1.0))
-    return np.where(all_usable, steps, np.nan).reshape(use_wh.shape)
+    near = np.lib.stride_tricks.sliding_window_view(flat, NEAR_SLOTS)[all_usable]
+    # Of an odd number the middle one; np.median takes four times as long over so many short rows.
+    middle = np.sort(near, axis=1)[:, half]
+    steps = np.full(all_usable.shape, np.nan)
+    steps[all_usable] = np.log(np.maximum(near[:, half] - middle, 1.0))
+    return steps.reshape(use_wh.shape)
 
 
 def step_densities(logs: Floats) -> Floats | None:

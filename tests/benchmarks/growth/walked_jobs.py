@@ -24,18 +24,22 @@ from hub.quality.findings import check_days_quality
 from hub.quality.scale_findings import QualityStores
 from hub.settlement_job import SettlementJob
 from hub.statements.credit_notices import CreditsJob, CreditsSender
+from hub.statements.months import StatementService
 from hub.statements.own_days import OwnDays
+from hub.statements.prepared_days import PreparedDaysJob
 from hub.storage.sql.connection import Connection
 from hub.storage.sqlite.store import SqliteStore
+from protocols.hub_keys import HubSigner
 from protocols.slots import slots_of_day, start_of
 from protocols.timeline import Clock
 from tests.benchmarks.growth.grown_store import ENERGY, LAST_DAY, MESSAGES, NOW_SLOT, READINGS, measures_of
 from tests.benchmarks.growth.stopped_loop import Stops, forget_most_rss, most_rss_mb, watched
+from tests.hub.known_seals import SEALS
 from tests.hub.settled_street import COOP, KEY
 
 HOUR_SLOTS: Final = 4
 HOURLY: Final = ("forecast reading", "prompts", "street totals", "mail about trouble", "mail about money")
-NIGHTLY: Final = ("night", "prompt effects", "old forecasts", "moved-out homes", "credits")
+NIGHTLY: Final = ("night", "prompt effects", "old forecasts", "moved-out homes", "credits", "statement days")
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,9 @@ def _jobs(store: SqliteStore) -> dict[str, Callable[[int], Awaitable[None]]]:
         "prompt effects": PromptEffectJob(store, tz=COOP.tz),
         "old forecasts": ThinningJob(store, tz=COOP.tz),
         "moved-out homes": LeaversJob(store),
+        "statement days": PreparedDaysJob(
+            StatementService(store, key=HubSigner.of_one_key(KEY), seals=SEALS), tz=COOP.tz
+        ),
         # Between two hundred notices it waits for the broker, which is no work.
         "credits": CreditsJob(store, days=OwnDays(store), send=send, tz=COOP.tz, clock=clock, pause_s=0.0),
     }
