@@ -44,12 +44,14 @@ class HubKeyCertificate:
 class HubSigner:
     """What a hub signs with. `identity` is the co-op's lasting public key, which agents and members know.
 
-    `certificate` is the text that vouches for `key`; None if the key is itself the identity key.
+    `certificate` is the text that vouches for `key`; None if the key is itself the identity key. `certified` are the
+    public keys of all hub keys, earlier ones as well, that the identity key is known to vouch for.
     """
 
     key: Ed25519PrivateKey = field(repr=False)
     identity: bytes
     certificate: str | None = None
+    certified: tuple[bytes, ...] = ()
 
     @classmethod
     def of_one_key(cls, key: Ed25519PrivateKey) -> HubSigner:
@@ -64,6 +66,11 @@ class HubSigner:
     def sign(self, data: bytes, /) -> bytes:
         """The hub key's signature."""
         return self.key.sign(data)
+
+    def has_signed(self, data: bytes, signature: bytes) -> bool:
+        """Whether a key of this hub made this signature: the key in use, an earlier one, or the identity key."""
+        keys = dict.fromkeys((self.public_key, *reversed(self.certified), self.identity))
+        return any(is_signed(key, signature, data) for key in keys)
 
 
 def seal_certificate(certificate: HubKeyCertificate, identity: Ed25519PrivateKey) -> str:

@@ -103,6 +103,7 @@ async def open_hub(folder: Path, *, clock: Clock, takes_rule: bool = True) -> tu
     signer = load_signer(folder)
     store = await open_store(folder, clock=clock, server=settings.store)
     try:
+        await store.require_own()
         await store.set_coop(settings.coop)
         if takes_rule:
             await _add_first_rule(store, settings.rules)

@@ -131,7 +131,7 @@ def _copy_back(args: argparse.Namespace, server: StoreSettings | None, clock: Cl
         raise RequestError("db copy --from postgres: give --to FILE, the new file")
     progress = Progress(sys.stderr)
     with running_alone(args.data):
-        copied = asyncio.run(copy_back(server, Path(args.to), clock=clock, report=progress.report))
+        copied = asyncio.run(copy_back(args.data, server, Path(args.to), clock=clock, report=progress.report))
     progress.end()
     sys.stdout.write(_words(copied))
     return 0

@@ -75,12 +75,21 @@ async def prepare_on_server(folder: Path, *, admin: str, schema: str, clock: Clo
 async def copy_there(folder: Path, *, admin: str, schema: str, clock: Clock, report: Report) -> Copied:
     """Copy the folder's file into the prepared place. Raises: IdentityError or StoreError."""
     path, address = folder / STORE_NAME, StoreAddress(admin, schema)
-    # Opened first: the file may be of an earlier version.
-    await (await SqliteStore.open(path, now=clock.now, signer=load_signer(folder))).close()
+    # Opened first: the file may be of an earlier version, or another hub's.
+    store = await SqliteStore.open(path, now=clock.now, signer=load_signer(folder))
+    try:
+        await store.require_own()
+    finally:
+        await store.close()
     return await copy_to_server(path, address, report=report)
 
 
-async def copy_back(server: StoreSettings, path: Path, *, clock: Clock, report: Report) -> Copied:
-    """Copy the hub's store from its server into a new file. Raises: SettingsError or StoreError."""
+async def copy_back(folder: Path, server: StoreSettings, path: Path, *, clock: Clock, report: Report) -> Copied:
+    """Copy the hub's store from its server into a new file. Raises: IdentityError, SettingsError or StoreError."""
+    store = await open_on_server(server, clock=clock, signer=load_signer(folder))
+    try:
+        await store.require_own()
+    finally:
+        await store.close()
     address = StoreAddress(read_address(server), server.schema)
     return await copy_to_file(address, path, now=clock.now, report=report)

@@ -27,9 +27,10 @@ def load_signer(folder: Path) -> HubSigner:
     public_key = key.public_key().public_bytes_raw()
     if identity is None or identity[1] == public_key:
         return HubSigner.of_one_key(key)
-    for text, certificate in reversed(load_certificates(folder)):
+    held = load_certificates(folder)
+    for text, certificate in reversed(held):
         if certificate.public_key == public_key:
-            return HubSigner(key, identity[1], text)
+            return HubSigner(key, identity[1], text, tuple(each.public_key for _, each in held))
     raise IdentityError(
         f"{folder / KEY_NAME}: no certificate in {folder / CERTIFICATES_NAME} is of this key: {_RESTORE}"
     )

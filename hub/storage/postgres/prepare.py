@@ -8,7 +8,8 @@ import base64
 import hashlib
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from hub.core.ledger.signed_document import Signer
@@ -20,6 +21,7 @@ from hub.storage.postgres.names import owner_of, queue_of, runner_of
 from hub.storage.postgres.row_log.install import install_log
 from hub.storage.postgres.schema import migrate
 from hub.storage.postgres.session import TROUBLE, Session
+from hub.storage.sql.row_log.owner import refuse_foreign
 
 SCRAM_ROUNDS: Final = 4096
 # What may change in a row that is otherwise fixed: see the triggers of these tables.
@@ -49,7 +51,8 @@ async def prepare_store(
     try:
         session = await connect(admin)
         try:
-            password = await _make_roles(session, admin.schema, keep)
+            reading = ServerConnection(session, KnownMonths(now))
+            password = await _make_roles(session, admin, keep, whose=partial(_refuse_foreign, reading, signer))
             await session.execute(f"SET ROLE {owner_of(admin.schema)}")
             applied = await migrate(session, place=admin.place)
             async with session.transaction():
@@ -65,7 +68,10 @@ async def prepare_store(
     return password
 
 
-async def _make_roles(session: Session, schema: str, keep: Callable[[str], None]) -> str | None:
+async def _make_roles(
+    session: Session, admin: StoreAddress, keep: Callable[[str], None], *, whose: Callable[[str], Awaitable[None]]
+) -> str | None:
+    schema = admin.schema
     owner, runner = owner_of(schema), runner_of(schema)
     known = {str(row[0]) for row in await session.fetch("SELECT rolname FROM pg_roles")}
     password = None if runner in known else secrets.token_urlsafe(24)
@@ -81,9 +87,17 @@ async def _make_roles(session: Session, schema: str, keep: Callable[[str], None]
             held_by = await session.fetchval(held, name)
             if held_by != owner:
                 raise StoreError(f"the schema {name} belongs to {held_by} already: choose another name")
+        await session.execute(f"SET LOCAL ROLE {owner}")
+        await whose(admin.place)
+        await session.execute("RESET ROLE")
         if password is not None:
             keep(password)
     return password
+
+
+async def _refuse_foreign(db: ServerConnection, signer: Signer | None, place: str) -> None:
+    if await db.session.fetchval("SELECT to_regclass('row_log_head')") is not None:
+        await refuse_foreign(db, signer, place=place)
 
 
 async def _grant(session: Session, schema: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from hub.storage.errors import ConstraintError, StoreConflictError
 from hub.storage.records import AttestationRow, EntryRow, RunRow
 from hub.storage.sql.connection import Connection, Row, Transactions
+from hub.storage.sql.row_log.owner import refuse_foreign
 
 _INSERT_SQL = """INSERT INTO attestation (position, kind, subject, run_key, document, signature)
 VALUES (?, ?, ?, ?, ?, ?)"""
@@ -68,6 +69,11 @@ class SqlAttestations(Transactions):
                 " ORDER BY position DESC LIMIT 1"
             )
         return next((AttestationRow(*row) for row in rows), None)
+
+    async def require_own(self) -> None:
+        """Raises: StoreConflictError if another hub than the one that opened the store has signed what is in it."""
+        async with self.reading() as db:
+            await refuse_foreign(db, self._signer, place=self.place)
 
     async def unsigned_runs(self) -> tuple[RunRow, ...]:
         """Runs of every kind without a day root, in booking order, without their allocation records."""

@@ -18,10 +18,11 @@ from hub.core.ledger.signed_document import Signer
 from hub.storage.errors import StoreError, StoreLockedError
 from hub.storage.sql.backends.commit_queue import CommitQueue, Queued
 from hub.storage.sql.connection import Connection, Transactions, Work
+from hub.storage.sql.row_log.owner import refuse_foreign
 from hub.storage.sql.row_log.sealing import newest_waiting, seal_changes
 from hub.storage.sqlite.row_log.file_check import open_for_reading, refuse_damaged_upgrade
 from hub.storage.sqlite.row_log.install import install_log
-from hub.storage.sqlite.schema import migrate
+from hub.storage.sqlite.schema import lacks_steps, migrate
 from hub.storage.sqlite.threads.connection import FileConnection, FileWork, Snapshot, read_through, run_through
 from hub.storage.sqlite.threads.file_thread import FileThread
 
@@ -217,6 +218,7 @@ def _configuration(*, is_writer: bool) -> str:
 async def _bring_up_to_date(db: FileConnection, *, path: Path, create: bool, at: int, signer: Signer | None) -> None:
     if not create:
         await _refuse_empty(db, path)
+        await _refuse_foreign_upgrade(db, path, signer)
     await migrate(db, place=str(path), finish=partial(install_log, db, at=at, signer=signer))
 
 
@@ -224,6 +226,13 @@ async def _refuse_empty(db: Connection, path: Path) -> None:
     """Refuse an emptied file: with new tables it would look like a hub that has never received anything."""
     if not list(await db.execute_fetchall("SELECT 1 FROM sqlite_master LIMIT 1")):
         raise StoreError(f"{path}: the store is empty, its data is lost: restore it from a backup")
+
+
+async def _refuse_foreign_upgrade(db: FileConnection, path: Path, signer: Signer | None) -> None:
+    """An upgrade signs the log of rows: that of another hub's file is left to that hub."""
+    has_log = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'row_log_head'"
+    if await lacks_steps(db) and list(await db.execute_fetchall(has_log)):
+        await refuse_foreign(db, signer, place=str(path))
 
 
 async def _close_all(connections: list[FileThread]) -> None:

@@ -1,0 +1,87 @@
+"""A co-op's place on a server is its own hub's: another hub's folder is refused there, and nothing is changed."""
+
+import asyncio
+import secrets
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from hub.__main__ import main
+from hub.folder.elsewhere.store_settings import ADDRESS_NAME
+from tests.hub.postgres_server import Server, the_server
+
+ANOTHER = "another hub signed this store of the co-op sunny"
+
+
+@dataclass
+class Place:
+    """A hub's folder, and the co-op's schema on this process's server."""
+
+    folder: Path
+    server: Server
+    schema: str
+    dsn: str
+
+    def prepare(self, folder: Path | None = None) -> int:
+        place = ["--data", str(folder or self.folder), "--to", self.dsn, "--schema", self.schema]
+        return main(["db", "prepare", *place])
+
+    def ask(self, sql: str) -> object:
+        """What the server's superuser is told."""
+
+        async def asked() -> object:
+            session = await self.server.ask("made")
+            try:
+                return await session.fetchval(sql)
+            finally:
+                session.terminate()
+
+        return asyncio.run(asked())
+
+
+def new_folder(folder: Path, schema: str) -> Path:
+    """A hub whose settings name a server and no broker of its own."""
+    assert main(["init", "--data", str(folder), "--name", "S", "--coop", "sunny", "--tz", "Europe/Madrid"]) == 0
+    text = (folder / "hub.toml").read_text().replace('kind = "auto"', 'kind = "external"')
+    store = f'\n[store]\nschema = "{schema}"\naddress_file = "{ADDRESS_NAME}"\n'
+    (folder / "hub.toml").write_text(text + store)
+    return folder
+
+
+@pytest.fixture
+def place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Place:
+    """A hub whose store is on the server."""
+    server, schema = asyncio.run(the_server())[0], f"s{secrets.token_hex(4)}"
+    dsn = server.admin("made", schema=schema).dsn
+    folder = new_folder(tmp_path / "hub", schema)
+    (folder / ADDRESS_NAME).touch(mode=0o600)
+    made = Place(folder, server, schema, dsn)
+    assert made.prepare() == 0
+    assert main(["members", "--data", str(folder)]) == 0
+    capsys.readouterr()
+    return made
+
+
+def test_another_hubs_folder_is_refused_by_every_role_and_command_and_changes_nothing(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = new_folder(tmp_path / "other", place.schema)
+    shutil.copy(place.folder / ADDRESS_NAME, other / ADDRESS_NAME)
+    head = f"SELECT position || encode(signature, 'hex') FROM {place.schema}.row_log_head"
+    before = place.ask(head)
+    run = ["run", "--data", str(other)]
+    commands = [run, *([*run, "--role", role] for role in ("intake", "web", "timetable", "worker"))]
+    copy = ["db", "copy", "--from", "postgres", "--to", str(tmp_path / "back.sqlite"), "--data", str(other)]
+    for command in (*commands, ["members", "--data", str(other)], copy):
+        capsys.readouterr()
+        assert main(command) == 1
+        said = capsys.readouterr().err
+        assert ANOTHER in said, said
+        assert len(said.splitlines()) == 1
+    capsys.readouterr()
+    assert place.prepare(other) == 1
+    assert ANOTHER in capsys.readouterr().err
+    assert place.ask(head) == before
+    assert main(["members", "--data", str(place.folder)]) == 0, "its own hub goes on"
