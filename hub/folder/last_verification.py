@@ -65,7 +65,8 @@ def refused_checkpoint_warning(folder: Path, *, now_s: float) -> str | None:
     return (
         f"the checkpoint that the last verification had left could not be used on {_said_at(last.refused_at)}"
         f" ({last.refused_why}): everything is verified from the beginning; the file is kept as"
-        f" {REFUSED_CHECKPOINT_NAME}. If it was neither a full disk nor a clock that was wrong, somebody has changed it"
+        f" {REFUSED_CHECKPOINT_NAME}. Unless a full disk, a wrong clock or an ended hub key explains it, somebody has"
+        " changed it"
     )
 
 
