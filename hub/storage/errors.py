@@ -18,6 +18,16 @@ class StoreAwayError(StoreError):
     is_said = True
 
 
+class StoreRefusedError(StoreError):
+    """The store is there and does not let the hub in, or not to its tables; a server's is logged like an outage."""
+
+    is_said = True
+
+
+class StoreVersionError(StoreError):
+    """The store is of another version of this program, newer or not yet brought up to date: nobody reads its rows."""
+
+
 class StoreLockedError(StoreError):
     """Another program holds the store's file locked for longer than the store waits: nothing is said of its rows."""
 

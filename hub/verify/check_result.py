@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from hub.storage.errors import StoreAwayError, StoreError, StoreLockedError
+from hub.storage.errors import StoreAwayError, StoreError, StoreLockedError, StoreRefusedError, StoreVersionError
 
 log = logging.getLogger(__name__)
 
 FINDINGS_MAX: Final = 200
+OUT_OF_REACH: Final = (StoreAwayError, StoreLockedError, StoreRefusedError, StoreVersionError)
+"""The store cannot be read now, or not by this program: that contradicts nothing."""
 
 
 @dataclass
@@ -30,11 +32,11 @@ class CheckResult:
     def reading(self, part: str) -> Iterator[None]:
         """If a stored row of this part cannot be read, record that and go on after the block.
 
-        Raises: StoreAwayError or StoreLockedError: then the store is out of reach, which contradicts nothing.
+        Raises: one of OUT_OF_REACH.
         """
         try:
             yield
-        except (StoreAwayError, StoreLockedError):
+        except OUT_OF_REACH:
             raise
         except StoreError as error:
             self.note(f"{part}: not checked to the end: {error}")

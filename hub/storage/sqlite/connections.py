@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Self, TypeVar
 
 from hub.core.ledger.signed_document import Signer
-from hub.storage.errors import StoreError, StoreLockedError
+from hub.storage.errors import StoreError, StoreLockedError, StoreRefusedError
 from hub.storage.sql.backends.commit_queue import CommitQueue, Queued
 from hub.storage.sql.connection import Connection, Transactions, Work
 from hub.storage.sql.row_log.owner import refuse_foreign
@@ -38,6 +38,9 @@ _FILE_TROUBLE: Final = frozenset(
 )
 
 _LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_NO_ACCESS: Final = frozenset(
+    {sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_FULL}
+)
 
 
 class SqliteConnections(Transactions):
@@ -85,7 +88,7 @@ class SqliteConnections(Transactions):
             hint = ": is the disk full?" if "disk I/O" in str(error) else ""
             if "malformed" in str(error) or "not a database" in str(error):
                 hint = ": the file is damaged, restore the folder from a backup"
-            raise StoreError(f"{path}: cannot open the store: {error}{hint}") from None
+            raise _kind_of(error)(f"{path}: cannot open the store: {error}{hint}") from None
         except BaseException:
             await _close_all(opened)
             raise
@@ -137,9 +140,7 @@ class SqliteConnections(Transactions):
             self._readers.put_nowait(reader)
 
     def _unread(self, error: sqlite3.Error) -> StoreError:
-        is_locked = (getattr(error, "sqlite_errorcode", 0) & 0xFF) in _LOCKED
-        kind = StoreLockedError if is_locked else StoreError
-        return kind(f"{self.place}: the store could not be read: {error}")
+        return _kind_of(error)(f"{self.place}: the store could not be read: {error}")
 
     async def _commit(self, works: list[Queued]) -> None:
         try:
@@ -178,6 +179,14 @@ class SqliteConnections(Transactions):
             is_store = isinstance(error, sqlite3.OperationalError)
             queued.error = StoreError(f"{self.place}: the store could not write: {error}") if is_store else error
         await db.execute("RELEASE work")
+
+
+def _kind_of(error: sqlite3.Error | OSError) -> type[StoreError]:
+    """Whether this says that the file is out of reach, or something of what is in it."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _LOCKED:
+        return StoreLockedError
+    return StoreRefusedError if code in _NO_ACCESS or isinstance(error, PermissionError) else StoreError
 
 
 def _begin_writing(plain: sqlite3.Connection) -> None:

@@ -18,10 +18,10 @@ from hub.folder.opening import open_store
 from hub.folder.paths import SALT_NAME
 from hub.folder.settings import HubSettings, load_settings
 from hub.storage.contract import Store
-from hub.storage.errors import StoreAwayError, StoreError
+from hub.storage.errors import StoreError
 from hub.storage.records import Coop
 from hub.verify.books import BookCheck, CheckedDays, check_books
-from hub.verify.check_result import CheckResult
+from hub.verify.check_result import OUT_OF_REACH, CheckResult
 from hub.verify.folder_check.checkpoint import FORMAT, Checkpoint
 from hub.verify.homes.checkpoints import CheckpointSeals, HomeCheckpoint
 from hub.verify.homes.period_sums import check_sums
@@ -107,10 +107,10 @@ async def check_hub(
     """Check every message, entry and row; with `since`, what it names only by its hashes.
 
     If `only` is MESSAGES, BOOKS or ROWS, only that part is checked and no checkpoint is made. `pinned` is the public
-    key that the hub's identity must have, and `kept` are files with day roots that it gave away. A store that cannot be
-    opened is a finding. `program` is the version that a checkpoint is said to be made by.
+    key that the hub's identity must have, and `kept` are files with day roots that it gave away. A damaged file that
+    cannot be opened is a finding. `program` is the version that a checkpoint is said to be made by.
     Raises: SettingsError or IdentityError, if the folder holds no hub. RequestError if a kept file has no roots.
-    StoreAwayError or StoreLockedError if the store goes out of reach, at the beginning or later.
+    One of OUT_OF_REACH if the store is or goes out of reach; StoreError if its server cannot be used.
     """
     settings, signer = load_settings(folder), load_signer(folder)
     certificates = [certificate for _, certificate in load_certificates(folder)]
@@ -121,9 +121,10 @@ async def check_hub(
         return _with_problem(found, problem)
     try:
         store = await open_store(folder, clock=clock, server=settings.store)
-    except StoreAwayError:
-        raise
     except StoreError as error:
+        # A server that opens no store says why it lets nobody in; of the rows it says nothing.
+        if settings.store is not None or isinstance(error, OUT_OF_REACH):
+            raise
         return _with_problem(found, f"store: {error}")
     begun_at = int(clock.now())
     work = _Work(

@@ -33,7 +33,7 @@ from hub.notices.alerts import Surroundings, hub_alerts
 from hub.processes.planned_jobs import planned_verification
 from hub.processes.verification.guest import verify_folder
 from hub.processes.verification.job import VerificationJob
-from hub.storage.errors import StoreAwayError, StoreError, StoreLockedError
+from hub.storage.errors import StoreAwayError, StoreError, StoreLockedError, StoreRefusedError, StoreVersionError
 from hub.storage.sqlite.store import SqliteStore
 from hub.timetable import JobError
 from protocols.errors import SettingsError
@@ -194,7 +194,14 @@ async def test_a_store_that_cannot_be_opened_is_the_jobs_error_and_the_former_no
     assert read_last_verification(folder) == LastVerification(NOW_S, 0)
 
 
-@pytest.mark.parametrize("error", [StoreAwayError("the server is away"), StoreLockedError("database is locked")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        StoreAwayError("the server is away"),
+        StoreLockedError("database is locked"),
+        StoreRefusedError("permission denied for table reading"),
+    ],
+)
 async def test_a_store_that_goes_out_of_reach_in_the_middle_is_no_finding(
     folder: Path, error: StoreError, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,6 +214,17 @@ async def test_a_store_that_goes_out_of_reach_in_the_middle_is_no_finding(
     with pytest.raises(type(error)):
         await verify_hub(folder, clock=CLOCK)
     assert not (folder / CHECKPOINT_NAME).exists()
+    assert read_last_verification(folder).checked_at is None
+
+
+async def test_a_file_of_a_newer_program_is_no_finding(folder: Path) -> None:
+    with closing(sqlite3.connect(folder / STORE_NAME)) as file:
+        file.execute("INSERT INTO migration VALUES (9999, 'newer', 'y')")
+        file.commit()
+    with pytest.raises(StoreVersionError, match="newer version of this program"):
+        await verify_hub(folder, clock=CLOCK)
+    with pytest.raises(JobError, match="newer version of this program"):
+        await VerificationJob(folder, clock=CLOCK)(NOW_S)
     assert read_last_verification(folder).checked_at is None
 
 

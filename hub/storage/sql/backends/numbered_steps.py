@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
 
-from hub.storage.errors import StoreError
+from hub.storage.errors import StoreError, StoreVersionError
 
 Applied = Sequence[tuple[int, str, str]]
 """(number, name, checksum) of each step that a store has had, in order."""
@@ -38,9 +38,9 @@ def steps_in(package: str) -> tuple[Migration, ...]:
 
 
 def check_applied(applied: Applied, wanted: Sequence[Migration], place: str) -> None:
-    """Raises: StoreError if the store was written by a newer program or a step was changed after it was applied."""
+    """Raises: StoreVersionError if a newer program wrote the store; StoreError if a step was changed since."""
     if len(applied) > len(wanted):
-        raise StoreError(
+        raise StoreVersionError(
             f"{place} was written by a newer version of this program (schema {len(applied)}, this one knows "
             f"{len(wanted)}): install that version or restore an older copy"
         )

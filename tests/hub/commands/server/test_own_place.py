@@ -10,8 +10,13 @@ import pytest
 
 from hub.__main__ import main
 from hub.folder.elsewhere.store_settings import ADDRESS_NAME
+from hub.folder.last_verification import read_last_verification
+from hub.processes.verification.guest import verify_folder
+from hub.storage.errors import StoreError
+from hub.storage.postgres.names import runner_of
 from tests.hub.postgres_server import Server, the_server
 
+NOW_S = 1_790_000_000
 ANOTHER = "another hub signed this store of the co-op sunny"
 
 
@@ -85,3 +90,38 @@ def test_another_hubs_folder_is_refused_by_every_role_and_command_and_changes_no
     assert ANOTHER in capsys.readouterr().err
     assert place.ask(head) == before
     assert main(["members", "--data", str(place.folder)]) == 0, "its own hub goes on"
+
+
+def test_verify_calls_no_access_problem_a_finding(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    address, steps = place.folder / ADDRESS_NAME, f"{place.schema}.migration"
+    good, last = address.read_text(), place.ask(f"SELECT max(number) FROM {steps}")
+    line = place.ask(f"SELECT format('%L, %L', name, checksum) FROM {steps} WHERE number = {last}")
+    kept = f"INSERT INTO {steps} VALUES ({last}, {line})"
+    usage = f"USAGE ON SCHEMA {place.schema} {{}} {runner_of(place.schema)}"
+    for spoil, mend, said in (
+        ("", "", "password authentication failed"),
+        (f"REVOKE {usage.format('FROM')}", f"GRANT {usage.format('TO')}", "none that this role may see"),
+        (f"DELETE FROM {steps} WHERE number = {last}", kept, "run commonwatt-hub db prepare"),
+        (
+            f"INSERT INTO {steps} VALUES (9999, 'newer', 'y')",
+            f"DELETE FROM {steps} WHERE number = 9999",
+            "newer version",
+        ),
+    ):
+        if spoil:
+            place.ask(spoil)
+        else:
+            address.write_text(good.replace(":", ":not", 2).replace(":not//", "://"))
+        for form in ([], ["--json"]):
+            capsys.readouterr()
+            assert main(["verify", "--data", str(place.folder), *form]) == 1
+            told = capsys.readouterr()
+            assert (told.out, len(told.err.splitlines())) == ("", 1)
+            assert said in told.err
+        with pytest.raises(StoreError, match=said):
+            asyncio.run(verify_folder(place.folder, now_s=NOW_S))
+        address.write_text(good)
+        if mend:
+            place.ask(mend)
+    assert read_last_verification(place.folder).checked_at is None
+    assert main(["verify", "--data", str(place.folder)]) == 0
