@@ -1,5 +1,6 @@
 """The board's page of payment orders: what each one pays or collects, and how to approve or withdraw it."""
 
+import asyncio
 from typing import Final
 
 from fastapi import FastAPI, Request, Response
@@ -27,7 +28,9 @@ def add_payment_pages(app: FastAPI, site: PageContext) -> None:
         visit = await require_board_visit(site, request)
         orders = await service.newest(most=ORDERS_SHOWN)
         await _log_access(site, visit, orders)
-        cards = order_cards(orders, visit.words, members=await site.parts.store.members(), reader=visit.member.id)
+        members, me = await site.parts.store.members(), visit.member.id
+        # Not by the event loop: an order names every member.
+        cards = await asyncio.to_thread(order_cards, orders, visit.words, members=members, reader=me)
         return await site.page(visit, "board_payments.html", place="more", cards=cards, most=REASON_CHARS_MAX)
 
     @app.post("/board/payments/{message_id}")
