@@ -4,11 +4,11 @@ The readiness answer, `commonwatt-hub status`, the board's Health page and the m
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
-from hub.health.facts import HubHealth, IntakeHealth, StoredHealth, is_street_silent
+from hub.health.facts import HubHealth, IntakeHealth, StoredHealth, StoreTrouble, is_street_silent
 from hub.health.sentences import Moment, Said, counted, said, translatable
 
 DISK_LOW_PERCENT: Final = 10
@@ -31,6 +31,40 @@ _WARNINGS: Final[Mapping[str, Said | None]] = {
     "certificates": said("See the section Certificates of docs/day-two.md."),
     "verification": said("Run commonwatt-hub verify: it names each thing, and docs/verifying.md says what it means."),
     "restore": said("Check the restored hub and confirm it: commonwatt-hub restore."),
+}
+
+
+STORE: Final = "intake-store"
+AWAY: Final = "away"
+REFUSES: Final = "refuses"
+FULL: Final = "full"
+FAILS: Final = "fails"
+_TROUBLES: Final = {
+    AWAY: (
+        said("The database server is away: %(why)s."),
+        said(
+            "Nothing is lost: no receipt is signed meanwhile, and homes keep their readings. Start the server, or mend"
+            " the way to it; the hub then goes on by itself."
+        ),
+    ),
+    REFUSES: (
+        said("The store does not let the hub in: %(why)s."),
+        said(
+            "Nothing is lost: no receipt is signed meanwhile, and homes keep their readings. Mend the password or the"
+            " rights: docs/postgres.md; the hub then goes on by itself."
+        ),
+    ),
+    FULL: (
+        said("The database server has no room: %(why)s."),
+        said(
+            "Nothing is lost: no receipt is signed for what finds no room, and homes keep it. Make room there; the hub"
+            " then goes on by itself."
+        ),
+    ),
+    FAILS: (
+        said("The store cannot be read or written: %(why)s."),
+        said("Homes keep their readings meanwhile. Read the hub's log."),
+    ),
 }
 
 
@@ -61,9 +95,16 @@ def health_checks(health: HubHealth) -> tuple[HealthCheck, ...]:
         found += [] if health.intake is None else _intake(health.intake)
     else:
         found.append(_not_running())
+    if health.store_trouble is not None:
+        found = [each for each in found if each.name != STORE] + [_trouble(health.store_trouble)]
     found += _jobs(health)
     found += [] if health.stored is None else _stored(health.stored)
     return tuple(sorted(found, key=lambda check: -check.level))
+
+
+def _trouble(trouble: StoreTrouble) -> HealthCheck:
+    what, do = _TROUBLES.get(trouble.kind, _TROUBLES[FAILS])
+    return HealthCheck(STORE, Level.BAD, replace(what, parts={"why": trouble.words}), do, stops=True)
 
 
 def unready(checks: Iterable[HealthCheck]) -> tuple[HealthCheck, ...]:
@@ -131,9 +172,9 @@ def _intake(intake: IntakeHealth) -> list[HealthCheck]:
     if intake.store_problem:
         what = said("Intake cannot store anything: %(why)s.", why=intake.store_problem)
         do = said("No receipt is signed until it can; homes keep their readings. Check disk and log.")
-        found.append(HealthCheck("intake-store", Level.BAD, what, do, stops=True))
+        found.append(HealthCheck(STORE, Level.BAD, what, do, stops=True))
     else:
-        found.append(HealthCheck("intake-store", Level.GOOD, said("What arrives is stored.")))
+        found.append(HealthCheck(STORE, Level.GOOD, said("What arrives is stored.")))
     return [*found, _left(intake), _refused(intake), _dropped(intake), _queue(intake), _cut_off(intake)]
 
 

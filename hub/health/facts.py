@@ -143,6 +143,17 @@ class StoredHealth:
 
 
 @dataclass(frozen=True, slots=True)
+class StoreTrouble:
+    """Why the store does not do its work now: its server is `away`, `refuses` the hub or is `full`, or it `fails`.
+
+    `words` are what was told, in one line.
+    """
+
+    kind: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
 class HubHealth:
     """Everything that is known at `now_s`. A part that did not answer has said nothing: None or empty.
 
@@ -157,9 +168,10 @@ class HubHealth:
     pages: PagesHealth | None = None
     jobs: tuple[JobHealth, ...] = ()
     stored: StoredHealth | None = None
+    store_trouble: StoreTrouble | None = None
 
 
-Facts = HubHealth | PartHealth | IntakeHealth | PagesHealth | StoredHealth | JobHealth | ProcessUse
+Facts = HubHealth | PartHealth | IntakeHealth | PagesHealth | StoredHealth | JobHealth | ProcessUse | StoreTrouble
 
 
 def homes_at_least(count: int) -> int:

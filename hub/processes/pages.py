@@ -23,7 +23,7 @@ from hub.processes.enrolment_server import EnrolmentServer
 from hub.processes.own_hub import OwnHub, cpu_s
 from hub.processes.roles.life import Reporter, own_process, workers_know_agents
 from hub.processes.roles.whole_health import OtherProcess, other_processes, whole_figures, with_others
-from hub.processes.watching.stored_health import stored_health
+from hub.processes.watching.stored_health import stored_health, unless_in_trouble
 from hub.quality.decisions import FindingService
 from hub.statements.months import StatementService
 from hub.statements.shown_period import ShownPeriods
@@ -50,6 +50,10 @@ WORKERS_WITHIN_S: Final = 6.0
 A page that waits longer would keep one of the few turns that all members' pages share.
 """
 
+STORE_WITHIN_S: Final = 6.0
+STORED_WITHIN_S: Final = 2.5
+"""How long health waits for the store. Together with the question to the hub that is less than whoever asks waits."""
+
 
 class PagesPart:
     """The pages on their port with `POST /api/enrol`, and for homes elsewhere the enrolment server on its own."""
@@ -58,6 +62,7 @@ class PagesPart:
         self._hub = hub
         self._channel = channel
         self._life = begin["life"]
+        self._last_others: list[OtherProcess] = []
         self._is_whole = not self._life["is_role"]
         own = own_process(self._life)
         self._reporter = None if self._is_whole else Reporter(hub.store, own, channel=channel, beats=True)
@@ -139,17 +144,28 @@ class PagesPart:
 
     async def hub_health(self) -> HubHealth:
         """The health of the whole hub, also while its own process or the timetable does not answer."""
-        now_s = self._hub.clock.now()
+        now_s, hub = self._hub.clock.now(), self._hub
+        found, (others, trouble) = await asyncio.gather(
+            self._own_health(now_s), unless_in_trouble(self._read_others(), within_s=STORE_WITHIN_S)
+        )
+        if found.stored is None and trouble is None:
+            asked = stored_health(hub.folder, hub.store, settings=hub.settings, now_s=now_s)
+            stored, trouble = await unless_in_trouble(asked, within_s=STORED_WITHIN_S)
+            found = replace(found, stored=stored)
+        if others is None:
+            # Of the others nothing is known now, but for those of which nothing had been heard before.
+            others = [each for each in self._last_others if each.is_gone]
+        else:
+            self._last_others = others
+        return with_others(replace(found, store_trouble=found.store_trouble or trouble), others)
+
+    async def _own_health(self, now_s: float) -> HubHealth:
+        """What the hub's own process knows of itself and its parts."""
         try:
-            found = read_health(await self._ask("health", within_s=HEALTH_WITHIN_S), HubHealth)
+            return read_health(await self._ask("health", within_s=HEALTH_WITHIN_S), HubHealth)
         except (ChannelError, HealthReportError) as error:
             log.warning("the hub's health is not known: %s", error)
-            found = HubHealth(now_s, parts=(PartHealth("hub", is_serving=False),))
-        hub = self._hub
-        if found.stored is None:
-            stored = await stored_health(hub.folder, hub.store, settings=hub.settings, now_s=now_s)
-            found = replace(found, stored=stored)
-        return with_others(found, await self._others())
+            return HubHealth(now_s, parts=(PartHealth("hub", is_serving=False),))
 
     async def status(self) -> Mapping[str, object]:
         """How far the hub has got, without any member's values. Raises: ChannelError if the hub does not answer."""
@@ -159,7 +175,7 @@ class PagesPart:
             refused[row.reason] = refused.get(row.reason, 0) + row.count
         others = dict(await self._ask("figures", within_s=FIGURES_WITHIN_S))
         if self._hub.settings.store is not None:
-            others = whole_figures(others, await self._others())
+            others = whole_figures(others, await self._read_others())
         now_s = self._hub.clock.now()
         return {
             "now": format_slot(slot_of(now_s)),
@@ -179,15 +195,11 @@ class PagesPart:
         except TimeoutError:
             raise ChannelError(f"the hub did not answer within {within_s:g} s") from None
 
-    async def _others(self) -> list[OtherProcess]:
-        """The processes of the hub that were not started with this one."""
+    async def _read_others(self) -> list[OtherProcess]:
+        """The processes of the hub that were not started with this one. Raises: StoreError."""
         if self._hub.settings.store is None:
             return []
-        try:
-            now_ms, reports = await self._hub.store.process_reports()
-        except StoreError as error:
-            log.warning("the other processes of the hub are not known: %s", error)
-            return []
+        now_ms, reports = await self._hub.store.process_reports()
         return other_processes(now_ms, reports, own=str(self._life["id"]))
 
     async def _agents_changed(self) -> None:

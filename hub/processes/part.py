@@ -24,7 +24,9 @@ from hub.processes.channel import Channel, ChannelError, Facts
 from hub.processes.own_hub import OwnHub, Part
 from hub.processes.roles.waiting import opened_when_there
 from hub.processes.watching.own_use import LoopWatch, own_use, own_version
+from hub.processes.watching.stored_health import trouble_of
 from hub.processes.watching.traces import start_traces
+from hub.storage.contract import Store
 from protocols.errors import CommonwattError
 
 log = logging.getLogger(__name__)
@@ -38,13 +40,15 @@ PARTS: Final = (*NAMES, "worker")
 async def serve_part(name: str, folder: Path, end: socket.socket) -> int:
     """Serve until asked to stop or the hub is gone; returns the exit code."""
     part: Part | None = None
+    store: Store | None = None
     lateness = LoopWatch()
 
     async def answer(what: str, facts: Facts) -> Facts:
         if what == "alive" or part is None:
             return {}
         if what == "health":
-            return {**await part.health(), "use": as_facts(own_use(lateness))}
+            trouble = None if store is None or store.trouble is None else as_facts(trouble_of(store.trouble))
+            return {"store_trouble": trouble, **await part.health(), "use": as_facts(own_use(lateness))}
         return await part.answer(what, facts)
 
     channel = await Channel.over(end, answer=answer)

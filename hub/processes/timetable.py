@@ -2,6 +2,7 @@
 
 import asyncio
 from base64 import b64encode
+from typing import Final
 
 from hub.forecasts.worker import ForecastWorker
 from hub.health.facts import as_facts
@@ -12,9 +13,12 @@ from hub.processes.planned_jobs import jobs_for_any_machine, jobs_of_a_folder
 from hub.processes.roles.leader import Leader
 from hub.processes.roles.life import Reporter, own_process
 from hub.processes.roles.outgoing import StoredOutgoing
-from hub.processes.watching.stored_health import stored_health
+from hub.processes.watching.stored_health import stored_health, unless_in_trouble
 from hub.storage.contract import Store
 from hub.timetable import Timetable
+
+STORE_WITHIN_S: Final = 4.0
+"""How long its health may wait for the store: less than the running hub waits for the whole answer."""
 
 
 class HandedToIntake:
@@ -60,12 +64,14 @@ class TimetablePart:
         """Jobs and forecast worker, and what store and folder say."""
         hub = self._hub
         now_s = hub.clock.now()
-        stored = await stored_health(hub.folder, hub.store, settings=hub.settings, now_s=now_s)
+        asked = stored_health(hub.folder, hub.store, settings=hub.settings, now_s=now_s)
+        stored, trouble = await unless_in_trouble(asked, within_s=STORE_WITHIN_S)
         worker = self._worker.health(now_s=now_s)
-        return {
+        known = {} if trouble is None else {"store_trouble": as_facts(trouble)}
+        return known | {
             "jobs": [as_facts(job) for each in self._timetables for job in each.health()],
             "worker": None if worker is None else as_facts(worker),
-            "stored": as_facts(stored),
+            "stored": None if stored is None else as_facts(stored),
         }
 
     async def run(self) -> None:

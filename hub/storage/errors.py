@@ -24,6 +24,12 @@ class StoreRefusedError(StoreError):
     is_said = True
 
 
+class StoreFullError(StoreError):
+    """The store's server has no room for more rows; logged like an outage."""
+
+    is_said = True
+
+
 class StoreVersionError(StoreError):
     """The store is of another version of this program, newer or not yet brought up to date: nobody reads its rows."""
 

@@ -1,5 +1,6 @@
 """The hub's web application: routes, security headers, and one clear sentence for every error."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from fastapi import FastAPI, Request, Response
@@ -7,6 +8,7 @@ from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
+from hub.storage.errors import StoreAwayError, StoreError, StoreFullError, StoreRefusedError
 from hub.web.frame.door import Door
 from hub.web.frame.guard import ErrorPages, PageError, SecurityHeaders
 from hub.web.frame.services import HubParts
@@ -43,6 +45,22 @@ _BROKEN: Final = translatable(
 )
 _CANNOT: Final = translatable("The hub cannot answer this request.")
 _SIGN_IN_FIRST: Final = translatable("Sign in first.")
+
+
+_AWAY: Final[Mapping[type[StoreError], str]] = {
+    StoreAwayError: translatable(
+        "The hub's database server is away. Nothing is lost: homes keep their readings and send them when it is back."
+        " Try again in a few minutes. If you were sending something, look then whether it was stored."
+    ),
+    StoreRefusedError: translatable(
+        "The hub's store does not let the hub in. Nothing is lost: homes keep their readings. Please tell the"
+        " board; whoever looks after the hub sees more with: commonwatt-hub status."
+    ),
+    StoreFullError: translatable(
+        "The hub's database server has no room. Nothing that was stored is lost, and homes keep their readings. Please"
+        " tell the board; whoever looks after the hub sees more with: commonwatt-hub status."
+    ),
+}
 
 
 def build_app(parts: HubParts) -> FastAPI:
@@ -94,6 +112,13 @@ def _add_error_pages(app: FastAPI, site: PageContext) -> None:
         sentence = _SENTENCES.get(error.status_code, _CANNOT)
         return _error_page(site, request, status=error.status_code, sentence=sentence)
 
+    async def no_store(request: Request, error: Exception) -> Response:
+        # The store has said it in the log when it began: a page that is asked for meanwhile is no news there.
+        sentence = next(words for kind, words in _AWAY.items() if isinstance(error, kind))
+        return _error_page(site, request, status=503, sentence=sentence)
+
+    for kind in _AWAY:
+        app.add_exception_handler(kind, no_store)
     app.add_exception_handler(SignInNeededError, sign_in_needed)
     app.add_exception_handler(PageError, page_error)
     app.add_exception_handler(HTTPException, http_error)

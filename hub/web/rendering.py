@@ -89,6 +89,13 @@ class PageContext:
         )
         return self._draw(template, visit.words, frame=frame, status=status, values=values)
 
+    def page_without_store(
+        self, template: str, words: Localizer, *, place: str, status: int, **values: Any
+    ) -> HTMLResponse:
+        """A page for a member of the board while the store is away: its frame says nothing of readings and prompts."""
+        frame = PageFrame(self.parts.coop.name, words.language, place, "", 0, 0, True, True)
+        return self._draw(template, words, frame=frame, status=status, values=values)
+
     def plain_page(self, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """A page for a visitor who is not signed in, in the source language."""
         frame = PageFrame(self.parts.coop.name, SOURCE_LANGUAGE, "", "", 0, 0, False, False)

@@ -17,14 +17,15 @@ from hub.folder.addresses import pages_address
 from hub.folder.clock import clock_warning, open_clock
 from hub.folder.last_verification import verification_words
 from hub.folder.opening import open_hub
-from hub.folder.settings import HubSettings
+from hub.folder.settings import HubSettings, load_settings
 from hub.health.checks import HealthCheck, Level, health_checks, unready
 from hub.health.facts import VERIFICATION, HubHealth
 from hub.health.sentences import in_english
-from hub.processes.watching.asking import health_of
+from hub.processes.watching.asking import health_of, health_without_store
 from hub.quality.connections import home_limits
 from hub.storage.audit_records import FileCheck
 from hub.storage.contract import Store
+from hub.storage.errors import StoreAwayError, StoreError, StoreFullError, StoreRefusedError
 from hub.storage.jobs.standing import DAY_S, JobNow, jobs_now
 from hub.trust.authority import AuthorityError
 from hub.trust.authority_files import certificate_ends_at, certificate_warnings
@@ -41,10 +42,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the status."""
-    status = asyncio.run(status_of(args.data, clock=open_clock(args.clock)))
+    """Print the status. While a server keeps the store out of reach, what is known without it; that is no success."""
+    clock, code = open_clock(args.clock), 0
+    try:
+        status = asyncio.run(status_of(args.data, clock=clock))
+    except (StoreAwayError, StoreRefusedError, StoreFullError) as error:
+        if load_settings(args.data).store is None:
+            raise  # a file: the line says all
+        status, code = status_without_store(args.data, error, now_s=clock.now()), 1
     sys.stdout.write(json.dumps(status) + "\n" if args.json else status_lines(status))
-    return 0
+    return code
 
 
 def _store_line(check: FileCheck) -> str:
@@ -119,6 +126,22 @@ async def status_of(folder: Path, *, clock: Clock) -> Mapping[str, object]:
         }
     finally:
         await store.close()
+
+
+def status_without_store(folder: Path, error: StoreError, *, now_s: float) -> Mapping[str, object]:
+    """What the running hub and its folder say while the store's server does not: the names are those of `status_of`."""
+    settings = load_settings(folder)
+    health = health_without_store(folder, error, now_s=now_s)
+    checks = health_checks(health)
+    return {
+        "coop": settings.coop.id,
+        "is_running": health.is_running,
+        "is_ready": not unready(checks),
+        "health": [_told(check) for check in checks if check.level is not Level.GOOD],
+        "store": str(error),
+        "pages": pages_address(folder, settings),
+        "certificates": certificates_line(folder),
+    }
 
 
 def _verification(health: HubHealth, settings: HubSettings) -> str:

@@ -28,6 +28,7 @@ class Leader:
         self._token: int | None = None
         self._valid_until_s = float("-inf")
         self._leading: asyncio.Task[None] | None = None
+        self._is_answered = True
 
     @property
     def leads(self) -> bool:
@@ -64,7 +65,9 @@ class Leader:
                 log.error("the lease of the %s: %s; trying again", self._name, error)
             if boot_s() > self._valid_until_s:
                 self._token = None
+            self._is_answered = False
             return
+        self._is_answered = True
         self._token = taken[0].token if taken else None
         if taken:
             self._valid_until_s = began_s + LEASE_MS / 1000
@@ -74,8 +77,10 @@ class Leader:
         if self._leading is not None and self._leading.done():
             self._leading.result()
         if self._token is None:
-            if self._leading is not None:
+            if self._leading is not None and self._is_answered:
                 log.warning("another process does the work of the %s now", self._name)
+            elif self._leading is not None:
+                log.info("the work of the %s waits until the store can be written again", self._name)
             await self._stop()
         elif self._leading is None:
             token = self._token

@@ -76,7 +76,8 @@ def with_others(own: HubHealth, others: Sequence[OtherProcess]) -> HubHealth:
     stored = own.stored
     if stored is not None:
         stored = with_newest_verification(stored, [each.stored for each in living if each.stored is not None])
-    return replace(own, parts=tuple(parts), intake=_added(intakes), jobs=jobs, stored=stored)
+    trouble = own.store_trouble or next((each.store_trouble for each in living if each.store_trouble), None)
+    return replace(own, parts=tuple(parts), intake=_added(intakes), jobs=jobs, stored=stored, store_trouble=trouble)
 
 
 def whole_figures(own: Mapping[str, Any], others: Sequence[OtherProcess]) -> dict[str, Any]:

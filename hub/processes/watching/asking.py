@@ -11,8 +11,9 @@ from hub.folder.paths import is_running, running_health
 from hub.folder.settings import HubSettings
 from hub.health.facts import HubHealth, JobHealth, PartHealth, with_newest_verification
 from hub.health.reported import HealthReportError, read_health
-from hub.processes.watching.stored_health import stored_health
+from hub.processes.watching.stored_health import stored_health, trouble_of
 from hub.storage.contract import Store
+from hub.storage.errors import StoreError
 
 WITHIN_S: Final = 10.0
 MAX_BYTES: Final = 1 << 20
@@ -31,6 +32,12 @@ async def health_of(folder: Path, store: Store, *, settings: HubSettings, now_s:
         for job in await store.jobs()
     )
     return HubHealth(now_s, is_running=False, jobs=jobs, stored=stored)
+
+
+def health_without_store(folder: Path, error: StoreError, *, now_s: float) -> HubHealth:
+    """The health of the hub on this folder as its processes know it, while the store cannot be opened, and why."""
+    said = _ask(folder, now_s=now_s) if is_running(folder) else HubHealth(now_s, is_running=False)
+    return replace(said, store_trouble=said.store_trouble or trouble_of(error))
 
 
 def _ask(folder: Path, *, now_s: float) -> HubHealth:

@@ -7,7 +7,16 @@ from typing import Any, Final, TypeVar
 
 from hub.broker.sharded.running import Brokers
 from hub.broker.supervisor import BrokerProcess
-from hub.health.facts import HubHealth, IntakeHealth, JobHealth, PagesHealth, PartHealth, ProcessUse, StoredHealth
+from hub.health.facts import (
+    HubHealth,
+    IntakeHealth,
+    JobHealth,
+    PagesHealth,
+    PartHealth,
+    ProcessUse,
+    StoredHealth,
+    StoreTrouble,
+)
 from hub.health.reported import HealthReportError, read_health
 from hub.processes.channel import ChannelError
 from hub.processes.part_process import PartProcess
@@ -37,6 +46,7 @@ class HubWatch:
         """What is known now. A part that does not answer has said nothing."""
         said = await asyncio.gather(*(self._ask(part) for part in self._parts))
         reports = dict(zip((part.name for part in self._parts), said, strict=True))
+        troubles = [_read(report, "store_trouble", StoreTrouble) for report in said]
         now_s = self._clock.now()
         return HubHealth(
             now_s=now_s,
@@ -51,6 +61,7 @@ class HubWatch:
             pages=_read(reports.get("pages", {}), "pages", PagesHealth),
             jobs=_read(reports.get("timetable", {}), "jobs", tuple[JobHealth, ...]) or (),
             stored=_read(reports.get("timetable", {}), "stored", StoredHealth),
+            store_trouble=next((each for each in troubles if each is not None), None),
         )
 
     async def _ask(self, part: PartProcess) -> Mapping[str, Any]:

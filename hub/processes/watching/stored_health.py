@@ -1,8 +1,11 @@
 """What the store and the folder say of the hub's health. It reads no reading, and names nobody."""
 
+import asyncio
 import shutil
 import time
+from collections.abc import Awaitable
 from pathlib import Path
+from typing import TypeVar
 
 from hub.backups.last_backup import backup_age_s, backup_warning
 from hub.books.after_restore import restore_words
@@ -11,12 +14,16 @@ from hub.folder.clock import clock_warning
 from hub.folder.last_verification import read_last_verification, verification_warning
 from hub.folder.paths import STORE_NAME
 from hub.folder.settings import HubSettings
-from hub.health.facts import SILENT_AFTER_S, StoredHealth
+from hub.health.checks import AWAY, FAILS, FULL, REFUSES
+from hub.health.facts import SILENT_AFTER_S, StoredHealth, StoreTrouble
 from hub.storage.contract import Store
+from hub.storage.errors import StoreAwayError, StoreError, StoreFullError, StoreRefusedError
 from hub.storage.records import Agent
 from hub.trust.authority_files import certificate_ends_at, certificate_warnings
 from protocols.errors import CommonwattError
 from protocols.slots import Slot, start_of
+
+T = TypeVar("T")
 
 
 async def stored_health(folder: Path, store: Store, *, settings: HubSettings, now_s: float) -> StoredHealth:
@@ -57,6 +64,23 @@ async def stored_health(folder: Path, store: Store, *, settings: HubSettings, no
         verified_at=read_last_verification(folder).checked_at,
         warnings={subject: words for subject, words in warnings.items() if words},
     )
+
+
+def trouble_of(error: StoreError) -> StoreTrouble:
+    """The trouble that this error of the store tells."""
+    kinds = ((StoreAwayError, AWAY), (StoreRefusedError, REFUSES), (StoreFullError, FULL), (StoreError, FAILS))
+    return StoreTrouble(next(kind for each, kind in kinds if isinstance(error, each)), str(error))
+
+
+async def unless_in_trouble(asked: Awaitable[T], *, within_s: float) -> tuple[T | None, StoreTrouble | None]:
+    """What the store answers; or nothing, and why. A server that is silent for so long is away."""
+    try:
+        async with asyncio.timeout(within_s):
+            return await asked, None
+    except TimeoutError:
+        return None, StoreTrouble(AWAY, f"the store has not answered for {within_s:g} s")
+    except StoreError as error:
+        return None, trouble_of(error)
 
 
 def _size_bytes(path: Path) -> int:

@@ -18,9 +18,9 @@ from hub.storage.errors import StoreAwayError, StoreError
 from hub.storage.postgres.address import StoreAddress
 from hub.storage.postgres.connection import KnownMonths, ServerConnection
 from hub.storage.postgres.job_queue.guard import behind_guard
-from hub.storage.postgres.outage import Outage
+from hub.storage.postgres.outage import Outage, kind_of
 from hub.storage.postgres.schema import refuse_other_schema
-from hub.storage.postgres.session import LOST, TROUBLE, Pool, Session, connected, is_away, pooled
+from hub.storage.postgres.session import LOST, TROUBLE, Pool, Session, connected, pooled
 from hub.storage.sql.backends.commit_queue import CommitQueue, Queued
 from hub.storage.sql.connection import Transactions, Work
 from hub.storage.sql.row_log.sealing import newest_waiting, seal_changes
@@ -78,6 +78,11 @@ class PostgresConnections(Transactions):
         except TROUBLE as error:
             raise _not_opened(address, error) from None
         return cls(address, readers=readers, writer=writer, now=now, signer=signer)
+
+    @property
+    def trouble(self) -> StoreError | None:
+        """What keeps the server from serving the store, as the last tries found; None if all is well."""
+        return self._outage.trouble
 
     async def close(self) -> None:
         """Finish the queued writes, then end the sessions. Safe to call twice."""
@@ -165,13 +170,13 @@ class PostgresConnections(Transactions):
             queued.result = await queued.work(db)
         except Exception as error:
             # A server that became a standby meanwhile: the next session looks for one that takes writes.
-            if isinstance(error, (*LOST, asyncpg.ReadOnlySQLTransactionError)) or session.is_closed():
+            if isinstance(error, LOST) or kind_of(error) is StoreAwayError or session.is_closed():
                 raise
             self._months.clear()  # what was made in this piece of work is undone too
             db.undo_own_lines(lines)
             await session.execute("ROLLBACK TO SAVEPOINT work")
             is_server = isinstance(error, asyncpg.PostgresError)
-            queued.error = StoreError(f"{self.place}: the store could not write: {told(error)}") if is_server else error
+            queued.error = self._outage.error("write", error, told=told(error)) if is_server else error
         await session.execute("RELEASE SAVEPOINT work")
 
     async def _give_up_writer(self) -> None:
@@ -242,8 +247,7 @@ async def failover_warning(address: StoreAddress) -> str | None:
 
 
 def _not_opened(address: StoreAddress, error: BaseException) -> StoreError:
-    kind = StoreAwayError if is_away(error) else StoreError
-    return kind(f"{address.place}: cannot open the store: {told(error)}")
+    return kind_of(error)(f"{address.place}: cannot open the store: {told(error)}")
 
 
 def lock_number(schema: str) -> int:

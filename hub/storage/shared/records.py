@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from hub.storage.errors import StoreError
 from hub.storage.records import AcceptedMessage
 from protocols.quantities import Measure
 from protocols.slots import Slot
@@ -102,6 +103,11 @@ class SharedStore(Protocol):
     async def lease_table(self) -> LeaseTable: ...
     async def leave(self, process: str) -> None:
         """Forget this process, and give back all that it holds."""
+        ...
+
+    @property
+    def trouble(self) -> StoreError | None:
+        """What keeps the store's server from its work, as the last tries found; None if all is well or it has none."""
         ...
 
     def fenced(self, *, holder: str, held: Held) -> "Store":

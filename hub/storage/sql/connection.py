@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from hub.core.ledger.signed_document import Signer
+from hub.storage.errors import StoreError
 from protocols.slots import Slot
 
 T = TypeVar("T")
@@ -114,6 +115,11 @@ class Transactions(ABC):
         self.place = place
         self._now = now
         self._signer = signer
+
+    @property
+    def trouble(self) -> StoreError | None:
+        """What keeps the store's server from its work, as the last tries found; None if all is well or it has none."""
+        return None
 
     @abstractmethod
     async def write(self, work: Work[T]) -> T:

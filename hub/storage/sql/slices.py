@@ -4,7 +4,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import TypeVar, cast
 
 from hub.storage.audit_records import FileCheck, RowLogStore, RowLogView
-from hub.storage.errors import LeaseLostError
+from hub.storage.errors import LeaseLostError, StoreError
 from hub.storage.shared.records import Held
 from hub.storage.sql.accounts import SqlAccounts
 from hub.storage.sql.attestations import SqlAttestations
@@ -89,6 +89,11 @@ class FencedSlices(SqlSlices):
     def __init__(self, store: SqlSlices, *, holder: str, held: Held) -> None:
         super().__init__(store.place, now=store._now, signer=store._signer)
         self._unfenced, self._lease_holder, self._leases = store, holder, held
+
+    @property
+    def trouble(self) -> StoreError | None:
+        """What keeps the store's server from its work."""
+        return self._unfenced.trouble
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` inside the next commit, if all leases are still held then. Raises: LeaseLostError as well."""

@@ -1,7 +1,7 @@
 """What the pages need from the hub, passed in by the program that starts them. Nothing is opened or started here."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Final, Protocol
 
@@ -21,6 +21,7 @@ from hub.storage.finding_records import FindingRow
 from hub.storage.invite_records import AskedInvitation, MadeInvitation
 from hub.storage.records import Access, Coop, Home, Member
 from hub.storage.street_records import StreetTotals
+from hub.web.frame.known_board import KnownBoard
 from protocols.maps.model import Metrology
 from protocols.slots import Slot
 from protocols.timeline import Clock
@@ -189,3 +190,4 @@ class HubParts:
     host_names: frozenset[str] | None = None
     status_key: str = ""
     sends_mail: bool = False
+    known_board: KnownBoard = field(default_factory=KnownBoard)

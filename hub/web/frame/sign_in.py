@@ -122,6 +122,7 @@ async def end_session(parts: HubParts, request: Request, *, response: Response) 
     token = request.cookies.get(cookie_name(parts))
     if token is not None:
         await parts.store.end_session(hash_token(token))
+        parts.known_board.forget(hash_token(token))
     for name in (cookie_name(parts), HOME_COOKIE):
         response.delete_cookie(name, path="/", secure=parts.secure_cookies, httponly=True, samesite="lax")
 
@@ -141,10 +142,17 @@ async def visit_of(parts: HubParts, request: Request) -> Visit:
     member = session.member
     language = member.language if member.language in languages() else SOURCE_LANGUAGE
     words = Localizer(language, parts.coop.tz, parts.coop.currency)
+    parts.known_board.note(hash_token(token), words, is_board=member.is_board, now_s=now_s)
     homes = await parts.store.seen_homes(member.id)
     chosen = request.cookies.get(HOME_COOKIE, "")
     seen = next((each for each in homes if each.home.id == chosen), homes[0] if homes else None)
     return Visit(member, seen, words, now_s, session.link_by, homes)
+
+
+def known_board_member(parts: HubParts, request: Request) -> Localizer | None:
+    """The language of the board member who asks, as this process knows them without the store; None if it does not."""
+    token = request.cookies.get(cookie_name(parts), "")
+    return parts.known_board.words(hash_token(token), now_s=parts.clock.now())
 
 
 async def read_home_form(request: Request, visit: Visit) -> dict[str, str]:

@@ -6,10 +6,11 @@ from fastapi import FastAPI, Request, Response
 
 from hub.core.ledger.approvals import lone_board
 from hub.storage.contract import MemberStore, ReadingStore
+from hub.storage.errors import StoreError
 from hub.storage.fleet_records import FleetPlace, FleetSums
 from hub.storage.jobs.standing import DAY_S, JobNow, jobs_now
 from hub.web.frame.asked_pages import PAGE_ROWS, AskedPage, PageLinks, asked_page, page_links
-from hub.web.frame.sign_in import Visit, require_board, visit_of
+from hub.web.frame.sign_in import Visit, known_board_member, require_board, visit_of
 from hub.web.rendering import PageContext, as_json
 from hub.web.views.board import FleetPage, fleet_asked, fleet_json, fleet_page, fleet_slots
 from hub.web.views.health import health_json, health_page, message_lines
@@ -40,14 +41,27 @@ def add_board_pages(app: FastAPI, site: PageContext) -> None:
 
     @app.get("/board/health")
     async def health(request: Request) -> Response:
-        visit = await require_board_visit(site, request)
-        view = health_page(await site.parts.health(), visit.words)
-        return await site.page(visit, "health.html", place="more", view=view)
+        try:
+            visit = await require_board_visit(site, request)
+            view = health_page(await site.parts.health(), visit.words)
+            return await site.page(visit, "health.html", place="more", view=view)
+        except StoreError:
+            # What the processes know by themselves is shown to whom this one knows to be on the board.
+            if (words := known_board_member(site.parts, request)) is None:
+                raise
+            view = health_page(await site.parts.health(), words)
+            return site.page_without_store("health.html", words, place="more", status=503, view=view)
 
     @app.get("/board/health.json")
     async def health_as_json(request: Request) -> Response:
-        await require_board_visit(site, request)
-        return as_json(health_json(await site.parts.health()))
+        status = 200
+        try:
+            await require_board_visit(site, request)
+        except StoreError:
+            if known_board_member(site.parts, request) is None:
+                raise
+            status = 503
+        return as_json(health_json(await site.parts.health()), status=status)
 
     @app.get("/board/jobs")
     async def jobs(request: Request) -> Response:

@@ -1,11 +1,12 @@
 """Each check turns at its threshold, says what to do, and only what stops the hub makes it unready."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from hub.health.checks import HealthCheck, Level, health_checks, unready
-from hub.health.facts import HubHealth, JobHealth, PartHealth, ProcessUse
+from hub.health.facts import HubHealth, JobHealth, PartHealth, ProcessUse, StoreTrouble
 from hub.health.sentences import in_english
 from tests.hub.health.whole_hub import NOW_S, PARTS, whole_hub
 
@@ -47,6 +48,27 @@ def test_a_process_that_does_not_answer_makes_the_hub_unready() -> None:
     health = whole_hub(parts={"intake": PartHealth("intake", is_serving=False)})
     (found,) = unready(health_checks(health))
     assert in_english(found.what) == "The process intake does not answer."
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("away", "The database server is away: gone."),
+        ("refuses", "The store does not let the hub in: gone."),
+        ("full", "The database server has no room: gone."),
+        ("fails", "The store cannot be read or written: gone."),
+        ("of a later version", "The store cannot be read or written: gone."),
+    ],
+)
+@pytest.mark.parametrize("changed", [{}, {"intake": None, "stored": None, "jobs": ()}, {"is_running": False}])
+def test_a_store_in_trouble_makes_the_hub_unready_whatever_else_is_known(
+    kind: str, words: str, changed: dict[str, Any]
+) -> None:
+    health = replace(whole_hub(), store_trouble=StoreTrouble(kind, "gone"), **changed)
+    found = check_of(health, "intake-store")
+    assert in_english(found.what) == words
+    assert found.do is not None
+    assert found in unready(health_checks(health))
 
 
 @pytest.mark.parametrize(

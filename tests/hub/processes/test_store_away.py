@@ -1,10 +1,13 @@
 """A hub started while its database server is away waits and goes on by itself; a wrong address ends it at once."""
 
 import asyncio
+import json
 import re
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -15,6 +18,7 @@ from protocols.slots import start_of
 from protocols.timeline import Timeline
 from tests.hub.intake.test_server_killed import moved
 from tests.hub.postgres_server import SCHEMA, Server, crash, start_again
+from tests.hub.processes.waiting import wait_for
 from tests.hub.sending_home import FIRST_SLOT
 
 
@@ -48,6 +52,83 @@ def test_it_waits_with_one_line_and_goes_on_when_the_server_is_there(hub: tuple[
         said = child.stderr.read()
         assert child.wait() == 0
     assert " ERROR " not in said, said
+
+
+class Running:
+    """A hub that runs on this folder, as whoever watches it sees it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def get(self, path: str, *, of: str = "health") -> tuple[int, str]:
+        where = json.loads((self._folder / "running.json").read_text())
+        request = urllib.request.Request(
+            where[of] + path,
+            headers={"Authorization": f"Bearer {where['status_key']}", "Cookie": "cw-session=somebody"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as refused:
+            return refused.code, refused.read().decode()
+
+    def is_ready(self) -> bool:
+        return self.get("/readyz")[0] == 200
+
+    def said_unready(self) -> str:
+        status, text = self.get("/readyz")
+        return text if status == 503 and "database server" in text else ""
+
+
+def watch_it_go_and_come_back(
+    child: subprocess.Popen[str],
+    running: Running,
+    server: Server,
+    where: list[str],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert child.stdout is not None
+    assert child.stdout.readline().startswith("pages on http://")
+    wait_for(running.is_ready)
+    crash(server)
+    assert "not ready: The database server is away: " in wait_for(running.said_unready)
+    metrics = running.get("/metrics")[1]
+    assert 'commonwatt_check{check="intake-store"} 2.0' in metrics
+    assert "commonwatt_ready 0.0" in metrics
+    assert 'commonwatt_part_up{part="intake"} 1.0' in metrics, "its processes are there all the same"
+    status, page = running.get("/", of="web")
+    assert status == 503
+    assert "database server is away. Nothing is lost" in page
+    capsys.readouterr()
+    assert main(["status", *where]) == 1
+    told = capsys.readouterr()
+    assert "is ready: no" in told.out
+    assert "is running: yes" in told.out
+    assert "Nothing is lost" in told.out
+    assert "Start the server, or mend the way to it" in told.out
+    start_again(server)
+    wait_for(running.is_ready)
+
+
+def test_a_running_hub_tells_the_truth_while_its_server_is_away(
+    hub: tuple[Path, Server], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, server = hub
+    command = [sys.executable, "-m", "hub", "run", *place(folder), "--web-port", "0", "--broker-port", "0"]
+    log = (folder / "log").open("w+")
+    with log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as child:
+        try:
+            watch_it_go_and_come_back(child, Running(folder / "hub"), server, place(folder), capsys)
+        finally:
+            child.send_signal(signal.SIGTERM)
+        assert child.wait() == 0
+    said = (folder / "log").read_text()
+    assert "a page failed" not in said
+    assert "another process" not in said, "the one timetable lost its work to nobody"
+    for line in said.splitlines():
+        assert "ERROR" not in line or "trying again until it is back" in line, said
+    assert 1 <= said.count("trying again until it is back") <= 3, "each process says it once"
+    assert said.count("the store's server is back") == said.count("trying again until it is back")
 
 
 def test_what_no_waiting_mends_ends_it_at_once_in_one_line(

@@ -66,7 +66,7 @@ async def test_work_begins_once_more_when_another_one_led_in_between_and_left(st
 
 
 async def test_who_cannot_reach_the_store_leads_until_its_lease_is_over(
-    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     steady, failed, work = [0.0], asyncio.Event(), Work()
 
@@ -84,6 +84,7 @@ async def test_who_cannot_reach_the_store_leads_until_its_lease_is_over(
             assert made.leads
         steady[0] += 0.001
         await within(work.ended.wait())
+    assert "another process" not in caplog.text, "nobody has taken it over as far as this process knows"
 
 
 async def test_what_ends_the_work_ends_the_process_and_gives_the_lease_back(store: SqliteStore) -> None:
