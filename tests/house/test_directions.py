@@ -138,7 +138,7 @@ MAY_IMPORT = {
     "hub.job_queue": (*SHARED, "hub.health", "hub.job_queue", "hub.timetable"),
     "hub.timetable": (*SHARED, "hub.health", "hub.timetable"),
     "hub.health": ("hub.health", "protocols"),
-    "hub.web": ("hub.web", "hub.core", "hub.health", *CONTRACT, "protocols"),
+    "hub.web": ("hub.web", "hub.core", "hub.health", *CONTRACT, "hub.storage.errors", "protocols"),
     "hub.web.frame": ("hub.web.frame", "hub.core", "hub.health", *CONTRACT, "protocols"),
     "hub.web.views": ("hub.web.views", "hub.web.frame", "hub.core", "hub.health", *CONTRACT, "protocols"),
     "hub": ("hub", "protocols"),
