@@ -32,7 +32,6 @@ WHOLE_BYTES: Final = "whole_bytes"
 LEFT_OUT: Final = frozenset(
     {
         LOCK_NAME,
-        ROLES_LOCK_NAME,
         RUNNING_NAME,
         STORE_NAME,
         f"{STORE_NAME}-wal",
@@ -63,7 +62,7 @@ def files_of(folder: Path) -> Iterator[tuple[str, Path]]:
                 raise RequestError(f"{here / name}: a link to a folder, which a backup cannot hold: move it in here")
         for name in sorted(names):
             path, inside = here / name, (here / name).relative_to(folder).as_posix()
-            if inside in LEFT_OUT or name.endswith(".part") or not path.is_file():
+            if inside in LEFT_OUT or inside.startswith(ROLES_LOCK_NAME) or name.endswith(".part") or not path.is_file():
                 continue
             if inside.startswith(f"{BROKER_NAME}/") and inside != f"{BROKER_NAME}/{KEPT_OF_BROKER}":
                 continue

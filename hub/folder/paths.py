@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -61,6 +62,18 @@ def running_with_others(folder: Path) -> Iterator[int]:
         if _is_whole_running(folder):
             raise RequestError(f"{folder}: a whole hub is running on this folder: stop it first")
         yield file.fileno()
+
+
+@contextmanager
+def numbered(folder: Path, role: str) -> Iterator[int]:
+    """The smallest number, from 1, that no other running process with this role has on this folder; it is free again
+    when this process ends, however it ends.
+    """
+    for number in count(1):
+        with (folder / f"{ROLES_LOCK_NAME}.{role}-{number}").open("a", encoding="ascii") as file:
+            if _is_locked(file.fileno()):
+                yield number
+                return
 
 
 def _is_locked(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:

@@ -125,7 +125,8 @@ def _not_running() -> HealthCheck:
 def _parts(health: HubHealth) -> list[HealthCheck]:
     found = []
     for part in health.parts:
-        name, stops = f"part-{part.name}", part.name != "forecast-worker" and not part.is_spare
+        stops = part.of_hub != "forecast-worker" and not part.is_spare
+        name = f"part-{part.of_hub}" + (f"-{part.process}" if part.process else "")
         ended = part.ended_at is not None
         why: dict[str, str | Moment] = {
             "part": part.name,

@@ -35,7 +35,8 @@ class PartHealth:
     """One process that the hub starts. `problem` says why it last ended and `ended_at` when, if it ever did (unix s).
 
     `is_serving` turns False as soon as it ends, and also if it has not answered for a while. `is_spare`: others do what
-    it did.
+    it did. Where a hub has several processes, `part` is which part of a hub it is and `process` the start it belongs
+    to; `name` then has both for people.
     """
 
     name: str
@@ -45,6 +46,13 @@ class PartHealth:
     ended_at: int | None = None
     use: ProcessUse | None = None
     is_spare: bool = False
+    part: str = ""
+    process: str = ""
+
+    @property
+    def of_hub(self) -> str:
+        """Which part of a hub it is, by its short name."""
+        return self.part or self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +165,9 @@ class StoreTrouble:
 class HubHealth:
     """Everything that is known at `now_s`. A part that did not answer has said nothing: None or empty.
 
-    With `is_running` False, only what the store and the folder say is known.
+    With `is_running` False, only what the store and the folder say is known. `process` names the start that says this
+    among all of the hub, in the same words after each start. `intakes` has the counts of each start by itself where
+    `intake` adds up several.
     """
 
     now_s: float
@@ -169,6 +179,8 @@ class HubHealth:
     jobs: tuple[JobHealth, ...] = ()
     stored: StoredHealth | None = None
     store_trouble: StoreTrouble | None = None
+    process: str = ""
+    intakes: Mapping[str, IntakeHealth] = field(default_factory=dict)
 
 
 Facts = HubHealth | PartHealth | IntakeHealth | PagesHealth | StoredHealth | JobHealth | ProcessUse | StoreTrouble

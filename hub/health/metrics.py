@@ -28,6 +28,7 @@ from hub.health.facts import (
 PREFIX: Final = "commonwatt_"
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 Value = tuple[tuple[str, ...], float]
+Histogram = tuple[tuple[str, ...], Buckets]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class MetricKind:
     kind: str  # counter, gauge, histogram
     help: str
     labels: tuple[str, ...]
-    read: Callable[[HubHealth], Iterable[Value | Buckets]]
+    read: Callable[[HubHealth], Iterable[Value] | Iterable[Histogram]]
 
 
 def _of_hub(read: Callable[[HubHealth], float | None]) -> Callable[[HubHealth], Iterable[Value]]:
@@ -47,10 +48,13 @@ def _of_hub(read: Callable[[HubHealth], float | None]) -> Callable[[HubHealth], 
 
 def _of_parts(read: Callable[[PartHealth], float | None]) -> Callable[[HubHealth], Iterable[Value]]:
     def values(health: HubHealth) -> Iterable[Value]:
+        found = {}
         for part in health.parts:
             value = read(part)
             if value is not None:
-                yield (part.name,), value
+                # A killed process and its successor have the same labels for a minute: the later one is told.
+                found[part.of_hub, part.process or health.process] = value
+        return found.items()
 
     return values
 
@@ -60,7 +64,14 @@ def _of_use(read: Callable[[ProcessUse], float]) -> Callable[[HubHealth], Iterab
 
 
 def _of_intake(read: Callable[[IntakeHealth], float]) -> Callable[[HubHealth], Iterable[Value]]:
-    return lambda health: _one(None if health.intake is None else read(health.intake))
+    return lambda health: [((process,), read(intake)) for process, intake in _intakes(health)]
+
+
+def _intakes(health: HubHealth) -> Iterable[tuple[str, IntakeHealth]]:
+    """Each process that takes messages by itself: a sum over them would fall when one ends."""
+    if health.intakes:
+        return sorted(health.intakes.items())
+    return () if health.intake is None else [(health.process, health.intake)]
 
 
 def _of_pages(read: Callable[[PagesHealth], float]) -> Callable[[HubHealth], Iterable[Value]]:
@@ -82,9 +93,9 @@ def _of_store(read: Callable[[StoredHealth], float | None]) -> Callable[[HubHeal
 
 
 def _counts(read: Callable[[IntakeHealth], Mapping[str, int]]) -> Callable[[HubHealth], Iterable[Value]]:
-    return lambda health: (
-        () if health.intake is None else [((key,), n) for key, n in sorted(read(health.intake).items())]
-    )
+    return lambda health: [
+        ((key, process), n) for process, intake in _intakes(health) for key, n in sorted(read(intake).items())
+    ]
 
 
 def _one(value: float | None) -> Iterable[Value]:
@@ -104,6 +115,13 @@ def _homes(health: HubHealth) -> Iterable[Value]:
         yield ("silent",), homes_at_least(health.stored.silent)
 
 
+def _checks(health: HubHealth) -> Iterable[Value]:
+    found: dict[str, float] = {}
+    for check in health_checks(health):
+        found[check.name] = max(check.level, found.get(check.name, 0))
+    return [((name,), level) for name, level in sorted(found.items())]
+
+
 def _is_ready(health: HubHealth) -> bool:
     return not unready(health_checks(health))
 
@@ -114,7 +132,8 @@ def _settled_s(stored: StoredHealth) -> float | None:
     return datetime.fromisoformat(stored.last_settled_day).replace(tzinfo=UTC).timestamp()
 
 
-_PART: Final = ("part",)
+_PROCESS: Final = ("process",)
+_PART: Final = ("part", "process")
 _JOB: Final = ("job",)
 KINDS: Final[tuple[MetricKind, ...]] = (
     MetricKind(
@@ -136,7 +155,7 @@ KINDS: Final[tuple[MetricKind, ...]] = (
         "gauge",
         "A check of the Health page: 0 good, 1 warning, 2 bad.",
         ("check",),
-        lambda h: [((each.name,), each.level) for each in sorted(health_checks(h), key=lambda c: c.name)],
+        _checks,
     ),
     MetricKind("part_up", "gauge", "1 while this process serves.", _PART, _of_parts(lambda p: p.is_serving)),
     MetricKind("part_restarts_total", "counter", "Times it was started again.", _PART, _of_parts(lambda p: p.restarts)),
@@ -166,69 +185,73 @@ KINDS: Final[tuple[MetricKind, ...]] = (
         "broker_connected",
         "gauge",
         "1 while the hub is connected to the broker.",
-        (),
+        _PROCESS,
         _of_intake(lambda i: i.broker_connected),
     ),
     MetricKind(
         "broker_connections_total",
         "counter",
         "Connections made to the broker.",
-        (),
+        _PROCESS,
         _of_intake(lambda i: i.broker_connections),
     ),
     MetricKind(
         "intake_received_total",
         "counter",
         "Messages from the broker.",
-        (),
+        _PROCESS,
         _of_intake(lambda i: i.received),
     ),
     MetricKind(
         "intake_messages_total",
         "counter",
         "Messages that were checked, by what became of them.",
-        ("outcome",),
+        ("outcome", "process"),
         _counts(lambda i: i.outcomes),
     ),
     MetricKind(
-        "intake_refused_total", "counter", "Refused messages, by reason.", ("reason",), _counts(lambda i: i.refused)
+        "intake_refused_total",
+        "counter",
+        "Refused messages, by reason.",
+        ("reason", "process"),
+        _counts(lambda i: i.refused),
     ),
     MetricKind(
         "intake_left_total",
         "counter",
         "Messages left for later: their agents send them again.",
-        ("reason",),
+        ("reason", "process"),
         _counts(lambda i: i.left),
     ),
-    MetricKind("intake_receipts_total", "counter", "Receipts signed.", (), _of_intake(lambda i: i.receipts)),
+    MetricKind("intake_receipts_total", "counter", "Receipts signed.", _PROCESS, _of_intake(lambda i: i.receipts)),
     MetricKind(
         "intake_asked_again_total",
         "counter",
         "Messages that receipts named as missing.",
-        (),
+        _PROCESS,
         _of_intake(lambda i: i.asked_again),
     ),
-    MetricKind("intake_waiting", "gauge", "Messages that wait for intake.", (), _of_intake(lambda i: i.waiting)),
-    MetricKind("intake_waiting_limit", "gauge", "How many may wait.", (), _of_intake(lambda i: i.waiting_most)),
+    MetricKind("intake_waiting", "gauge", "Messages that wait for intake.", _PROCESS, _of_intake(lambda i: i.waiting)),
+    MetricKind("intake_waiting_limit", "gauge", "How many may wait.", _PROCESS, _of_intake(lambda i: i.waiting_most)),
     MetricKind(
         "intake_store_errors_total",
         "counter",
         "Groups that could not be stored at once.",
-        (),
+        _PROCESS,
         _of_intake(lambda i: i.store_errors),
     ),
     MetricKind(
         "intake_group_seconds",
         "histogram",
         "From taking up a group of messages to its receipts.",
-        (),
-        lambda h: () if h.intake is None else [h.intake.groups],
+        _PROCESS,
+        lambda h: [((process,), intake.groups) for process, intake in _intakes(h)],
     ),
     MetricKind(
         "link_dropped_total",
         "counter",
         "Messages that the broker link had no room for.",
-        ("direction",),
+        ("direction", "process"),
         _counts(lambda i: {"in": i.dropped_in, "out": i.dropped_out}),
     ),
     MetricKind("pages_requests_total", "counter", "Requests answered.", ("area", "status"), _requests),
@@ -237,7 +260,7 @@ KINDS: Final[tuple[MetricKind, ...]] = (
         "histogram",
         "How long requests took.",
         (),
-        lambda h: () if h.pages is None else [h.pages.took],
+        lambda h: () if h.pages is None else [((), h.pages.took)],
     ),
     MetricKind(
         "pages_turned_away_total",
@@ -333,15 +356,15 @@ def _family(kind: MetricKind, health: HubHealth) -> Metric:
     values = kind.read(health)
     if kind.kind == "histogram":
         histogram = HistogramMetricFamily(name, kind.help, labels=kind.labels)
-        for value in values:
+        for labels, value in values:
             if isinstance(value, Buckets):
-                histogram.add_metric([], _cumulated(value), value.sum_s)
+                histogram.add_metric(labels, _cumulated(value), value.sum_s)
         return histogram
     family = CounterMetricFamily if kind.kind == "counter" else GaugeMetricFamily
     found = family(name, kind.help, labels=kind.labels)
-    for value in values:
+    for labels, value in values:
         if not isinstance(value, Buckets):
-            found.add_metric(value[0], float(value[1]))
+            found.add_metric(labels, float(value))
     return found
 
 

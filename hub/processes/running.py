@@ -28,7 +28,7 @@ from hub.processes.homes_elsewhere import homes_listener, public_warnings
 from hub.processes.own_hub import cpu_s
 from hub.processes.part import NAMES
 from hub.processes.part_process import PartProcess
-from hub.processes.roles.life import new_life, own_name
+from hub.processes.roles.life import new_life, own_name, process_label
 from hub.processes.roles.names import HubRole
 from hub.processes.roles.waiting import opened_when_there
 from hub.processes.watching.health import HubWatch
@@ -130,14 +130,23 @@ async def refuse_damage(folder: Path) -> None:
 class Hub:
     """The running hub's own process: it opens no connection to the store, and does no part's work.
 
-    With `role` it has one part, and other processes of the hub, here or on other machines, have the others.
+    With `role` it has one part, and other processes of the hub, here or on other machines, have the others; `number`
+    tells it apart from others of its role that run on this folder.
     """
 
     def __init__(
-        self, folder: Path, settings: HubSettings, *, lock: int, clock_file: Path | None, role: HubRole | None = None
+        self,
+        folder: Path,
+        settings: HubSettings,
+        *,
+        lock: int,
+        clock_file: Path | None,
+        role: HubRole | None = None,
+        number: int = 1,
     ) -> None:
         self._folder, self._settings, self._clock_file, self._role = folder, settings, clock_file, role
         self._clock = open_clock(clock_file)
+        self._process = process_label("" if role is None else role.name, number=number)
         self._status_key = secrets.token_urlsafe(24)
         names = NAMES if role is None else (role.part,)
         self._parts = {name: PartProcess(name, folder=folder, lock=lock, asked=self._answer) for name in names}
@@ -160,7 +169,7 @@ class Hub:
         homes = homes_listener(folder, settings.public, is_refreshed=self._serves_pages)
         plans = plan_brokers(settings, folder=folder, port=broker_port, homes=homes)
         self._brokers = Brokers(plans, changed=self._brokers_changed)
-        self._watch = HubWatch(tuple(self._parts.values()), self._brokers, clock=self._clock)
+        self._watch = HubWatch(tuple(self._parts.values()), self._brokers, clock=self._clock, process=self._process)
         where = settings.watch.health
         keys = Keys(token=read_token(where), own=self._status_key)
         health = HealthServer(self._whole_health, keys=keys)

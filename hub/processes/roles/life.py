@@ -38,6 +38,17 @@ def new_life(role: str, *, name: str) -> dict[str, object]:
     }
 
 
+def process_label(role: str, *, number: int) -> str:
+    """What metrics call a process of this role, or with no role a whole hub: the same again for the next with this
+    number.
+
+    >>> process_label("intake", number=2).removeprefix(socket.gethostname()[:MACHINE_CHARS])
+    '-intake-2'
+    """
+    machine = socket.gethostname()[:MACHINE_CHARS]
+    return f"{machine}-{role}-{number}" if role else machine
+
+
 def own_name(folder: Path, settings: HubSettings) -> str:
     """The name of a hub that has its folder alone: it comes back under it, and has its leases again at once.
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
-from hub.folder.paths import running_with_others
+from hub.folder.paths import numbered, running_with_others
 from hub.folder.settings import load_settings
 from hub.folder.watching.log_settings import JSON
 from hub.health.log_lines import use_log
@@ -22,7 +22,7 @@ async def run_role(
     settings = load_settings(folder)
     refuse_alone(settings)
     clock = open_clock(clock_file)
-    with running_with_others(folder) as lock:
+    with running_with_others(folder) as lock, numbered(folder, role) as number:
         # Opened here first: what is wrong with it is said once, and a server that is away is waited for.
         opening = partial(open_hub, folder, clock=clock, takes_rule=False)
         _, _, store = await opened_when_there(opening, say=announce)
@@ -31,5 +31,5 @@ async def run_role(
         use_log(role, is_json=log_form.form == JSON, has_trail=log_form.trail)
         if log_form.form == JSON:
             announce = partial(log.info, "%s")
-        hub = Hub(folder, settings, lock=lock, clock_file=clock_file, role=ROLES[role])
+        hub = Hub(folder, settings, lock=lock, clock_file=clock_file, role=ROLES[role], number=number)
         await hub.serve(web_port=web_port, broker_port=None, announce=announce)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from hub.health.facts import Buckets, HubHealth, IntakeHealth, PartHealth, with_newest_verification
 from hub.health.reported import HealthReportError, read_health
+from hub.processes.roles.names import ROLES
 from hub.storage.shared.records import HubProcess, ProcessReport
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,12 @@ class OtherProcess:
     def name(self) -> str:
         """The process among all others, for people."""
         return process_name(self.report.process)
+
+    @property
+    def process(self) -> str:
+        """The same for programs: as it calls itself, which stays the same over its starts."""
+        said = "" if self.health is None else self.health.process
+        return said or f"{self.report.process.machine}-{self.report.process.role}"
 
 
 def other_processes(now_ms: int, reports: Iterable[ProcessReport], *, own: str) -> list[OtherProcess]:
@@ -70,14 +77,19 @@ def with_others(own: HubHealth, others: Sequence[OtherProcess]) -> HubHealth:
     intakes = [each.intake for each in (own, *living) if each.intake is not None]
     jobs = next((each.jobs for each in (own, *living) if each.jobs), ())
     served = Counter(each.report.process.role for each in others if not each.is_gone)
+    # Of two with one name, such as a killed one and its successor, the later start is told.
+    counts = {} if own.intake is None else {own.process: own.intake}
     parts = [*own.parts]
-    for each in others:
+    for each in sorted(others, key=lambda each: each.report.process.started_ms):
         parts += _parts(each, is_spare=served[each.report.process.role] > 0)
+        if not each.is_gone and each.health is not None and each.health.intake is not None:
+            counts[each.process] = each.health.intake
     stored = own.stored
     if stored is not None:
         stored = with_newest_verification(stored, [each.stored for each in living if each.stored is not None])
     trouble = own.store_trouble or next((each.store_trouble for each in living if each.store_trouble), None)
-    return replace(own, parts=tuple(parts), intake=_added(intakes), jobs=jobs, stored=stored, store_trouble=trouble)
+    whole = replace(own, parts=tuple(parts), intake=_added(intakes), intakes=counts, jobs=jobs)
+    return replace(whole, stored=stored, store_trouble=trouble)
 
 
 def whole_figures(own: Mapping[str, Any], others: Sequence[OtherProcess]) -> dict[str, Any]:
@@ -114,10 +126,19 @@ def _parts(other: OtherProcess, *, is_spare: bool) -> list[PartHealth]:
     if other.is_gone:
         ended_at = other.report.process.heard_ms // 1000
         words = f"it was last heard {other.silent_s:.0f} s ago"
-        return [PartHealth(other.name, is_serving=False, problem=words, ended_at=ended_at, is_spare=is_spare)]
+        gone = PartHealth(other.name, is_serving=False, problem=words, ended_at=ended_at, is_spare=is_spare)
+        return [replace(gone, part=_part_of(other), process=other.process)]
     if other.health is None:
-        return [PartHealth(other.name, is_serving=True)]
-    return [replace(part, name=f"{part.name} of {other.name}") for part in other.health.parts]
+        return [PartHealth(other.name, is_serving=True, part=_part_of(other), process=other.process)]
+    return [
+        replace(part, name=f"{part.name} of {other.name}", part=part.name, process=other.process)
+        for part in other.health.parts
+    ]
+
+
+def _part_of(other: OtherProcess) -> str:
+    role = other.report.process.role
+    return ROLES[role].part if role in ROLES else role
 
 
 def process_name(process: HubProcess) -> str:

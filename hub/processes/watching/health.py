@@ -31,9 +31,10 @@ T = TypeVar("T")
 
 
 class HubWatch:
-    """The health of this hub, whenever it is asked for."""
+    """The health of this hub, whenever it is asked for. `process` names this start of it among others."""
 
-    def __init__(self, parts: Sequence[PartProcess], brokers: Brokers, *, clock: Clock) -> None:
+    def __init__(self, parts: Sequence[PartProcess], brokers: Brokers, *, clock: Clock, process: str) -> None:
+        self._process = process
         self._parts, self._brokers, self._clock = parts, brokers, clock
         self._lateness = LoopWatch()
         self._version = own_version()
@@ -51,6 +52,7 @@ class HubWatch:
         return HubHealth(
             now_s=now_s,
             version=self._version,
+            process=self._process,
             parts=(
                 PartHealth("hub", is_serving=True, use=own_use(self._lateness)),
                 *(self._part(part, reports[part.name], now_s=now_s) for part in self._parts),

@@ -1,14 +1,15 @@
 """Every metric has its row in docs/metrics.md, and the text format is what Prometheus' own parser reads."""
 
 import re
+from dataclasses import replace
 
 from prometheus_client.parser import text_string_to_metric_families
 
 from hub.health.checks import health_checks
-from hub.health.facts import Buckets, HubHealth
+from hub.health.facts import Buckets, HubHealth, PartHealth
 from hub.health.metrics import KINDS, PREFIX, exposition
 from tests.house.source_tree import ROOT
-from tests.hub.health.whole_hub import whole_hub
+from tests.hub.health.whole_hub import INTAKE, whole_hub
 
 ROW = re.compile(r"^\| `(commonwatt_[a-z_]+)` \| (\w+) \| ([^|]*) \| ([^|]+) \|$", re.MULTILINE)
 CHECK = re.compile(r"^\| `([a-z-]+)(?:NAME)?`(?:\*)?(?:, `([a-z-]+)`)? \|", re.MULTILINE)
@@ -89,3 +90,38 @@ def test_a_home_that_crosses_a_boundary_shows_as_a_step_of_five_and_nothing_else
     seen = {(homes, silent): told(homes, silent) for homes in range(21) for silent in range(homes + 1)}
     for (homes, silent), lines in seen.items():
         assert lines == seen[homes - homes % 5, silent - silent % 5]
+
+
+def several(first: int, second: int | None) -> HubHealth:
+    """Two workers that have taken so many messages, or only the first."""
+    took = {"pi-intake-1": first} | ({} if second is None else {"pi-intake-2": second})
+    intakes = {process: replace(INTAKE, received=count) for process, count in took.items()}
+    return whole_hub(intakes=intakes, received=sum(took.values()))
+
+
+def counts(health: HubHealth, name: str) -> dict[str, float]:
+    """The values of a metric by its process."""
+    families = text_string_to_metric_families(exposition(health).decode())
+    return {
+        sample.labels["process"]: sample.value for each in families for sample in each.samples if sample.name == name
+    }
+
+
+def test_no_counter_falls_when_one_of_several_workers_dies() -> None:
+    name = "commonwatt_intake_received_total"
+    before, after = counts(several(70, 30), name), counts(several(75, None), name)
+    assert before == {"pi-intake-1": 70, "pi-intake-2": 30}
+    assert after == {"pi-intake-1": 75}
+
+
+def test_the_parts_of_several_processes_have_fixed_names_and_a_successor_the_labels_of_a_killed_one() -> None:
+    parts = tuple(
+        PartHealth(f"intake of intake on pi, {life}", is_serving, part="intake", process="pi-intake-1")
+        for life, is_serving in (("09ce", False), ("77aa", True))
+    )
+    lines = exposition(replace(whole_hub(), parts=parts)).decode().splitlines()
+    assert [line for line in lines if line.startswith("commonwatt_part_up")] == [
+        'commonwatt_part_up{part="intake",process="pi-intake-1"} 1.0'
+    ]
+    assert [line for line in lines if "part-" in line] == ['commonwatt_check{check="part-intake-pi-intake-1"} 2.0']
+    assert "09ce" not in "".join(lines)

@@ -10,7 +10,7 @@ import pytest
 
 from hub.__main__ import main
 from hub.folder.keys.signer import load_signer
-from hub.folder.paths import LOCK_NAME, is_running, running_alone, running_with_others
+from hub.folder.paths import LOCK_NAME, is_running, numbered, running_alone, running_with_others
 from protocols.errors import RequestError
 
 PUBLIC = '\n[public]\nhost = "hub.example.org"\nenrol_port = 8443\n'
@@ -100,3 +100,17 @@ def test_a_whole_hub_and_processes_with_roles_keep_out_of_each_others_folder(hub
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(RequestError, match="already running"), running_alone(hub):
             pass
+
+
+def test_processes_of_one_role_have_the_smallest_free_numbers_and_no_copy_carries_them(
+    hub: Path, tmp_path: Path
+) -> None:
+    with numbered(hub, "intake") as first:
+        with numbered(hub, "intake") as second, numbered(hub, "web") as other_role:
+            assert (first, second, other_role) == (1, 2, 1)
+        with numbered(hub, "intake") as again:
+            assert again == 2
+        assert main(["roles", "files", "--data", str(hub), "--to", str(tmp_path / "copy")]) == 0
+    with numbered(hub, "intake") as successor:
+        assert successor == 1
+    assert not [path.name for path in (tmp_path / "copy").iterdir() if "lock" in path.name]

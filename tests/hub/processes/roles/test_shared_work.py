@@ -321,3 +321,26 @@ def test_what_another_version_says_of_itself_is_left_out() -> None:
     (other,) = other_processes(NOW_MS, [strange], own="web.pages")
     assert (other.health, other.is_gone) == (None, False)
     assert [part.is_serving for part in with_others(HubHealth(1.0), [other]).parts] == [True]
+
+
+def test_each_worker_counts_for_itself_and_the_dead_ones_count_is_not_taken_from_the_others() -> None:
+    def worker(name: str, *, received: int, heard_ms: int, started_ms: int, process: str) -> ProcessReport:
+        said = HubHealth(1.0, parts=(PartHealth("intake", is_serving=True),), intake=intake(received), process=process)
+        facts = json.dumps({"health": as_facts(said)})
+        return ProcessReport(HubProcess(f"{name}.intake", "intake", "pi", started_ms, heard_ms), facts)
+
+    living = worker("a", received=5, heard_ms=NOW_MS, started_ms=0, process="pi-intake-1")
+    killed = worker("b", received=7, heard_ms=NOW_MS - 20_000, started_ms=0, process="pi-intake-2")
+    others = other_processes(NOW_MS, [living, killed], own="web.pages")
+    both = with_others(HubHealth(1.0, process="pi-web-1"), others)
+    assert {name: each.received for name, each in both.intakes.items()} == {"pi-intake-1": 5, "pi-intake-2": 7}
+    assert {(part.part, part.process) for part in both.parts} == {("intake", "pi-intake-1"), ("intake", "pi-intake-2")}
+
+    successor = worker("0", received=1, heard_ms=NOW_MS, started_ms=9, process="pi-intake-2")
+    told = with_others(HubHealth(1.0), other_processes(NOW_MS, [successor, living, killed], own="web.pages"))
+    assert {name: each.received for name, each in told.intakes.items()} == {"pi-intake-1": 5, "pi-intake-2": 1}
+    gone = other_processes(NOW_MS + 60_000, [killed], own="web.pages")
+    assert with_others(HubHealth(1.0), gone).intakes == {}
+    assert [(part.part, part.process) for part in with_others(HubHealth(1.0), gone).parts] == [
+        ("intake", "pi-intake-2")
+    ]

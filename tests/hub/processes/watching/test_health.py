@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from tests.benchmarks.attacks.running_hub import prepare, running
 from tests.hub.processes.waiting import wait_for
 from tests.hub.sending_home import SendingHome
 
+MACHINE = socket.gethostname()[:64]
 PARTS = ("intake", "pages", "timetable", "broker")
 
 
@@ -38,10 +40,12 @@ class Watched:
         return status == 200 and text.startswith("ready\n")
 
     def metric(self, name: str, **labels: str) -> float | None:
-        """The value of this metric now."""
+        """The value of this metric now, of the whole hub's one start."""
         for family in text_string_to_metric_families(self.get("/metrics")[1]):
             for sample in family.samples:
-                if (sample.name, sample.labels) == (f"commonwatt_{name}", labels):
+                told = dict(sample.labels)
+                assert told.pop("process", MACHINE) == MACHINE
+                if (sample.name, told) == (f"commonwatt_{name}", labels):
                     return float(sample.value)
         return None
 

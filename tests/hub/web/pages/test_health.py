@@ -13,7 +13,7 @@ async def test_the_board_sees_what_needs_a_hand_and_what_to_do(sign_in: SignIn) 
         "12 messages were refused in the last hour.",
         "1 message to or from the broker was dropped in the last hour.",
         "Backup: the newest backup is older than 48 hours",
-        "See the section Backups of docs/day-two.md.",
+        "See the section Backups of docs/day-two.md, or of docs/postgres.md where a server has the store.",
     ):
         assert words in page
     assert "The process intake is running." in page
