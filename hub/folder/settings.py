@@ -140,21 +140,21 @@ def parse_settings(text: bytes, *, name: str, folder: Path) -> HubSettings:
         coop=_coop(coop),
         web=web,
         broker=broker,
-        weather=_weather(top.table("weather")) if "weather" in tables else None,
+        weather=_weather(top.table("weather")) if top.has("weather") else None,
         rules=_rules(top.table("rules")),
         calendar=_calendar(top.table("calendar")),
-        bank=_bank(top.table("bank")) if "bank" in tables else None,
+        bank=_bank(top.table("bank")) if top.has("bank") else None,
         plates_file=(quality := top.table("quality")).file("plates_file", folder),
-        retention_months=read_months(retention.number) if "retention" in tables else None,
+        retention_months=read_months(retention.number) if top.has("retention") else None,
         verify_every_days=read_every_days(verify.number),
         intake=read_intake(lambda key, usual, least: intake.number(key, usual, least=least, most=MOST), intake.wrong),
-        backup=_backup(top.table("backup"), folder) if "backup" in tables else None,
-        store=read_store(top.table("store"), folder) if "store" in tables else None,
-        mail=read_mail(top.table("mail"), folder) if "mail" in tables else None,
+        backup=_backup(top.table("backup"), folder) if top.has("backup") else None,
+        store=read_store(top.table("store"), folder) if top.has("store") else None,
+        mail=read_mail(top.table("mail"), folder) if top.has("mail") else None,
         public=read_public(top.table("public"), broker_kind=broker.kind, taken_ports=(web.port, broker.port))
-        if "public" in tables
+        if top.has("public")
         else None,
-        watch=read_watch(top.table, folder, taken_ports=(web.port, broker.port), has_traces="traces" in tables),
+        watch=read_watch(top.table, folder, taken_ports=(web.port, broker.port), has_traces=top.has("traces")),
     )
     require_sound_sites(
         broker,
@@ -181,6 +181,11 @@ class _Table:
     def __init__(self, file: str, place: str, values: dict[str, Any]) -> None:
         self._file, self._place, self._values = file, place, values
         self._known: set[str] = set()
+
+    def has(self, key: str) -> bool:
+        """Whether it is given; from here on it is named among the settings that there are."""
+        self._known.add(key)
+        return key in self._values
 
     def table(self, key: str) -> "_Table":
         value = self._value(key, {})

@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
     if args.what == PREPARE:
         if args.source is not None:
             raise RequestError("db prepare: --from belongs to: commonwatt-hub db copy")
-        return _prepare(args.data, admin, schema, clock)
+        return _prepare(args.data, settings.store, admin, schema, clock)
     if args.source is None:
         raise RequestError("db copy: give --from sqlite or --from postgres")
     progress = Progress(sys.stderr)
@@ -77,13 +77,18 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _prepare(folder: Path, admin: str, schema: str, clock: Clock) -> int:
+def _prepare(folder: Path, server: StoreSettings | None, admin: str, schema: str, clock: Clock) -> int:
     from hub.folder.elsewhere.server_store import prepare_on_server  # noqa: PLC0415 - needs asyncpg
 
-    written = asyncio.run(prepare_on_server(folder, admin=admin, schema=schema, clock=clock))
+    own = asyncio.run(prepare_on_server(folder, server, admin=admin, schema=schema, clock=clock))
     sys.stdout.write(f"the schema {schema} is this program's\n")
-    if written is not None:
-        sys.stdout.write(f"the hub's own address, with its password, is in {written}; next, for a store in a file:\n")
+    if own.is_again:
+        sys.stdout.write(
+            f"{own.path} was missing: it is there again, with a new password; the former one is no good any more.\n"
+            "Start every process of the hub again, and give other machines the new file (commonwatt-hub roles files)\n"
+        )
+    elif own.is_written:
+        sys.stdout.write(f"the hub's own address, with its password, is in {own.path}; next, for a store in a file:\n")
         sys.stdout.write(f"  commonwatt-hub db copy --data {folder} --from sqlite --to ... --schema {schema}\n")
         sys.stdout.write(f"after a restore on this server: commonwatt-hub db restored --data {folder}\n")
     return 0

@@ -3,9 +3,10 @@
 Loading this module needs the extra `postgres`; only a hub with `[store]`, and the command `db`, load it.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from hub.folder.elsewhere.store_settings import ADDRESS_NAME, StoreSettings, read_address
+from hub.folder.elsewhere.store_settings import StoreSettings, own_address_file, read_address
 from hub.folder.keys.signer import load_signer
 from hub.folder.paths import STORE_NAME
 from hub.storage.contract import Store
@@ -52,14 +53,26 @@ async def what_a_failover_loses(server: StoreSettings) -> str | None:
     return await failover_warning(StoreAddress(read_address(server), server.schema))
 
 
-async def prepare_on_server(folder: Path, *, admin: str, schema: str, clock: Clock) -> Path | None:
-    """Make or update the co-op's place, signed in at `admin`. Where the hub's own address was written; None if it was
-    made before.
+@dataclass(frozen=True, slots=True)
+class OwnAddress:
+    """The hub's own address on the server: its file, if it was written now, and if that was in place of a lost one."""
+
+    path: Path
+    is_written: bool
+    is_again: bool
+
+
+async def prepare_on_server(
+    folder: Path, server: StoreSettings | None, *, admin: str, schema: str, clock: Clock
+) -> OwnAddress:
+    """Make or update the co-op's place, signed in at `admin`. A new role of the hub gets a password, and so does one
+    that was there if the file with its address is lost.
 
     Raises: IdentityError, SettingsError or StoreError.
     """
     signer, address = load_signer(folder), StoreAddress(admin, schema)
-    path = folder / ADDRESS_NAME
+    path, is_lost = own_address_file(folder, server, schema=schema)
+    is_again = False
 
     def keep(password: str) -> None:
         own = with_user(admin, runner_of(schema), password)
@@ -68,8 +81,14 @@ async def prepare_on_server(folder: Path, *, admin: str, schema: str, clock: Clo
         except OSError as error:
             raise SettingsError(f"{path}: cannot write the hub's address there: {error.strerror}") from None
 
-    password = await prepare_store(address, now=clock.now, signer=signer, keep=keep)
-    return None if password is None else path
+    def keep_again(password: str) -> None:
+        nonlocal is_again
+        keep(password)
+        is_again = True
+
+    lost = keep_again if is_lost else None
+    password = await prepare_store(address, now=clock.now, signer=signer, keep=keep, lost=lost)
+    return OwnAddress(path, is_written=password is not None, is_again=is_again)
 
 
 async def copy_there(folder: Path, *, admin: str, schema: str, clock: Clock, report: Report) -> Copied:

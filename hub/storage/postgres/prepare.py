@@ -39,11 +39,14 @@ async def prepare_store(
     now: Callable[[], float],
     signer: Signer | None,
     keep: Callable[[str], None] = lambda _password: None,
+    lost: Callable[[str], None] | None = None,
 ) -> str | None:
     """Make or update the co-op's place, signed in as somebody who may make roles and schemas.
 
-    Returns the new password of the hub's role if that role was made now, else None. `keep` is given it before the role
-    is there for good: the server has no role whose password nobody knows, wherever this stops. Raises: StoreError.
+    Returns the new password of the hub's role if it got one now, else None. `keep` is given that of a new role before
+    the role is there for good: the server has no role whose password nobody knows, wherever this stops. With `lost`, a
+    role that was there gets a new password too, if the place is there as well; `lost` is given it once the server has
+    it: wherever this stops, the next call makes one again. Raises: StoreError.
     """
     # It takes half a second to load, and of all commands this one alone uses it.
     from hub.storage.postgres.job_queue.place import grant_queue, install_queue  # noqa: PLC0415
@@ -52,7 +55,10 @@ async def prepare_store(
         session = await connect(admin)
         try:
             reading = ServerConnection(session, KnownMonths(now))
-            password = await _make_roles(session, admin, keep, whose=partial(_refuse_foreign, reading, signer))
+            whose = partial(_refuse_foreign, reading, signer)
+            password, is_new = await _make_roles(session, admin, keep, whose=whose, has_lost=lost is not None)
+            if lost is not None and password is not None and not is_new:
+                lost(password)
             await session.execute(f"SET ROLE {owner_of(admin.schema)}")
             applied = await migrate(session, place=admin.place)
             async with session.transaction():
@@ -69,18 +75,26 @@ async def prepare_store(
 
 
 async def _make_roles(
-    session: Session, admin: StoreAddress, keep: Callable[[str], None], *, whose: Callable[[str], Awaitable[None]]
-) -> str | None:
+    session: Session,
+    admin: StoreAddress,
+    keep: Callable[[str], None],
+    *,
+    whose: Callable[[str], Awaitable[bool]],
+    has_lost: bool,
+) -> tuple[str | None, bool]:
+    """The hub's role's new password, if it got one, and whether the role is new."""
     schema = admin.schema
     owner, runner = owner_of(schema), runner_of(schema)
     known = {str(row[0]) for row in await session.fetch("SELECT rolname FROM pg_roles")}
-    password = None if runner in known else secrets.token_urlsafe(24)
+    is_new = runner not in known
+    password = secrets.token_urlsafe(24) if is_new or has_lost else None
     async with session.transaction():
         if owner not in known:
             await session.execute(f"CREATE ROLE {owner} NOLOGIN")
         await session.execute(f"GRANT {owner} TO CURRENT_USER")
         if password is not None:
-            await session.execute(f"CREATE ROLE {runner} LOGIN NOINHERIT PASSWORD '{scram_verifier(password)}'")
+            change = f"CREATE ROLE {runner} LOGIN NOINHERIT" if is_new else f"ALTER ROLE {runner}"
+            await session.execute(f"{change} PASSWORD '{scram_verifier(password)}'")
         held = "SELECT nspowner::regrole::text FROM pg_namespace WHERE nspname = $1"
         for name in (schema, queue_of(schema)):
             await session.execute(f"CREATE SCHEMA IF NOT EXISTS {name} AUTHORIZATION {owner}")
@@ -88,16 +102,24 @@ async def _make_roles(
             if held_by != owner:
                 raise StoreError(f"the schema {name} belongs to {held_by} already: choose another name")
         await session.execute(f"SET LOCAL ROLE {owner}")
-        await whose(admin.place)
+        is_there = await whose(admin.place)
         await session.execute("RESET ROLE")
-        if password is not None:
+        if has_lost and not is_new and not is_there:
+            raise StoreError(
+                f"{admin.place}: the role {runner} is on this server already, for a store in another database: its"
+                " password stays; put the hub's store-address back, or choose another --schema"
+            )
+        if is_new and password is not None:
             keep(password)
-    return password
+    return password, is_new
 
 
-async def _refuse_foreign(db: ServerConnection, signer: Signer | None, place: str) -> None:
-    if await db.session.fetchval("SELECT to_regclass('row_log_head')") is not None:
+async def _refuse_foreign(db: ServerConnection, signer: Signer | None, place: str) -> bool:
+    """Whether there is a store here; raises StoreConflictError if it is another hub's."""
+    is_there = await db.session.fetchval("SELECT to_regclass('row_log_head')") is not None
+    if is_there:
         await refuse_foreign(db, signer, place=place)
+    return is_there
 
 
 async def _grant(session: Session, schema: str) -> None:

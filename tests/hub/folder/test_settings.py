@@ -66,6 +66,15 @@ def test_a_file_without_limits_has_the_usual_ones(tmp_path: Path) -> None:
     assert parsed == [IntakeLimits(), IntakeLimits()]
 
 
+def test_after_an_unknown_table_all_that_there_are_are_named(tmp_path: Path) -> None:
+    text = settings_text(Coop("street", "The Street", "Europe/Madrid", "EUR"))
+    tables = set(re.findall(r"(?m)^(?:# )?\[(\w+)\]", text))
+    assert {"store", "weather", "bank", "mail", "traces", "backup"} < tables
+    with pytest.raises(SettingsError, match=r"\[stor\]: no such setting; expected one of ") as refused:
+        parse_settings(f"{text}\n[stor]\n".encode(), name="hub.toml", folder=tmp_path)
+    assert str(refused.value).partition("expected one of ")[2].split(", ") == sorted(tables)
+
+
 MAIL = '[mail]\nserver = "smtp.example.org"\nfrom = "hub@example.org"\n'
 
 

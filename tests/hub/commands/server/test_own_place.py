@@ -61,7 +61,6 @@ def place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Place:
     server, schema = asyncio.run(the_server())[0], f"s{secrets.token_hex(4)}"
     dsn = server.admin("made", schema=schema).dsn
     folder = new_folder(tmp_path / "hub", schema)
-    (folder / ADDRESS_NAME).touch(mode=0o600)
     made = Place(folder, server, schema, dsn)
     assert made.prepare() == 0
     assert main(["members", "--data", str(folder)]) == 0
@@ -125,3 +124,44 @@ def test_verify_calls_no_access_problem_a_finding(place: Place, capsys: pytest.C
             place.ask(mend)
     assert read_last_verification(place.folder).checked_at is None
     assert main(["verify", "--data", str(place.folder)]) == 0
+
+
+def test_a_lost_address_is_made_again_with_a_new_password_and_only_then(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    address, settings = place.folder / ADDRESS_NAME, place.folder / "hub.toml"
+    first, text = address.read_text(), settings.read_text()
+    assert place.prepare() == 0
+    assert address.read_text() == first, "what is there stays"
+    address.unlink()
+    assert main(["members", "--data", str(place.folder)]) == 1
+    assert "commonwatt-hub db prepare" in capsys.readouterr().err
+    assert place.prepare() == 0
+    assert "was missing: it is there again, with a new password" in capsys.readouterr().out
+    second = address.read_text()
+    assert main(["members", "--data", str(place.folder)]) == 0
+    settings.write_text(text.partition("[store]")[0])
+    address.unlink()
+    assert place.prepare() == 0, "as well when hub.toml does not name it yet"
+    settings.write_text(text)
+    assert main(["members", "--data", str(place.folder)]) == 0
+    assert len({first, second, address.read_text()}) == 3
+    settings.write_text(text.replace(f'address_file = "{ADDRESS_NAME}"', ""))
+    kept = address.rename(tmp_path / "kept").read_text()
+    assert place.prepare() == 0
+    assert not address.exists(), "the address comes from the environment"
+    settings.write_text(text.replace(ADDRESS_NAME, str(tmp_path / "kept")))
+    assert main(["members", "--data", str(place.folder)]) == 0
+    assert (tmp_path / "kept").read_text() == kept
+
+
+def test_a_role_of_another_database_keeps_its_password(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+    (place.folder / ADDRESS_NAME).rename(kept := place.folder.parent / "kept")
+    place.ask(f"DROP SCHEMA {place.schema} CASCADE")
+    capsys.readouterr()
+    assert place.prepare() == 1
+    assert "its password stays" in capsys.readouterr().err
+    assert not (place.folder / ADDRESS_NAME).exists()
+    kept.rename(place.folder / ADDRESS_NAME)
+    assert place.prepare() == 0
+    assert main(["members", "--data", str(place.folder)]) == 0

@@ -35,7 +35,7 @@ def test_the_lines_that_explain_the_store_are_good_settings(tmp_path: Path) -> N
         ("", "store.schema: expected the name of the co-op's schema"),
         ('schema = "Pg"\n', "store.schema: expected the name"),
         ('schema = "pg_x"\n', "store.schema: expected the name"),
-        ('schema = "a"\naddress_file = "gone"\n', "store.address_file: expected a file that exists"),
+        ('schema = "a"\naddress_file = 1\n', "store.address_file: expected the name of a file"),
         ('schema = "a"\nbackup = "one\\nor two"\n', "store.backup: expected how the server is backed up"),
         ('schema = "a"\n[backup]\nto = "/media"\n', "backup.to: expected nothing: [store] is on a server"),
         ('schema = "a"\ndsn = "postgresql://"\n', "store.dsn: no such setting"),
@@ -53,6 +53,8 @@ def test_an_address_is_read_from_the_environment_or_from_a_file_of_the_hub_alone
     monkeypatch.delenv(ADDRESS_VARIABLE, raising=False)
     with pytest.raises(SettingsError, match=f"expected a file, or {ADDRESS_VARIABLE}"):
         read_address(StoreSettings("a", None))
+    with pytest.raises(SettingsError, match="make the hub's own again with: commonwatt-hub db prepare"):
+        read_address(StoreSettings("a", path))
     for content, mode, said in (
         (ADDRESS, 0o640, "other users can read the server's address"),
         ("", 0o600, "on the first line"),
