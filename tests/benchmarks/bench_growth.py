@@ -19,7 +19,7 @@ import numpy as np
 
 from tests.benchmarks.growth.grown_store import Size, grown_store
 from tests.benchmarks.growth.walked_jobs import jobs_cost
-from tests.benchmarks.growth.walked_pages import BOARD_PAGES, FIRST_LOOK, OWN_PAGES, pages_ms
+from tests.benchmarks.growth.walked_pages import BOARD_PAGES, FIRST_LOOK, OF_BILLED_MONTH, OWN_PAGES, pages_ms
 
 DAYS: Final = 120
 """Old enough for every check of the night, some of which compare 70 days, and for three billed months."""
@@ -62,14 +62,20 @@ def measure(sizes: Sequence[Size] = SIZES) -> dict[str, object]:
 def _growth(by_homes: Sequence[Costs], by_age: Sequence[Costs]) -> dict[str, object]:
     """The figures with a bar, with the pages that are the worst, and every page's own."""
     few, many = by_homes[0], by_homes[-1]
-    homes, days = [size.homes for size in BY_HOMES], [size.days for size in BY_AGE]
+    homes, aged = (
+        [size.homes for size in BY_HOMES],
+        [(size.days, cost) for size, cost in zip(BY_AGE, by_age, strict=True)],
+    )
     pages = [*OWN_PAGES, *BOARD_PAGES, FIRST_LOOK]
     ratios = {page: many[page] / few[page] for page in pages}
     in_homes = {page: _exponent(homes, [costs[page] for costs in by_homes]) for page in pages}
-    in_age = {page: _exponent(days, [costs[page] for costs in by_age]) for page in pages}
+    in_age = {
+        page: _exponent(*zip(*((size, costs[page]) for size, costs in aged if _holds(page, size)), strict=True))
+        for page in pages
+    }
     jobs = [name for name in many if name.startswith("job ") and not name.endswith("commits")]
     worst_homes, worst_age = max(OWN_PAGES, key=ratios.__getitem__), max(OWN_PAGES, key=in_age.__getitem__)
-    old = [(size.days, costs) for size, costs in zip(BY_AGE, by_age, strict=True) if size.days >= OLD_ENOUGH_DAYS]
+    old = [(days, costs) for days, costs in aged if days >= OLD_ENOUGH_DAYS]
     figures: dict[str, object] = {f"{page} homes_ratio": round(ratio, 2) for page, ratio in ratios.items()}
     figures |= {f"{page} homes_exponent": round(value, 3) for page, value in in_homes.items()}
     figures |= {f"{page} age_exponent": round(value, 3) for page, value in in_age.items()}
@@ -86,6 +92,11 @@ def _growth(by_homes: Sequence[Costs], by_age: Sequence[Costs]) -> dict[str, obj
         "job_age_exponent": _exponent([size for size, _ in old], [sum(costs[job] for job in jobs) for _, costs in old]),
         "night_commits": many["job night commits"],
     }
+
+
+def _holds(page: str, days: int) -> bool:
+    """Whether a history of so many days has all that the page shows: not half a month."""
+    return page not in OF_BILLED_MONTH or days >= OLD_ENOUGH_DAYS
 
 
 def _exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
