@@ -5,6 +5,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pika
@@ -12,8 +13,11 @@ import pytest
 from pika.exceptions import AMQPError, ConnectionClosedByBroker
 
 from hub.broker.check.client import CheckClient, HomesPlace
+from hub.broker.connection import BrokerAddress
 from hub.broker.rabbitmq.configuration import MAX_PACKET_BYTES
 from hub.broker.rabbitmq.definitions import MAX_CONNECTIONS, shard_queue
+from hub.broker.rabbitmq.link import CONFIRMED_AT_ONCE
+from hub.processes.rabbitmq import rabbitmq_link
 from protocols.wire.topics import down_filter, downlink_topic, shard_of, uplink_topic
 from tests.hub.broker.rabbitmq.nodes import Cluster, needs_rabbitmq
 from tests.hub.sending_home import COOP
@@ -159,6 +163,21 @@ async def all_stored_once(street: RabbitStreet, homes: Sequence[UplinkHome]) -> 
         assert [seq for _, seq in street.stored(home.agent)] == list(range(1, home.made + 1)), "each once"
 
 
+async def takes_what_is_for_homes(street: RabbitStreet, homes: Sequence[UplinkHome]) -> None:
+    """RabbitMQ confirms each message to a home that is kept until it is taken, more of them than are sent at once."""
+    place = [(street.hosts[0], street.hub_port)]
+    link = rabbitmq_link(street.hub, coop=COOP.id, nodes=place, deliver=lambda _: None, shards=())
+    link.start(BrokerAddress(*place[0]))
+    taken: set[int] = set()
+    for number in range(2 * CONFIRMED_AT_ONCE + 1):
+        topic = downlink_topic(COOP.id, homes[number % len(homes)].agent, kind="prompt")
+        link.publish_latest(topic, lambda: b"signed by nobody", of=number, taken=partial(taken.add, number))
+    try:
+        await holds(lambda: len(taken) > 2 * CONFIRMED_AT_ONCE, "RabbitMQ has all of them")
+    finally:
+        await asyncio.to_thread(link.stop)
+
+
 @pytest.mark.timeout(900)  # Erlang takes its time to start on a busy computer
 async def test_homes_send_through_rabbitmq_and_neither_hub_nor_node_that_dies_loses_anything(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -173,6 +192,7 @@ async def test_homes_send_through_rabbitmq_and_neither_hub_nor_node_that_dies_lo
             stack.push_async_callback(traffic.stop)
             await import_definitions(street, cluster)
             await moves_on(homes)
+            await takes_what_is_for_homes(street, homes)
             limit = f"{{ok, {MAX_PACKET_BYTES}}} = application:get_env(rabbit, max_message_size)."
             await cluster.nodes[0].control("eval", limit)
         async with street.running():
