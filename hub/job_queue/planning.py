@@ -36,7 +36,7 @@ class QueuedAttempts:
 
     def __init__(self, queue: JobQueue, *, store: JobStore, clock: Clock) -> None:
         self._queue, self._store, self._clock = queue, store, clock
-        self._problem = ""
+        self._problem, self._was_said = "", False
 
     async def make(self, job: PlannedJob, due_s: int, *, failures: int, begun: Callable[[], None]) -> Outcome:
         """Put the job into the queue and wait until it is gone from there; a worker stores how it went.
@@ -48,10 +48,10 @@ class QueuedAttempts:
                 outcome = await self._made(job, QueuedJob(job.name, due_s, failures), begun)
             except StoreError as error:
                 # A job that is in the queue already is put there once, so that it is safe to ask again.
-                self._say(str(error))
+                self._say(str(error), is_said=error.is_said)
                 await asyncio.sleep(AWAY_S)
             else:
-                self._say("")
+                self._say("", is_said=self._was_said)
                 return outcome
 
     async def _made(self, job: PlannedJob, queued: QueuedJob, begun: Callable[[], None]) -> Outcome:
@@ -89,9 +89,10 @@ class QueuedAttempts:
         log.log(logging.DEBUG if queued.failures else logging.WARNING, "%s: %s", job.name, NO_WORKER)
         return Outcome(NO_WORKER, 0.0)
 
-    def _say(self, problem: str) -> None:
+    def _say(self, problem: str, *, is_said: bool) -> None:
+        """Once when it begins and once when it is over; the store says by itself that its server is away or back."""
         if problem and problem != self._problem:
-            log.warning("%s; the jobs wait", problem)
+            log.log(logging.DEBUG if is_said else logging.WARNING, "%s; the jobs wait", problem)
         elif self._problem and not problem:
-            log.info("the queue of jobs can be used again")
-        self._problem = problem
+            log.log(logging.DEBUG if is_said else logging.INFO, "the queue of jobs can be used again")
+        self._problem, self._was_said = problem, is_said

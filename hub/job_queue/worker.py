@@ -55,7 +55,9 @@ class JobWorker:
                 await self._queue.work(lanes, self._take)
             except StoreError as error:
                 if str(error) != self._problem or time.monotonic() - began_s > AWAY_S:
-                    log.warning("%s; this worker waits for it", error)
+                    # The store says by itself that its server is away, and that it is back.
+                    level = logging.DEBUG if error.is_said else logging.WARNING
+                    log.log(level, "%s; this worker waits for it", error)
                 self._problem = str(error)
             await asyncio.sleep(AWAY_S)
 

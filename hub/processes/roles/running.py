@@ -7,7 +7,7 @@ from pathlib import Path
 from hub.folder.clock import open_clock
 from hub.folder.opening import open_hub
 from hub.folder.paths import numbered, running_with_others
-from hub.folder.settings import load_settings
+from hub.folder.settings import HubSettings, load_settings
 from hub.folder.watching.log_settings import JSON
 from hub.health.log_lines import use_log
 from hub.processes.roles.names import ROLES, refuse_alone
@@ -27,9 +27,18 @@ async def run_role(
         opening = partial(open_hub, folder, clock=clock, takes_rule=False)
         _, _, store = await opened_when_there(opening, say=announce)
         await store.close()
+        warning = await _warning(settings, say=announce)
         log_form = settings.watch.log
         use_log(role, is_json=log_form.form == JSON, has_trail=log_form.trail)
         if log_form.form == JSON:
             announce = partial(log.info, "%s")
         hub = Hub(folder, settings, lock=lock, clock_file=clock_file, role=ROLES[role], number=number)
-        await hub.serve(web_port=web_port, broker_port=None, announce=announce)
+        await hub.serve(web_port=web_port, broker_port=None, announce=announce, warnings=(warning,))
+
+
+async def _warning(settings: HubSettings, *, say: Callable[[str], None]) -> str | None:
+    """What the board should know of the server; one that went away meanwhile is waited for."""
+    from hub.folder.elsewhere.server_store import what_a_failover_loses  # noqa: PLC0415 - needs the extra postgres
+
+    assert settings.store is not None, "a role needs a server"
+    return await opened_when_there(partial(what_a_failover_loses, settings.store), say=say)

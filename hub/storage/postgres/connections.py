@@ -262,6 +262,8 @@ def told(error: BaseException) -> str:
     first = (str(error) or type(error).__name__).strip().splitlines()[0]
     if isinstance(error, TimeoutError):
         return f"no answer in time ({CONNECT_S:.0f} s for a session, {STATEMENT_S:.0f} s for a statement)"
+    if isinstance(error, asyncpg.InterfaceError) and first.startswith("cannot call "):
+        return "the server has ended the session"  # the driver names its own function that noticed it
     return first[:300]
 
 

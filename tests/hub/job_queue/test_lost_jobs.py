@@ -206,10 +206,13 @@ async def test_jobs_go_on_after_the_server_was_started_again(caplog: pytest.LogC
     await workshop.worker(jobs, lost_after_s=2.0)
     workshop.time.move(NOON_S + 60)
     await until(lambda: table.health()[0].runs == 1)
+    caplog.set_level(logging.DEBUG, "hub.job_queue")
     crash(server)
     workshop.time.move(NOON_S + 3660)
     await until(lambda: "the jobs wait" in caplog.text and "this worker waits for it" in caplog.text)
     start_again(server)
     await until(lambda: table.health()[0].runs == 2)
     assert [each.due_s for each in workshop.attempted] == [60, 3660]
+    loud = [line.getMessage() for line in caplog.records if line.levelno > logging.DEBUG]
+    assert not [line for line in loud if "queue of jobs" in line], "the store says it, in one line for the process"
     await workshop.close()

@@ -131,6 +131,24 @@ def test_a_running_hub_tells_the_truth_while_its_server_is_away(
     assert said.count("the store's server is back") == said.count("trying again until it is back")
 
 
+def test_a_role_says_at_its_start_what_a_power_failure_may_lose(hub: tuple[Path, Server]) -> None:
+    folder, _ = hub
+    settings = folder / "hub" / "hub.toml"
+    said = settings.read_text()
+    settings.write_text(said.replace('kind = "iotcore"\nallow_other_users = true', 'kind = "external"'))
+    command = [sys.executable, "-m", "hub", "run", *place(folder), "--role", "worker"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        try:
+            lines = [child.stdout.readline() for _ in range(2)]
+        finally:
+            child.send_signal(signal.SIGTERM)
+    settings.write_text(said)
+    assert lines[0].startswith("role worker: at work")
+    assert "fsync = off" in lines[1]
+    assert "waits for no standby" in lines[1]
+
+
 def test_what_no_waiting_mends_ends_it_at_once_in_one_line(
     hub: tuple[Path, Server], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -19,6 +19,7 @@ from hub.storage.postgres.address import StoreAddress
 from hub.storage.postgres.connections import connect, lock_number, told
 from hub.storage.postgres.copying.tables import LOG, NUMBERED, ROW_NUMBER, RowsHash, TablePlan, table_plans
 from hub.storage.postgres.names import owner_of
+from hub.storage.postgres.outage import kind_of
 from hub.storage.postgres.schema import refuse_other_schema
 from hub.storage.postgres.session import TROUBLE, Session
 from hub.storage.sqlite.store import SqliteStore
@@ -197,4 +198,7 @@ def _server_trouble(address: StoreAddress) -> Iterator[None]:
     except sqlite3.Error as error:
         raise StoreError(f"the file could not be read or written: {error}") from None
     except TROUBLE as error:
-        raise StoreError(f"{address.place}: cannot copy: {told(error)}") from None
+        words = f"{address.place}: cannot copy: {told(error)}"
+        if kind_of(error) is StoreError:
+            raise StoreError(words) from None
+        raise kind_of(error)(f"{words}; nothing was copied: see the server's log, then copy again") from None

@@ -15,7 +15,7 @@ from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
 from pgqueuer.core.qm import QueueManager
 from pgqueuer.domain.errors import FailingListenerError, RetryRequested
 
-from hub.storage.errors import LostJobError, StoreError
+from hub.storage.errors import LostJobError, StoreAwayError, StoreError
 from hub.storage.jobs.queue import QueuedJob, Standing, Take, TakenJob, Verdict
 from hub.storage.postgres.address import StoreAddress
 from hub.storage.postgres.connections import session_settings, told
@@ -23,6 +23,7 @@ from hub.storage.postgres.job_queue.guard import guarded
 from hub.storage.postgres.job_queue.own_rows import OwnRows
 from hub.storage.postgres.job_queue.place import TABLE, queries_over, queue_settings
 from hub.storage.postgres.names import queue_of
+from hub.storage.postgres.outage import kind_of
 from hub.storage.postgres.session import TROUBLE, pooled
 from hub.storage.sql.connection import Connection
 
@@ -147,7 +148,8 @@ class ServerQueue:
         try:
             yield
         except (*TROUBLE, FailingListenerError) as error:
-            raise StoreError(f"{self._place_name}: the queue of jobs could not be used: {told(error)}") from None
+            kind = StoreAwayError if isinstance(error, FailingListenerError) else kind_of(error)
+            raise kind(f"{self._place_name}: the queue of jobs could not be used: {told(error)}") from None
 
 
 class _Listening:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -13,11 +14,13 @@ from hub.storage.audit_records import FIRST_LINK, next_link
 from hub.storage.errors import StoreAwayError, StoreError
 from hub.storage.jobs.records import Job
 from hub.storage.postgres.address import StoreAddress
-from hub.storage.postgres.connections import connect, failover_warning, lock_number
+from hub.storage.postgres.connections import connect, failover_warning, lock_number, told
+from hub.storage.postgres.copying.between import copy_to_server
 from hub.storage.postgres.prepare import prepare_store
 from hub.storage.postgres.session import Session, is_away
 from hub.storage.postgres.store import PostgresStore
 from hub.storage.records import Access, Coop, Home, Member
+from hub.storage.sqlite.store import SqliteStore
 from tests.hub.postgres_server import Databases, Server, crash, start_again, start_server
 
 COOP = Coop("street", "The Street", "Europe/Madrid", "EUR")
@@ -277,6 +280,31 @@ async def test_a_commit_that_was_cancelled_while_it_waited_for_its_standby_is_no
     assert [job.name for job in await store.jobs()] == ["a", "b"], "it goes on"
     await store.close()
     admin.terminate()
+
+
+async def test_a_copy_whose_server_ends_in_the_middle_says_so_and_that_nothing_was_copied(tmp_path: Path) -> None:
+    server, _ = await own_server()
+    await (await SqliteStore.open(tmp_path / "hub.sqlite", now=now, create=True)).close()
+
+    def report(_what: str, done: int, _of: int) -> None:
+        if done == 5:
+            crash(server)
+
+    with pytest.raises(StoreAwayError, match=r"cannot copy: .*; nothing was copied: see the server's log") as refused:
+        await copy_to_server(tmp_path / "hub.sqlite", server.admin("energy"), report=report)
+    assert "cannot call" not in str(refused.value), "no name of a function of the driver"
+    assert len(str(refused.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "cannot call Connection.reset(): connection has been released back to the pool",
+        "cannot call Transaction.__aexit__(): the underlying connection is closed",
+    ],
+)
+def test_a_session_that_the_server_ended_is_told_in_plain_words(words: str) -> None:
+    assert told(asyncpg.InterfaceError(words)) == "the server has ended the session"
 
 
 async def test_writers_of_two_processes_take_turns_and_leave_one_chain(databases: Databases) -> None:
