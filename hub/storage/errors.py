@@ -19,9 +19,13 @@ class StoreAwayError(StoreError):
 
 
 class StoreRefusedError(StoreError):
-    """The store is there and does not let the hub in, or not to its tables; a server's is logged like an outage."""
+    """The store is there and does not let the hub in, or not to its tables; a server's is logged like an outage.
+
+    `shows_no_table` says that the server shows no such table: it is gone, or its schema may not be entered any more.
+    """
 
     is_said = True
+    shows_no_table = False
 
 
 class StoreFullError(StoreError):

@@ -6,12 +6,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from hub.storage.errors import StoreAwayError, StoreError, StoreLockedError, StoreRefusedError, StoreVersionError
+from hub.storage.errors import (
+    StoreAwayError,
+    StoreError,
+    StoreFullError,
+    StoreLockedError,
+    StoreRefusedError,
+    StoreVersionError,
+)
 
 log = logging.getLogger(__name__)
 
 FINDINGS_MAX: Final = 200
-OUT_OF_REACH: Final = (StoreAwayError, StoreLockedError, StoreRefusedError, StoreVersionError)
+OUT_OF_REACH: Final = (StoreAwayError, StoreFullError, StoreLockedError, StoreRefusedError, StoreVersionError)
 """The store cannot be read now, or not by this program: that contradicts nothing."""
 
 
@@ -32,13 +39,14 @@ class CheckResult:
     def reading(self, part: str) -> Iterator[None]:
         """If a stored row of this part cannot be read, record that and go on after the block.
 
-        Raises: one of OUT_OF_REACH.
+        Raises: one of OUT_OF_REACH, but for a table that is not there.
         """
         try:
             yield
-        except OUT_OF_REACH:
-            raise
         except StoreError as error:
+            is_gone = isinstance(error, StoreRefusedError) and error.shows_no_table
+            if isinstance(error, OUT_OF_REACH) and not is_gone:
+                raise
             self.note(f"{part}: not checked to the end: {error}")
         except Exception as error:
             log.debug("%s cannot be read", part, exc_info=error)

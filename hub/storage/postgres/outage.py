@@ -65,6 +65,8 @@ class Outage:
         error = kind(words)
         if kind is StoreError:
             return error
+        if isinstance(error, StoreRefusedError):
+            error.shows_no_table = isinstance(cause, asyncpg.UndefinedTableError)
         if self._told is not kind:
             log.error("%s; no receipt is signed, homes keep their readings; %s", words, _BEGINS[kind])
             self._told = kind

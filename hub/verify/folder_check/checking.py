@@ -143,6 +143,9 @@ async def check_hub(
             )
     finally:
         await store.close()
+    if settings.store is not None and not found.is_ok:
+        # Tables that its role may not reach any more look to the hub as if they were gone: then this is refused.
+        await (await open_store(folder, clock=clock, server=settings.store)).close()
     if only is None and work.seals is not None:
         found.checkpoint = work.checkpoint(found, program=program, made_at=begun_at)
     return found

@@ -4,6 +4,7 @@ import asyncio
 import secrets
 import shutil
 from dataclasses import dataclass
+from functools import partialmethod
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hub.folder.last_verification import read_last_verification
 from hub.processes.verification.guest import verify_folder
 from hub.storage.errors import StoreError
 from hub.storage.postgres.names import runner_of
+from hub.storage.postgres.store import PostgresStore
 from tests.hub.postgres_server import Server, the_server
 
 NOW_S = 1_790_000_000
@@ -165,3 +167,33 @@ def test_a_role_of_another_database_keeps_its_password(place: Place, capsys: pyt
     kept.rename(place.folder / ADDRESS_NAME)
     assert place.prepare() == 0
     assert main(["members", "--data", str(place.folder)]) == 0
+
+
+def test_rights_that_go_during_a_verification_are_no_finding_and_a_table_that_is_gone_is_one(
+    place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verify, runner = ["verify", "--data", str(place.folder)], runner_of(place.schema)
+    asked = PostgresStore.rule_proposals
+
+    async def after(store: PostgresStore, *, sql: str) -> object:
+        session = await place.server.ask("made")
+        await session.execute(sql)
+        session.terminate()
+        return await asked(store)
+
+    usage = f"USAGE ON SCHEMA {place.schema} {{}} {runner}"
+    select = f"SELECT ON {place.schema}.rule_proposal {{}} {runner}"
+    for right, said in ((usage, "none that this role may see"), (select, "permission denied for table")):
+        with monkeypatch.context() as meanwhile:
+            revoke = f"REVOKE {right.format('FROM')}"
+            meanwhile.setattr(PostgresStore, "rule_proposals", partialmethod(after, sql=revoke))
+            capsys.readouterr()
+            assert main(verify) == 1
+            told = capsys.readouterr()
+        assert (told.out, len(told.err.splitlines())) == ("", 1)
+        assert said in told.err
+        place.ask(f"GRANT {right.format('TO')}")
+    place.ask(f"DROP TABLE {place.schema}.rule_withdrawal CASCADE")
+    capsys.readouterr()
+    assert main(verify) == 1
+    assert "something does not hold" in capsys.readouterr().out
