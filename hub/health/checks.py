@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
-from hub.health.facts import HubHealth, IntakeHealth, StoredHealth, StoreTrouble, is_street_silent
+from hub.health.facts import HubHealth, IntakeHealth, StoredHealth, StoreTrouble, disk_free_percent, is_street_silent
 from hub.health.sentences import Moment, Said, counted, said, translatable
 
 DISK_LOW_PERCENT: Final = 10
@@ -256,8 +256,8 @@ def _stored(stored: StoredHealth) -> list[HealthCheck]:
 
 
 def _disk(stored: StoredHealth) -> HealthCheck:
-    free = stored.disk_free_bytes * 100 // max(stored.disk_bytes, 1)
-    what = said("The disk has %(percent)s %% of its room left.", percent=str(free))
+    free = disk_free_percent(stored)
+    what = said("The disk of the hub's own computer has %(percent)s %% of its room left.", percent=str(free))
     do = said("Make room or move the hub to a larger disk: without room nothing is stored.")
     is_low, is_full = free < DISK_LOW_PERCENT, free < DISK_FULL_PERCENT
     level = Level.BAD if is_full else Level.WARNING if is_low else Level.GOOD

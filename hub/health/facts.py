@@ -132,7 +132,8 @@ class StoredHealth:
     `homes_at_least` of them, and what follows from that, may be published.
 
     `warnings` are whole sentences of the hub's rooms on these subjects: clock, board, backup, certificates,
-    verification, restore. `verified_at` is when all was last verified on the folder's machine (unix s).
+    verification, restore. The disk is the one with the hub's folder, also with `is_on_server`: of the server's own disk
+    nothing is known. `verified_at` is when all was last verified on the folder's machine (unix s).
     """
 
     messages: int
@@ -148,6 +149,7 @@ class StoredHealth:
     certificates_end_at: int | None
     warnings: Mapping[str, str] = field(default_factory=dict)
     verified_at: int | None = None
+    is_on_server: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +186,11 @@ class HubHealth:
 
 
 Facts = HubHealth | PartHealth | IntakeHealth | PagesHealth | StoredHealth | JobHealth | ProcessUse | StoreTrouble
+
+
+def disk_free_percent(stored: StoredHealth) -> int:
+    """How much of its room the hub's own disk has left, rounded down. Unit: %."""
+    return stored.disk_free_bytes * 100 // max(stored.disk_bytes, 1)
 
 
 def homes_at_least(count: int) -> int:

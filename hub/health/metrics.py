@@ -295,9 +295,23 @@ KINDS: Final[tuple[MetricKind, ...]] = (
         _of_jobs(lambda job, now_s: 0.0 if job.is_running else max(0.0, now_s - job.due_at)),
     ),
     MetricKind("store_messages", "gauge", "Messages stored.", (), _of_store(lambda s: s.messages)),
-    MetricKind("store_bytes", "gauge", "Size of the store's files.", (), _of_store(lambda s: s.store_bytes)),
-    MetricKind("disk_free_bytes", "gauge", "Room left on the hub's disk.", (), _of_store(lambda s: s.disk_free_bytes)),
-    MetricKind("disk_bytes", "gauge", "Size of the hub's disk.", (), _of_store(lambda s: s.disk_bytes)),
+    MetricKind(
+        "store_bytes",
+        "gauge",
+        "Size of the store: its files, or its tables and indexes on the server.",
+        (),
+        _of_store(lambda s: s.store_bytes),
+    ),
+    MetricKind(
+        "disk_free_bytes",
+        "gauge",
+        "Room left on the disk of the hub's own computer.",
+        (),
+        _of_store(lambda s: s.disk_free_bytes),
+    ),
+    MetricKind(
+        "disk_bytes", "gauge", "Size of the disk of the hub's own computer.", (), _of_store(lambda s: s.disk_bytes)
+    ),
     MetricKind("backup_age_seconds", "gauge", "Age of the newest backup.", (), _of_store(lambda s: s.backup_age_s)),
     MetricKind(
         "certificates_end_timestamp_seconds",

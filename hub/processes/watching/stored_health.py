@@ -12,7 +12,6 @@ from hub.books.after_restore import restore_words
 from hub.core.ledger.approvals import lone_board
 from hub.folder.clock import clock_warning
 from hub.folder.last_verification import read_last_verification, verification_warning
-from hub.folder.paths import STORE_NAME
 from hub.folder.settings import HubSettings
 from hub.health.checks import AWAY, FAILS, FULL, REFUSES
 from hub.health.facts import SILENT_AFTER_S, StoredHealth, StoreTrouble
@@ -56,7 +55,8 @@ async def stored_health(folder: Path, store: Store, *, settings: HubSettings, no
         newest_slot_end=None if newest is None else start_of(newest + 1),
         last_settled_day=await store.last_settled_day(),
         refused=refused,
-        store_bytes=sum(_size_bytes(path) for path in folder.glob(f"{STORE_NAME}*")),
+        store_bytes=await store.size_bytes(),
+        is_on_server=settings.store is not None,
         disk_free_bytes=disk.free,
         disk_bytes=disk.total,
         backup_age_s=backup_age_s(folder, now_s=now_s),
@@ -81,13 +81,6 @@ async def unless_in_trouble(asked: Awaitable[T], *, within_s: float) -> tuple[T 
         return None, StoreTrouble(AWAY, f"the store has not answered for {within_s:g} s")
     except StoreError as error:
         return None, trouble_of(error)
-
-
-def _size_bytes(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0  # a file beside the store that has just gone
 
 
 def _silent(agents: tuple[Agent, ...], through: dict[str, Slot], *, now_s: float) -> tuple[int, int]:

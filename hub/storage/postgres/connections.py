@@ -41,6 +41,8 @@ IDLE_MS: Final = 60_000
 # disk would be receipted, and a snapshot from before the lock would number rows twice.
 _ON_DISK_SQL: Final = """SELECT set_config('synchronous_commit', 'on', true)
 WHERE current_setting('synchronous_commit') IN ('off', 'local')"""
+_SIZE_SQL: Final = """SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
+WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"""
 _BEGIN_WRITING: Final = f"BEGIN ISOLATION LEVEL READ COMMITTED; {_ON_DISK_SQL}"
 _BEGIN_READING: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 
@@ -90,6 +92,12 @@ class PostgresConnections(Transactions):
         await self._queue.close()
         await self._give_up_writer()
         self._readers.terminate()
+
+    async def size_bytes(self) -> int:
+        """All tables and indexes of the schema, as the server says. Raises: StoreError."""
+        async with self.reading() as db:
+            rows = await db.execute_fetchall(_SIZE_SQL)
+        return int(rows[0][0])
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` inside the next commit; returns only when that commit is on disk.

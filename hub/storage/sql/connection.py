@@ -122,6 +122,12 @@ class Transactions(ABC):
         return None
 
     @abstractmethod
+    async def size_bytes(self) -> int:
+        """How much room the store takes where it is: the file and what belongs to it, or all its tables and indexes on
+        the server. Raises: StoreError.
+        """
+
+    @abstractmethod
     async def write(self, work: Work[T]) -> T:
         """Run `work` inside the next commit; returns only when that commit is on disk.
 

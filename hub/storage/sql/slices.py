@@ -95,6 +95,10 @@ class FencedSlices(SqlSlices):
         """What keeps the store's server from its work."""
         return self._unfenced.trouble
 
+    async def size_bytes(self) -> int:
+        """How much room the store takes. Raises: StoreError."""
+        return await self._unfenced.size_bytes()
+
     async def write(self, work: Work[T]) -> T:
         """Run `work` inside the next commit, if all leases are still held then. Raises: LeaseLostError as well."""
         held = dict(self._leases())

@@ -103,6 +103,10 @@ class SqliteConnections(Transactions):
         # The last to be closed empties the write-ahead log, which takes one that may write.
         await _close_all([*self._all_readers, self._writer])
 
+    async def size_bytes(self) -> int:
+        """The file and its write-ahead log, as they lie in the folder."""
+        return sum(_size_bytes(Path(f"{self.place}{end}")) for end in ("", "-wal", "-shm"))
+
     async def write(self, work: Work[T] | FileWork[T]) -> T:
         """Run `work` inside the next commit; returns only when that commit is on disk.
 
@@ -197,6 +201,13 @@ def _begin_writing(plain: sqlite3.Connection) -> None:
 
 def _end_snapshot(plain: sqlite3.Connection) -> None:
     plain.rollback()
+
+
+def _size_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0  # a file beside the store that has just gone
 
 
 def _is_trouble_of_the_file(error: Exception) -> bool:

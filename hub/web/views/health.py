@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any, Final
 
 from hub.health.checks import HealthCheck, Level, health_checks, unready
-from hub.health.facts import HubHealth, IntakeHealth, JobHealth, PartHealth, StoredHealth, as_facts
+from hub.health.facts import HubHealth, IntakeHealth, JobHealth, PartHealth, StoredHealth, as_facts, disk_free_percent
 from hub.health.sentences import in_english
 from hub.web.frame.charts import ChartTable
 from hub.web.frame.translation import Localizer
@@ -158,11 +158,13 @@ def _jobs(jobs: Sequence[JobHealth], words: Localizer) -> ChartTable:
 
 
 def _store(stored: StoredHealth, words: Localizer) -> tuple[str, ...]:
-    free = stored.disk_free_bytes / max(stored.disk_bytes, 1)
+    share = words.percent(disk_free_percent(stored) / 100)
+    elsewhere = words.text("The store is on a database server. How full its disk is, only the server's own tools say.")
     return (
         words.plural("%(n)s message is stored.", "%(n)s messages are stored.", stored.messages),
         words.text("The store takes %(size)s MiB.", size=words.number(stored.store_bytes / MIB)),
-        words.text("The disk has %(share)s of its room left.", share=words.percent(free)),
+        words.text("The disk of the hub's own computer has %(share)s of its room left.", share=share),
+        *([elsewhere] if stored.is_on_server else ()),
         words.text("Nothing is settled yet.")
         if stored.last_settled_day is None
         else words.text("Settled until: %(day)s.", day=words.long_day(date.fromisoformat(stored.last_settled_day))),

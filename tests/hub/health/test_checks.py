@@ -8,9 +8,13 @@ import pytest
 from hub.health.checks import HealthCheck, Level, health_checks, unready
 from hub.health.facts import HubHealth, JobHealth, PartHealth, ProcessUse, StoreTrouble
 from hub.health.sentences import in_english
+from hub.web.frame.translation import Localizer
+from hub.web.views.health import health_page
 from tests.hub.health.whole_hub import NOW_S, PARTS, whole_hub
 
 NOW = int(NOW_S)
+
+WORDS = Localizer("en", "Europe/Madrid", "EUR")
 
 
 def check_of(health: HubHealth, name: str) -> HealthCheck:
@@ -141,3 +145,14 @@ def test_a_hub_that_does_not_run_says_so_first_and_its_jobs_are_not_late() -> No
 def test_the_worst_comes_first() -> None:
     levels = [check.level for check in health_checks(whole_hub(disk_free_bytes=2, has_cut_off=True))]
     assert levels == sorted(levels, reverse=True)
+
+
+def test_the_disk_is_named_as_the_hubs_own_and_has_one_figure_on_the_whole_page() -> None:
+    health = whole_hub(disk_free_bytes=2899, disk_bytes=10_000, is_on_server=True)
+    page = health_page(health, WORDS)
+    told = [line for line in (*page.good, *page.store) if "disk of the hub's own computer" in line]
+    assert len(told) == 2
+    assert all("28" in line and "29" not in line for line in told)
+    assert any("on a database server" in line for line in page.store)
+    alone = health_page(whole_hub(), WORDS)
+    assert not any("server" in line for line in alone.store)

@@ -216,6 +216,13 @@ async def test_stored_messages_survive_and_give_the_chains_head(store: Store, op
         await again.close()
 
 
+async def test_the_store_tells_the_room_it_takes_where_it_is(store: Store) -> None:
+    before = await store.size_bytes()
+    assert before > 64 * 1024, "its tables and indexes are there from the start"
+    await store.store_messages([message(number, reading(10, at=number)) for number in range(1, 200)])
+    assert await store.size_bytes() > before
+
+
 async def test_a_message_stored_twice_counts_once(store: Store) -> None:
     await store.store_messages([message(1, reading(10)), message(1, reading(10))])
     await store.store_messages([message(1, reading(99)), message(2)])

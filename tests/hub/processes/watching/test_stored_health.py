@@ -38,6 +38,7 @@ async def test_it_counts_homes_messages_and_refusals(tmp_path: Path) -> None:
     assert (found.homes, found.silent) == (1, 0)
     assert found.newest_slot_end == start_of(FIRST_SLOT + 2)
     assert 0 < found.disk_free_bytes <= found.disk_bytes
+    assert not found.is_on_server
     assert found.store_bytes >= (tmp_path / "hub.sqlite").stat().st_size > 0
 
 

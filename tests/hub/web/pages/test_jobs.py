@@ -19,6 +19,7 @@ async def test_the_board_sees_which_jobs_failed_wait_and_run_and_where(sign_in: 
     page = (await browser.get("/board/jobs")).text
     assert "<h1>1 job has failed</h1>" in page
     assert "the disk is &lt;full&gt;" in page
+    assert re.search(r'href="/board/health">[^<]+</a> · <a href="/board/jobs.json"', page), "two links, not one"
     sections = dict(re.findall(r'aria-labelledby="(\w+)">(.*?)</section>', page, re.DOTALL))
     assert "settlement" in sections["failed"]
     assert "worker on here, a1b2" in sections["failed"]
