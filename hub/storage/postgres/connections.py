@@ -272,6 +272,8 @@ def told(error: BaseException) -> str:
         return f"no answer in time ({CONNECT_S:.0f} s for a session, {STATEMENT_S:.0f} s for a statement)"
     if isinstance(error, asyncpg.InterfaceError) and first.startswith("cannot call "):
         return "the server has ended the session"  # the driver names its own function that noticed it
+    if isinstance(error, asyncpg.UndefinedTableError):
+        return f"{first[:300]}, or this role may not see it"  # the server says no more of a schema without the right
     return first[:300]
 
 

@@ -95,7 +95,7 @@ async def test_rights_that_were_taken_away_are_one_trouble_for_readers_and_write
     admin = await server.ask(name)
     await admin.execute(f"REVOKE USAGE ON SCHEMA {SCHEMA} FROM {SCHEMA}_hub")
     for _ in range(3):
-        with pytest.raises(StoreRefusedError):
+        with pytest.raises(StoreRefusedError, match="does not exist, or this role may not see it"):
             await store.put_job(Job("a", 1, None, ""))
         with pytest.raises(StoreRefusedError):
             await store.jobs()
