@@ -8,7 +8,15 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Final
 
-from hub.health.facts import HubHealth, IntakeHealth, StoredHealth, StoreTrouble, disk_free_percent, is_street_silent
+from hub.health.facts import (
+    HubHealth,
+    IntakeHealth,
+    PartHealth,
+    StoredHealth,
+    StoreTrouble,
+    disk_free_percent,
+    is_street_silent,
+)
 from hub.health.sentences import Moment, Said, counted, said, translatable
 
 DISK_LOW_PERCENT: Final = 10
@@ -122,6 +130,15 @@ def _not_running() -> HealthCheck:
     )
 
 
+def _start_again(part: PartHealth) -> Said:
+    if part.role:
+        return said(
+            "Start it on its machine: commonwatt-hub run --role %(role)s. If it ended on purpose, leave it.",
+            role=part.role,
+        )
+    return said("It is started again by itself. If that does not help, read the hub's log.")
+
+
 def _parts(health: HubHealth) -> list[HealthCheck]:
     found = []
     for part in health.parts:
@@ -135,7 +152,7 @@ def _parts(health: HubHealth) -> list[HealthCheck]:
         }
         if not part.is_serving and ended:
             what = said("The process %(part)s is not running: it ended at %(moment)s (%(why)s).", **why)
-            do = said("It is started again by itself. If that does not help, read the hub's log.")
+            do = _start_again(part)
             found.append(HealthCheck(name, Level.BAD if stops else Level.WARNING, what, do, stops))
         elif not part.is_serving:
             what = said("The process %(part)s does not answer.", part=part.name)

@@ -35,8 +35,9 @@ class PartHealth:
     """One process that the hub starts. `problem` says why it last ended and `ended_at` when, if it ever did (unix s).
 
     `is_serving` turns False as soon as it ends, and also if it has not answered for a while. `is_spare`: others do what
-    it did. Where a hub has several processes, `part` is which part of a hub it is and `process` the start it belongs
-    to; `name` then has both for people.
+    it did. `role`: the role by which it is started again by hand, or by who supervises it; empty if the hub does that.
+    Where a hub has several processes, `part` is which part of a hub it is and `process` the start it belongs to; `name`
+    then has both for people.
     """
 
     name: str
@@ -48,6 +49,7 @@ class PartHealth:
     is_spare: bool = False
     part: str = ""
     process: str = ""
+    role: str = ""
 
     @property
     def of_hub(self) -> str:

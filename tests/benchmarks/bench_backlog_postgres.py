@@ -6,6 +6,7 @@
 import argparse
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import time
@@ -20,7 +21,7 @@ from hub.storage.sql.connection import Connection
 from protocols.wire.topics import shard_of
 from tests.benchmarks.postgres_backlog.bare import TABLES
 from tests.benchmarks.postgres_backlog.server_cpu import server_cpu_s
-from tests.benchmarks.postgres_backlog.signed import METERS, Backlog, consent_of, sign_all, street_home
+from tests.benchmarks.postgres_backlog.signed import DSN, METERS, Backlog, consent_of, sign_all, street_home
 from tests.benchmarks.postgres_backlog.worker import KEY
 from tests.hub.postgres_server import SCHEMA, Server, start_server, stop_server
 from tests.hub.sending_home import COOP
@@ -53,7 +54,7 @@ async def taken(backlog: Backlog) -> dict[str, object]:
             bare, bare_server_s = await _bare(server, backlog, files)
             address = await _prepared(server, backlog)
             before_bytes = await _stored_bytes(server)
-            intake, server_s = await _share(server, backlog, files, module="worker", words=(address.dsn, SCHEMA))
+            intake, server_s = await _share(server, backlog, files, module="worker", dsn=address.dsn, words=(SCHEMA,))
             stored_bytes = await _stored_bytes(server) - before_bytes
             store = await PostgresStore.open(address, now=lambda: 0.0)
             stored = await store.message_count()
@@ -88,7 +89,7 @@ async def _bare(server: Server, backlog: Backlog, files: Sequence[Path]) -> tupl
     admin = await server.ask("bare")
     await admin.execute(TABLES)
     admin.terminate()
-    return await _share(server, backlog, files, module="bare", words=(server.admin("bare").dsn,))
+    return await _share(server, backlog, files, module="bare", dsn=server.admin("bare").dsn)
 
 
 async def _prepared(server: Server, backlog: Backlog) -> StoreAddress:
@@ -132,7 +133,7 @@ async def _stored_bytes(server: Server) -> int:
 
 
 async def _share(
-    server: Server, backlog: Backlog, files: Sequence[Path], *, module: str, words: Sequence[str]
+    server: Server, backlog: Backlog, files: Sequence[Path], *, module: str, dsn: str, words: Sequence[str] = ()
 ) -> tuple[list[dict[str, float]], float]:
     """What each worker says when all have done their shares, and the CPU seconds that the server spent meanwhile."""
     counts = [str(each) for each in (backlog.homes, backlog.each, backlog.workers)]
@@ -141,6 +142,7 @@ async def _share(
             *(sys.executable, "-m", f"tests.benchmarks.postgres_backlog.{module}", str(file), *words, *counts),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            env=dict(os.environ, **{DSN: dsn}),
         )
         for file in files
     ]

@@ -127,7 +127,7 @@ def _parts(other: OtherProcess, *, is_spare: bool) -> list[PartHealth]:
         ended_at = other.report.process.heard_ms // 1000
         words = f"it was last heard {other.silent_s:.0f} s ago"
         gone = PartHealth(other.name, is_serving=False, problem=words, ended_at=ended_at, is_spare=is_spare)
-        return [replace(gone, part=_part_of(other), process=other.process)]
+        return [replace(gone, part=_part_of(other), process=other.process, role=other.report.process.role)]
     if other.health is None:
         return [PartHealth(other.name, is_serving=True, part=_part_of(other), process=other.process)]
     return [

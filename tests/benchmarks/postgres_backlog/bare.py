@@ -4,6 +4,7 @@ reading rows copied, committed in groups. Nothing is decoded, judged, chained or
 
 import asyncio
 import json
+import os
 import sys
 import time
 from itertools import islice
@@ -15,7 +16,7 @@ import asyncpg
 from hub.intake.fair_queues import MAX_GROUP
 from protocols.wire.envelope import external_aad, payload_of, sig_structure
 from protocols.wire.topics import uplink_topic
-from tests.benchmarks.postgres_backlog.signed import MEASURES, Backlog, signed, street_home
+from tests.benchmarks.postgres_backlog.signed import DSN, MEASURES, Backlog, signed, street_home
 from tests.hub.sending_home import COOP, FIRST_SLOT
 
 TABLES: Final = """CREATE TABLE message (agent text COLLATE "C", seq bigint, sealed bytea);
@@ -52,5 +53,5 @@ async def _take(file: Path, backlog: Backlog, dsn: str) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    _file, _dsn, *_counts = sys.argv[1:]
-    print(json.dumps(asyncio.run(_take(Path(_file), Backlog(*(int(each) for each in _counts)), _dsn))))
+    _file, *_counts = sys.argv[1:]
+    print(json.dumps(asyncio.run(_take(Path(_file), Backlog(*(int(each) for each in _counts)), os.environ[DSN]))))

@@ -32,6 +32,9 @@ METERS: Final = tuple(sorted({meter_of(measure) for measure in MEASURES}))
 _HEAD: Final = Struct(">IIH")
 """The home's number, the batch's number and the length of the sealed batch that follows."""
 
+DSN: Final = "BACKLOG_DSN"
+"""Where workers are told the server's address with its password: no other user can read a process's environment."""
+
 
 @dataclass(frozen=True, slots=True)
 class Backlog:

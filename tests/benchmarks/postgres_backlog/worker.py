@@ -7,6 +7,7 @@ as the link's window lets them, and receipts are sealed and counted.
 import asyncio
 import gc
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -25,7 +26,7 @@ from protocols.slots import start_of
 from protocols.timeline import Clock
 from protocols.wire.topics import uplink_topic
 from tests.benchmarks.growth.stopped_loop import LongestStep, most_rss_mb
-from tests.benchmarks.postgres_backlog.signed import Backlog, signed, street_home
+from tests.benchmarks.postgres_backlog.signed import DSN, Backlog, signed, street_home
 from tests.hub.sending_home import COOP, FIRST_SLOT
 
 KEY: Final = Ed25519PrivateKey.from_private_bytes(bytes([9]) * 32)
@@ -95,6 +96,7 @@ async def _take(file: Path, backlog: Backlog, address: StoreAddress) -> dict[str
 
 
 if __name__ == "__main__":
-    _file, _dsn, _schema, *_counts = sys.argv[1:]
-    _found = asyncio.run(_take(Path(_file), Backlog(*(int(each) for each in _counts)), StoreAddress(_dsn, _schema)))
+    _file, _schema, *_counts = sys.argv[1:]
+    _address = StoreAddress(os.environ[DSN], _schema)
+    _found = asyncio.run(_take(Path(_file), Backlog(*(int(each) for each in _counts)), _address))
     print(json.dumps(_found))

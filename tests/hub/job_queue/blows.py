@@ -19,9 +19,9 @@ async def struck(
     where = {"dsn": workshop.address.dsn, "schema": workshop.address.schema, "now_s": workshop.time.now_s}
     what = {"job": job, "lost_after_s": LOST_AFTER_S, "how": how, "at": at, "before": before, **told}
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.hub.job_queue.struck_worker", json.dumps(where | what)),
+        *(sys.executable, "-m", "tests.hub.job_queue.struck_worker"),
         stderr=asyncio.subprocess.PIPE,
-        env=dict(os.environ, PYTHONPATH="."),
+        env=dict(os.environ, PYTHONPATH=".", STRUCK_WORKER=json.dumps(where | what)),
     )
 
 

@@ -1,14 +1,13 @@
 """A worker process for tests that is struck at a given write: `python -m tests.hub.job_queue.struck_worker`.
 
-Its one argument is JSON: where the store is, what the clock says, which job it does, and before or after which write
-it kills itself or stands still. `at` 0 strikes never.
+STRUCK_WORKER in its environment, which no other user can read, is JSON: where the store is, what the clock says, which
+job it does, and before or after which write it kills itself or stands still. `at` 0 strikes never.
 """
 
 import asyncio
 import json
 import os
 import signal
-import sys
 from typing import Any
 
 from hub.job_queue.worker import JobWorker
@@ -88,4 +87,4 @@ async def main(told: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(json.loads(sys.argv[1])))
+    asyncio.run(main(json.loads(os.environ["STRUCK_WORKER"])))

@@ -290,6 +290,7 @@ def test_a_process_that_was_not_heard_is_gone_and_spare_while_others_do_its_work
     gone = report("w0.intake", "intake", heard_ms=NOW_MS - 61_000, health=as_facts(HubHealth(1.0, intake=intake(7))))
     (alone,) = with_others(HubHealth(1.0), other_processes(NOW_MS, [gone], own="web.pages")).parts
     assert (alone.is_serving, alone.is_spare, alone.problem) == (False, False, "it was last heard 61 s ago")
+    assert alone.role == "intake", "nobody starts it again but who started it"
     living = report("w1.intake", "intake", heard_ms=NOW_MS, health=as_facts(HubHealth(1.0, intake=intake(1))))
     both = with_others(HubHealth(1.0), other_processes(NOW_MS, [gone, living], own="web.pages"))
     assert [part.is_spare for part in both.parts if not part.is_serving] == [True]
