@@ -42,7 +42,7 @@ def running_alone(folder: Path) -> Iterator[int]:
             if not _was_killed(folder) or time.monotonic() > until_s:
                 raise RequestError(f"{folder}: a hub is already running on this folder")
             time.sleep(0.1)
-        if _has_roles(folder):
+        if has_roles(folder):
             raise RequestError(f"{folder}: processes of this hub run on this folder with --role: stop them first")
         try:
             yield file.fileno()
@@ -84,7 +84,8 @@ def _is_locked(descriptor: int, kind: int = fcntl.LOCK_EX) -> bool:
     return True
 
 
-def _has_roles(folder: Path) -> bool:
+def has_roles(folder: Path) -> bool:
+    """Whether processes with roles run on this folder."""
     try:
         with (folder / ROLES_LOCK_NAME).open("r", encoding="ascii") as file:
             return not _is_locked(file.fileno())
@@ -105,7 +106,7 @@ def _was_killed(folder: Path) -> bool:
 
 def is_running(folder: Path) -> bool:
     """Whether a hub, or a process of it with a role, is running on this folder now."""
-    return _is_whole_running(folder) or _has_roles(folder)
+    return _is_whole_running(folder) or has_roles(folder)
 
 
 def _is_whole_running(folder: Path) -> bool:

@@ -46,6 +46,11 @@ FILES: Final = "files"
 FIREWALL: Final = "firewall"
 HUB_PORT: Final = 8884
 SSH_PORT: Final = 22
+NOT_CHECKED: Final = 3
+
+
+class NotCheckedError(RequestError):
+    """This broker is not one that the check can try: that is no leak, and no all-clear."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,7 +94,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Check, or write files. Returns 1 if there is a leak. Raises: RequestError, BrokerError, AuthorityError."""
+    """Check, or write files. Returns 1 if there is a leak, 3 if this broker cannot be checked.
+
+    Raises: RequestError, BrokerError, AuthorityError.
+    """
     if args.what == FILES:
         return _write_files(args)
     if args.what == FIREWALL:
@@ -97,7 +105,11 @@ def run(args: argparse.Namespace) -> int:
         people = with_people(opened, ssh=args.ssh_port, ssh_from=args.ssh_from or (), relays=args.relay or ())
         sys.stdout.write(ruleset_text(people))
         return 0
-    results = check(args.data, clock=open_clock(args.clock))
+    try:
+        results = check(args.data, clock=open_clock(args.clock))
+    except NotCheckedError as error:
+        sys.stderr.write(f"commonwatt-hub: {error}\n")
+        return NOT_CHECKED
     is_sound = not any(each.leaks for each in results)
     found = {"is_sound": is_sound, "roles": [asdict(each) for each in results]}
     sys.stdout.write(json.dumps(found) + "\n" if args.json else report(results))
@@ -126,7 +138,10 @@ def check(folder: Path, *, clock: Clock) -> tuple[RoleResult, ...]:
         return _check_sites(folder, settings, settings.public, ports=[port for _, port in running], clock=clock)
     name, port = running[0]
     if name == RABBITMQ:
-        raise RequestError("broker check: it speaks to Mosquitto; docs/broker.md says how RabbitMQ was tried")
+        raise NotCheckedError(
+            "broker check: nothing was checked: it tries a Mosquitto, and this hub's broker is RabbitMQ; how that was"
+            " tried is in docs/broker.md"
+        )
     if name == IOTCORE:
         raise RequestError(
             "broker check: the built-in broker has no access rules: every program on this computer can read every home;"

@@ -13,6 +13,7 @@ from hub.health.log_lines import use_log
 from hub.processes.roles.names import ROLES, refuse_alone
 from hub.processes.roles.waiting import opened_when_there
 from hub.processes.running import Hub, log
+from protocols.errors import RequestError
 
 
 async def run_role(
@@ -23,6 +24,11 @@ async def run_role(
     refuse_alone(settings)
     clock = open_clock(clock_file)
     with running_with_others(folder) as lock, numbered(folder, role) as number:
+        if role == "web" and number > 1:
+            raise RequestError(
+                f"{folder}: a process with --role web runs on this folder and has its ports: stop it first, or run a"
+                " second one from a copy of it with other ports in hub.toml (commonwatt-hub roles files)"
+            )
         # Opened here first: what is wrong with it is said once, and a server that is away is waited for.
         opening = partial(open_hub, folder, clock=clock, takes_rule=False)
         _, _, store = await opened_when_there(opening, say=announce)

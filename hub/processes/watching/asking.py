@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from hub.folder.paths import is_running, running_health
+from hub.folder.paths import has_roles, is_running, running_health
 from hub.folder.settings import HubSettings
 from hub.health.facts import HubHealth, JobHealth, PartHealth, with_newest_verification
 from hub.health.reported import HealthReportError, read_health
@@ -42,7 +42,9 @@ def health_without_store(folder: Path, error: StoreError, *, now_s: float) -> Hu
 
 def _ask(folder: Path, *, now_s: float) -> HubHealth:
     """What the running hub says; one that does not answer is a process that does not."""
-    unknown = HubHealth(now_s, parts=(PartHealth("hub", is_serving=False),))
+    # Of several processes it is `web` that would answer: the others may be well.
+    silent = "web" if has_roles(folder) else "hub"
+    unknown = HubHealth(now_s, parts=(PartHealth(silent, is_serving=False),))
     place = running_health(folder)
     if place is None:
         return unknown
@@ -54,4 +56,4 @@ def _ask(folder: Path, *, now_s: float) -> HubHealth:
         with urllib.request.urlopen(request, timeout=WITHIN_S) as answer:  # noqa: S310
             return read_health(json.loads(answer.read(MAX_BYTES)), HubHealth)
     except (OSError, ValueError, urllib.error.URLError, HealthReportError):
-        return unknown  # the check of the process `hub` says it, and what to do
+        return unknown  # the check of the process says it, and what to do

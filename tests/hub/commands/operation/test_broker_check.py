@@ -9,6 +9,7 @@ import pytest
 from hub.__main__ import main
 from hub.broker.mosquitto_files import find_mosquitto
 from hub.broker.plans import free_port
+from hub.folder.paths import running_alone, write_running
 from protocols.timeline import Timeline
 from tests.hub.intake.test_hub_killed import running_hub
 
@@ -57,6 +58,20 @@ async def test_a_sound_broker(tmp_path: Path, capsys: pytest.CaptureFixture[str]
         found = json.loads(capsys.readouterr().out)
         assert found["is_sound"] is True
         assert found["roles"][0]["filters"] >= 20
+
+
+def test_rabbitmq_is_neither_sound_nor_leaking_but_not_checked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub = new_hub(tmp_path, kind="iotcore")
+    capsys.readouterr()
+    with running_alone(hub):
+        write_running(hub, {"broker": "rabbitmq", "broker_port": 1})
+        assert main(["broker", "check", "--data", str(hub)]) == 3
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "nothing was checked" in told.err
+    assert "RabbitMQ" in told.err
 
 
 async def test_the_built_in_broker_is_named_for_what_it_is(

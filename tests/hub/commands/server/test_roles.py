@@ -11,6 +11,8 @@ import pytest
 from hub.__main__ import main
 from hub.folder.keys.signer import load_signer
 from hub.folder.paths import LOCK_NAME, is_running, numbered, running_alone, running_with_others
+from hub.processes.watching.asking import health_without_store
+from hub.storage.errors import StoreAwayError
 from protocols.errors import RequestError
 
 PUBLIC = '\n[public]\nhost = "hub.example.org"\nenrol_port = 8443\n'
@@ -100,6 +102,25 @@ def test_a_whole_hub_and_processes_with_roles_keep_out_of_each_others_folder(hub
         fcntl.flock(file, fcntl.LOCK_EX)
         with pytest.raises(RequestError, match="already running"), running_alone(hub):
             pass
+
+
+def test_a_second_web_on_one_folder_is_refused_before_it_fights_for_ports(
+    hub: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with running_with_others(hub), numbered(hub, "web"):
+        said = refused(capsys, "run", "--data", str(hub), "--role", "web")
+    assert "a process with --role web runs on this folder" in said
+    assert "roles files" in said
+
+
+def test_where_web_is_gone_and_others_run_the_status_names_web(hub: Path) -> None:
+    gone = StoreAwayError("the server is away")
+    with running_with_others(hub):
+        (part,) = health_without_store(hub, gone, now_s=1.0).parts
+    assert (part.name, part.is_serving) == ("web", False)
+    with running_alone(hub):
+        (part,) = health_without_store(hub, gone, now_s=1.0).parts
+    assert part.name == "hub"
 
 
 def test_processes_of_one_role_have_the_smallest_free_numbers_and_no_copy_carries_them(
