@@ -9,8 +9,10 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from hub.__main__ import main
+from hub.processes.roles.life import process_label
 from protocols.enrolment.handshake import build_request
 from protocols.enrolment.token import parse_token
 from tests.hub.intake.test_hub_killed import post
@@ -44,6 +46,15 @@ def status_at(hub: ManyHub) -> dict[str, object]:
     return found
 
 
+def label_values(hub: ManyHub, metric: str, label: str) -> set[str]:
+    """All values that this label of a metric has at the health port of the process that serves the pages."""
+    address = json.loads((hub.folder / "running.json").read_text())["health"]
+    with urllib.request.urlopen(f"{address}/metrics", timeout=30) as answer:
+        families = list(text_string_to_metric_families(answer.read().decode()))
+    samples = (sample for each in families for sample in each.samples if sample.name == f"commonwatt_{metric}")
+    return {sample.labels[label] for sample in samples}
+
+
 async def test_every_batch_is_stored_once_and_in_order_while_workers_come_and_go(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -70,3 +81,8 @@ async def test_every_batch_is_stored_once_and_in_order_while_workers_come_and_go
         assert set(said["received_through"]) == {home.agent for home in homes}  # type: ignore[call-overload]
         # By what the workers write down of themselves; the one that was paused may have to connect again.
         await asyncio.to_thread(wait_for, lambda: status_at(hub)["broker_connected"])
+        machine = process_label("", number=1)
+        wanted = {f"{machine}-intake-1", f"{machine}-intake-2"}
+        await asyncio.to_thread(wait_for, lambda: label_values(hub, "intake_received_total", "process") == wanted)
+        parts = await asyncio.to_thread(label_values, hub, "part_up", "part")
+        assert parts == {"hub", "intake", "pages", "broker"}, "fixed names, whichever life the process is of"
