@@ -15,16 +15,8 @@ LATER_PORTS = range(20_000, 32_000)
 
 
 def free_port(wanted: int) -> int:
-    """`wanted` if nothing listens there, else any free port of 127.0.0.1."""
-    for port in (wanted, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return int(probe.getsockname()[1])
-    raise DemoError("no port of 127.0.0.1 is free")
+    """`wanted` if it is not 0 and nothing listens there, else a free port of 127.0.0.1 as `free_ports` finds it."""
+    return wanted if wanted and _is_free("127.0.0.1", wanted) else free_ports(1)[0]
 
 
 def free_ports(count: int, *, hosts: Sequence[str] = ("127.0.0.1",)) -> list[int]:

@@ -12,6 +12,7 @@ from hub.broker import connection
 from hub.broker.connection import BrokerLink, Delivery
 from hub.broker.plans import plan_broker
 from tests.hub.broker.test_supervisor import KINDS, linked, running, settings_of, until
+from tests.hub.processes.waiting import state_of
 
 
 def message(payload: bytes) -> mqtt.MQTTMessage:
@@ -51,6 +52,7 @@ async def test_a_message_is_taken_when_the_broker_has_acknowledged_it_and_not_be
         tree = [broker.pid, *children_of(broker.pid)]
         for pid in tree:
             os.kill(pid, signal.SIGSTOP)
+        await until(lambda: all(state_of(pid) == "T" for pid in tree))  # until then it may acknowledge still
         hub.publish_latest("cw1/c/1/a-x/down/prompt", lambda: b"two", of=2, taken=lambda: taken.append(2))
         await until(lambda: hub.counts.sent == 2)
         assert taken == [1], "it is on its way, and nobody has it"

@@ -196,13 +196,14 @@ async def test_health_says_that_a_child_was_ended_while_it_started(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "python"
-    program.write_text("#!/bin/sh\nexec cat > /dev/null\n")  # reads until the pipe closes and says nothing
+    program.write_text("#!/bin/sh\nexec cat\n")  # says nothing while it is told nothing, until the pipe closes
     program.chmod(0o700)
     monkeypatch.setattr(sys, "executable", str(program))
     silent = ForecastWorker()
     starting = asyncio.create_task(silent.start())
     async with asyncio.timeout(60):
         while silent.usage.pid is None:
+            assert not starting.done(), starting
             await asyncio.sleep(0)
     starting.cancel()
     await asyncio.wait({starting})

@@ -4,10 +4,10 @@ import asyncio
 import json
 import os
 import sys
-from pathlib import Path
 from typing import Final
 
 from tests.hub.job_queue.workshop import Workshop
+from tests.hub.processes.waiting import state_of
 
 LOST_AFTER_S: Final = 1.0
 
@@ -37,11 +37,3 @@ async def end(child: asyncio.subprocess.Process) -> bool:
         child.kill()
     await child.wait()
     return was_killed
-
-
-def state_of(pid: int) -> str:
-    """The letter under which the kernel lists this process."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return "Z"

@@ -17,6 +17,7 @@ from hub.commands.members.named_look import OWN_BY_COMMAND
 from hub.commands.operation.init import init_hub
 from hub.commands.trials import fairness as fairness_command
 from hub.commands.trials import what_if as what_if_command
+from hub.folder.keys.signer import load_signer
 from hub.storage.access_records import (
     FAIRNESS_ALL_FIELDS,
     FAIRNESS_FIELDS,
@@ -28,7 +29,7 @@ from hub.storage.access_records import (
 from hub.storage.sqlite.store import SqliteStore
 from protocols.errors import RequestError
 from protocols.timeline import Clock
-from tests.hub.settled_street import COOP, KEY, arrivals_of, fill_street
+from tests.hub.settled_street import COOP, arrivals_of, fill_street
 
 DAYS = (date(2026, 5, 30), date(2026, 5, 31))
 RANGE = ("--from", "2026-05-30", "--to", "2026-05-31")
@@ -41,11 +42,12 @@ ASKED = ("--by", "m01", "--reason", "asked for by the member")
 
 async def build(folder: Path, *, homes: int) -> None:
     await init_hub(folder, coop=COOP, clock=NOW)
-    store = await SqliteStore.open(folder / "hub.sqlite", now=NOW.now)
+    key = load_signer(folder)
+    store = await SqliteStore.open(folder / "hub.sqlite", now=NOW.now, signer=key)
     street = await fill_street(store, homes=homes)
     await street.arrive_days(DAYS, without=SILENT)
     for day in DAYS:
-        await settle_day(store, day=day, made_at=1, key=KEY)
+        await settle_day(store, day=day, made_at=1, key=key)
     await store.close()
 
 
