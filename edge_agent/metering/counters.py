@@ -151,7 +151,7 @@ class CounterMeter:
         if at_s > self._paced_at_s:
             self._known.pace_s = min(self._known.pace_s, at_s - self._paced_at_s)
         self._paced_at_s = at_s
-        was_unknown, before = self._known.reference is None, self._known.excursion
+        was_unknown, before = self._known.reference is None, (self._known.excursion, self._known.rival)
         self._verdict = self._known.judge(at_s + late_s, counter_wh, excess_wh=excess_wh)
         if was_unknown:
             self._wake(at_s + late_s, counter_wh)
@@ -162,8 +162,10 @@ class CounterMeter:
             first = self._boundary
             if first is None or slot_of(first.at_s) != slot_of(at_s):
                 self._boundary = self._found_boundary()
-        elif (away := self._known.excursion) is not None:
-            self._note_away(self._without_waking(before, away), slot_of(at_s))
+        else:
+            self._known.excursion = self._without_waking(before, self._known.excursion)
+            self._known.rival = self._without_waking(before, self._known.rival)
+            self._note_away(self._known.excursion, slot_of(at_s))
             self._note_away(self._known.rival, slot_of(at_s))
         return self._verdict
 
@@ -192,22 +194,23 @@ class CounterMeter:
     def _noted_of(self, away: Excursion) -> SlotBase | None:
         return next((base for first, base in self._noted if first is away.first), None)
 
-    def _without_waking(self, before: Excursion | None, away: Excursion) -> Excursion:
+    def _without_waking(self, earlier: tuple[Excursion | None, ...], away: Excursion | None) -> Excursion | None:
         """The excursion without a base at which the device only showed 0, as it does while it starts.
 
-        The number after it is more than can have flowed since that boundary: the counter had begun before.
+        The number after it is more than can have flowed since that boundary: the counter had begun before. `earlier`:
+        what there was before this answer.
         """
-        base = away.base or self._noted_of(away)
-        if before is None or before.first is not away.first or base is None or not self._known.is_zero(before.last):
+        before = next((each for each in earlier if each and away and each.first is away.first), None)
+        base = None if away is None else away.base or self._noted_of(away)
+        if before is None or away is None or base is None or not self._known.is_zero(before.last):
             return away
         has_started = self.limits.sleeps or self.witness.started_at_s >= base.at_s - STARTS_S
         most_wh = self.power_w * (away.last.at_s - base.at_s) / 3600 + self.limits.wobble_wh
         is_possible = away.last.counter_wh - before.last.counter_wh <= most_wh
         if not has_started or self.witness.power_w is None or is_possible:
             return away
-        self._noted.clear()
-        self._known.excursion = replace(away, base=None)
-        return self._known.excursion
+        self._noted = [each for each in self._noted if each[0] is not away.first]
+        return replace(away, base=None)
 
     def _move_base(self, new_base: NewBase, excursion_base: SlotBase | None) -> None:
         base, earlier = self.base, self._known.returned_to

@@ -43,13 +43,18 @@ def test_what_the_counter_knows_is_told_after_a_start_from_0(off_s: int, power_w
     assert told_wh == pytest.approx(flowed_wh, abs=3)
 
 
-def begun_again(at_s: float, *, up_s: float, awake_s: float, down_s: int = 60) -> Sample | None:
-    """A meter that is down for a moment and begins at 0 again; until `awake_s` it shows 0 everywhere."""
+def begun_again(
+    at_s: float, *, up_s: float, awake_s: float, down_s: int = 60, first_up_s: float = float("inf")
+) -> Sample | None:
+    """A meter that is down for a moment and begins at 0 again; until `awake_s` it shows 0 everywhere.
+
+    From `first_up_s` to then it shows another number, as one does that saves its count seldom.
+    """
     if up_s - down_s <= at_s < up_s:
         return None
     if up_s <= at_s < awake_s:
         return Sample(0.0, {"import_wh": 0, "export_wh": 0}, 0)
-    began_s, begins_wh = (up_s, 0) if at_s >= up_s else (0.0, BEGINS_WH)
+    began_s, begins_wh = (up_s, 0) if at_s >= up_s else (first_up_s, 500) if at_s >= first_up_s else (0.0, BEGINS_WH)
     return Sample(0.0, {"import_wh": begins_wh + int(1400 * (at_s - began_s)) // 3600, "export_wh": 0}, 1400)
 
 
@@ -60,13 +65,26 @@ def test_a_0_shown_at_a_boundary_while_a_meter_starts_is_no_beginning_of_a_total
     up_before_s: int, awake_after_s: int, down_s: int
 ) -> None:
     """Up to 70 Wh from before the boundary were in the total after it."""
+    check_totals(up_before_s, awake_after_s, down_s=down_s)
+
+
+@pytest.mark.parametrize("up_before_s", [60, 180])
+@pytest.mark.parametrize("awake_after_s", [75, 200, 260, 320])
+def test_nor_where_it_showed_another_number_before(up_before_s: int, awake_after_s: int) -> None:
+    """The 0 competes with that number, and takes its place after four minutes."""
+    check_totals(up_before_s, awake_after_s, first_up_s=4 * SLOT_S - up_before_s - 900)
+
+
+def check_totals(up_before_s: int, awake_after_s: int, *, down_s: int = 60, first_up_s: float = float("inf")) -> None:
+    """A meter begins at 0 so long before a boundary: each total after it is what flowed in its quarter hours."""
     meter = HomeMeter([PLACE], next_slot=FIRST, longest_hole_s=300)
     boundary_s, slots = 4 * SLOT_S, 12
     up_s, awake_s = boundary_s - up_before_s, boundary_s + awake_after_s
     totals: list[tuple[int, int, int]] = []
     for at_s in range(0, slots * SLOT_S + 1, 60):
         for late_s in (0, 4, 11, 25, 52) if at_s % SLOT_S == 0 else (0,):
-            sample = begun_again(at_s + late_s, up_s=up_s, awake_s=awake_s, down_s=down_s)
+            moment_s = at_s + late_s
+            sample = begun_again(moment_s, up_s=up_s, awake_s=awake_s, down_s=down_s, first_up_s=first_up_s)
             if sample is None:
                 continue
             sample = replace(sample, at_s=float(start_of(FIRST) + at_s), late_s=float(late_s))
