@@ -53,7 +53,7 @@ class _Signed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class RefusedCheckpointError(RequestError):
-    """A file that is no checkpoint of this hub's, or was changed; `why` without the file's name and what to do."""
+    """A file that is not a checkpoint of this hub, or was changed. `why` leaves out the file's name and what to do."""
 
     def __init__(self, path: Path, why: str) -> None:
         super().__init__(f"{path}: {why}: {WHOLE}")

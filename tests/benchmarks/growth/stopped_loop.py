@@ -53,7 +53,7 @@ async def watched(work: Callable[[], Awaitable[object]]) -> Stops:
         _STEP.append(LongestStep())
     turns = _Turns()
     asking = asyncio.create_task(turns.ask())
-    await asyncio.sleep(2 * TURN_S)  # its first turn is no part of the work
+    await asyncio.sleep(2 * TURN_S)  # the first turn does not count
     _STEP[0].spent_s = turns.wait_s = 0.0
     try:
         await work()

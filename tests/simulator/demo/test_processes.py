@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[3]
 SLOW_START = """
 import os, sys, time
 while os.getppid() == int(sys.argv[1]):
-    time.sleep(0.01)  # looks again until its parent is gone
+    time.sleep(0.01)  # the kernel wakes nobody when a process gets a new parent: it has to look again
 os.execv(sys.argv[2], sys.argv[2:])
 """
 KILLED_WHILE_STARTING = f"""
